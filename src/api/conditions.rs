@@ -1,0 +1,25 @@
+//! Condition types and reasons, as the API promises them.
+
+/// The object is as declared. Always present.
+pub const READY: &str = "Ready";
+/// bylaw is at work on the object. Present only when true.
+pub const RECONCILING: &str = "Reconciling";
+/// A person has to act before bylaw goes on. Present only when true.
+pub const STALLED: &str = "Stalled";
+/// AWS differs from what was last applied. Present only when true.
+pub const DRIFTED: &str = "Drifted";
+
+/// AWS is as declared.
+pub const REASON_SUCCEEDED: &str = "Succeeded";
+/// The object cannot be used as it is written.
+pub const REASON_INVALID: &str = "Invalid";
+/// A change was refused by the guard; the message carries the rule and the hash.
+pub const REASON_REFUSED: &str = "Refused";
+/// Somebody else keeps undoing what bylaw does.
+pub const REASON_CONTESTED: &str = "Contested";
+/// A hold tag keeps bylaw from the object.
+pub const REASON_HELD: &str = "Held";
+/// AWS answered with an error.
+pub const REASON_AWS_ERROR: &str = "AwsError";
+/// Something the object depends on is not there yet.
+pub const REASON_WAITING: &str = "Waiting";

@@ -1,0 +1,27 @@
+//! The custom resources of group `bylaw.dev/v1alpha1`, one file a kind, as people write them.
+//!
+//! Architecture invariant: nothing here is validated beyond what the CRD's schema and CEL rules say of one object alone;
+//! whatever needs two objects is `desired`'s.
+
+pub mod account;
+pub mod common;
+pub mod conditions;
+pub mod organization;
+pub mod organizational_unit;
+pub mod policy;
+
+pub use account::{Account, AccountSpec, AccountStatus};
+pub use common::{AdoptionPolicy, Attachments, BaseAccess, DeletionPolicy, LabelSelector, Mode, Reference, Target};
+pub use organization::{Organization, OrganizationSpec, OrganizationStatus};
+pub use organizational_unit::{OrganizationalUnit, OrganizationalUnitSpec, OrganizationalUnitStatus};
+pub use policy::{OrganizationPolicy, OrganizationPolicySpec, OrganizationPolicyStatus};
+
+/// `group/version` of every kind.
+pub const API_VERSION: &str = "bylaw.dev/v1alpha1";
+
+/// The definitions of all kinds, in the order in which objects depend on one another.
+#[must_use]
+pub fn definitions() -> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> {
+    use kube::CustomResourceExt;
+    vec![Organization::crd(), OrganizationalUnit::crd(), Account::crd(), OrganizationPolicy::crd()]
+}

@@ -1,0 +1,295 @@
+//! `Organization`: the organization, its root, and how far bylaw may go in it.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{Attachments, BaseAccess, Condition, Mode, Reference};
+
+/// An AWS organization and its root.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "bylaw.dev", version = "v1alpha1", kind = "Organization", plural = "organizations", shortname = "org",
+    category = "bylaw", status = "OrganizationStatus", derive = "PartialEq", cel,
+    doc = "An AWS organization that bylaw keeps as its other objects say. One pass reads it, plans, and applies for all of them.",
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
+    printcolumn(name = "Drift", type_ = "integer", json_path = ".status.drift"),
+    printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
+    printcolumn(name = "Last pass", type_ = "date", json_path = ".status.lastPass"),
+    printcolumn(name = "Id", type_ = "string", json_path = ".status.id", priority = "1"),
+    printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = "1")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.managementAccountId == oldSelf.managementAccountId").message("`managementAccountId` cannot change: another organization is another object"))]
+pub struct OrganizationSpec {
+    /// The account that owns the organization. bylaw does nothing with credentials of another organization.
+    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    pub management_account_id: String,
+    /// The AWS partition.
+    #[serde(default)]
+    pub partition: Partition,
+    /// `Observe` reports and never writes.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Stops all work on the organization while true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+    /// Policy types to keep enabled, as AWS spells them. A type is never disabled: AWS would detach its policies for good.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(regex(pattern = r"^[A-Z][A-Z0-9_]{1,63}$")))]
+    pub policy_types: Vec<String>,
+    /// Which attachments of the root are bylaw's to decide; OUs may say otherwise.
+    #[serde(default)]
+    pub attachments: Attachments,
+    /// What is left alone, by name. `*` and `?` match.
+    #[serde(default, skip_serializing_if = "Ignore::is_default")]
+    pub ignore: Ignore,
+    /// Whether `FullAWSAccess` is kept attached to the root. Left out: as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_access: Option<BaseAccess>,
+    /// Roles that bylaw uses. Left out: the credentials of the environment as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// AWS service principals with trusted access to keep enabled (`ram.amazonaws.com`). None is ever disabled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200), inner(length(min = 1, max = 128)))]
+    pub trusted_services: Vec<String>,
+    /// Accounts that act for a service. None is ever deregistered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub delegated_administrators: Vec<DelegatedAdministrator>,
+    /// The resource policy of the organization (delegation policy), an object or a JSON string.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_value")]
+    pub delegation_policy: Option<serde_json::Value>,
+    /// Tags of the root. Keys that are not named here are left alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "super::common::tags_schema")]
+    pub tags: BTreeMap<String, String>,
+    /// How often the organization is looked at without an event, as Go writes durations (`10m`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^([0-9]+(h|m|s))+$"))]
+    pub interval: Option<String>,
+    /// Where AWS events arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Events>,
+    /// How much one pass may change without an approval.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+pub(super) fn any_value(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// The partitions of AWS.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "AWS's own words")]
+pub enum Partition {
+    #[default]
+    #[serde(rename = "aws")]
+    Aws,
+    #[serde(rename = "aws-cn")]
+    AwsCn,
+    #[serde(rename = "aws-us-gov")]
+    AwsUsGov,
+}
+impl Partition {
+    /// As it stands in ARNs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::AwsCn => "aws-cn",
+            Self::AwsUsGov => "aws-us-gov",
+        }
+    }
+    /// The region that signs and answers for Organizations (aws-facts section 8).
+    #[must_use]
+    pub fn region(self) -> &'static str {
+        match self {
+            Self::Aws => "us-east-1",
+            Self::AwsCn => "cn-northwest-1",
+            Self::AwsUsGov => "us-gov-west-1",
+        }
+    }
+}
+
+/// Name patterns of what bylaw leaves alone. The presets are Control Tower's and Landing Zone Accelerator's own policies.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Ignore {
+    /// Policies, by name.
+    #[serde(default = "ignored_policies")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 128)))]
+    pub policies: Vec<String>,
+    /// OUs, by name; what is below them is left alone too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 128)))]
+    pub organizational_units: Vec<String>,
+    /// Accounts, by id or name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 64)))]
+    pub accounts: Vec<String>,
+    /// Tag keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 128)))]
+    pub tags: Vec<String>,
+}
+fn ignored_policies() -> Vec<String> {
+    vec!["aws-guardrails-*".into(), "AWSAccelerator-*".into()]
+}
+impl Default for Ignore {
+    fn default() -> Self {
+        Self { policies: ignored_policies(), organizational_units: vec![], accounts: vec![], tags: vec![] }
+    }
+}
+impl Ignore {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Roles that bylaw assumes.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// Role in the management account for OUs, accounts, trusted access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
+    pub management_role_arn: Option<String>,
+    /// Role of the policy work, where a delegated administrator does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
+    pub policy_role_arn: Option<String>,
+    /// Name of the role in member accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[\w+=,.@-]{1,64}$"))]
+    pub member_role_name: Option<String>,
+    /// External id of the roles' trust policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 1224))]
+    pub external_id: Option<String>,
+}
+
+/// One delegated administrator.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DelegatedAdministrator {
+    /// The account.
+    pub account_ref: Reference,
+    /// The service principals it acts for.
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 128)))]
+    pub services: Vec<String>,
+}
+
+/// Where AWS events arrive.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Events {
+    /// URL of the SQS queue that an EventBridge rule fills.
+    #[schemars(length(min = 1, max = 1024))]
+    pub queue_url: String,
+}
+
+/// How much one pass may change. Past a limit the changes concerned are refused, and run only when approved by hash.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Objects created (OUs, accounts and policies together).
+    #[serde(default = "max_creates")]
+    pub max_creates: u32,
+    /// Objects deleted or closed.
+    #[serde(default = "max_deletes")]
+    pub max_deletes: u32,
+    /// Accounts moved (a new account's way out of the root does not count).
+    #[serde(default = "max_moves")]
+    pub max_moves: u32,
+    /// Policies detached.
+    #[serde(default = "max_detaches")]
+    pub max_detaches: u32,
+    /// Accounts in which something is newly denied or newly allowed.
+    #[serde(default)]
+    pub max_affected: MaxAffected,
+}
+fn max_creates() -> u32 {
+    20
+}
+fn max_deletes() -> u32 {
+    1
+}
+fn max_moves() -> u32 {
+    5
+}
+fn max_detaches() -> u32 {
+    5
+}
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_creates: max_creates(),
+            max_deletes: max_deletes(),
+            max_moves: max_moves(),
+            max_detaches: max_detaches(),
+            max_affected: MaxAffected::default(),
+        }
+    }
+}
+
+/// Reach of policy changes: the smaller of the two counts.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct MaxAffected {
+    /// That many accounts.
+    #[serde(default = "affected_accounts")]
+    pub accounts: u32,
+    /// That share of the organization's accounts, never read as fewer than 5 accounts unless it is 0.
+    #[serde(default = "affected_percent")]
+    #[schemars(range(max = 100))]
+    pub percent: u32,
+}
+fn affected_accounts() -> u32 {
+    100
+}
+fn affected_percent() -> u32 {
+    50
+}
+impl Default for MaxAffected {
+    fn default() -> Self {
+        Self { accounts: affected_accounts(), percent: affected_percent() }
+    }
+}
+
+/// What the controller last found.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct OrganizationStatus {
+    /// Organization id.
+    pub id: Option<String>,
+    /// Root id.
+    pub root_id: Option<String>,
+    /// Number of accounts.
+    pub accounts: Option<u32>,
+    /// Number of OUs.
+    pub organizational_units: Option<u32>,
+    /// Number of policies that are not AWS's own.
+    pub policies: Option<u32>,
+    /// Differences that no manifest explains.
+    pub drift: Option<u32>,
+    /// AWS calls of the last pass.
+    pub calls: Option<u32>,
+    /// Time of the last whole pass.
+    pub last_pass: Option<String>,
+    /// Time of the oldest reading that the last plan rested on.
+    pub oldest_part: Option<String>,
+    /// Generation that the status speaks of.
+    pub observed_generation: Option<i64>,
+    /// `Ready` always; `Reconciling`, `Stalled`, `Drifted` when true.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,148 @@
+//! Errors of AWS and what to do about each: one table from code to class.
+
+use serde::{Deserialize, Serialize};
+
+/// What an error means for the one who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ErrorClass {
+    /// Past a rate; nothing was done, ask again later.
+    Throttled,
+    /// Another change is under way; nothing was done, ask again soon.
+    Busy,
+    /// The wanted state is there already (attach twice, move to where it is).
+    AlreadyDone,
+    /// An object of that name is there already.
+    Exists,
+    /// What was named is not there (any more).
+    NotFound,
+    /// The credentials lack the permission.
+    Denied,
+    /// The credentials are missing, wrong or expired.
+    Credentials,
+    /// A quota or rule of AWS that only a person can change.
+    Constraint,
+    /// AWS refuses the input as such.
+    Invalid,
+    /// No answer, or not one of AWS's (timeout, closed connection, 5xx, garbage): it is unknown whether it was done.
+    Unknown,
+}
+
+/// An AWS call that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{operation}: {code}: {message}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
+pub struct AwsError {
+    /// The operation, as AWS spells it.
+    pub operation: String,
+    /// AWS's error code; bylaw's own words in lower case where there was no answer (`timeout`, `connection`, `garbage`).
+    pub code: String,
+    /// AWS's message.
+    pub message: String,
+    /// AWS's request id, for a support case.
+    pub request_id: Option<String>,
+    /// What it means.
+    pub class: ErrorClass,
+}
+
+/// Codes and their classes (aws-facts section 1: "Errors, retry class", "ConstraintViolation reasons").
+const CLASSES: &[(&str, ErrorClass)] = &[
+    ("TooManyRequestsException", ErrorClass::Throttled),
+    ("ThrottlingException", ErrorClass::Throttled),
+    ("Throttling", ErrorClass::Throttled),
+    ("RequestLimitExceeded", ErrorClass::Throttled),
+    ("ConcurrentModificationException", ErrorClass::Busy),
+    ("PolicyChangesInProgressException", ErrorClass::Busy),
+    ("FinalizingOrganizationException", ErrorClass::Busy),
+    ("ConflictException", ErrorClass::Busy),
+    ("DuplicatePolicyAttachmentException", ErrorClass::AlreadyDone),
+    ("PolicyNotAttachedException", ErrorClass::AlreadyDone),
+    ("PolicyTypeAlreadyEnabledException", ErrorClass::AlreadyDone),
+    ("DuplicateAccountException", ErrorClass::AlreadyDone),
+    ("AccountAlreadyClosedException", ErrorClass::AlreadyDone),
+    ("AccountAlreadyRegisteredException", ErrorClass::AlreadyDone),
+    ("DuplicateOrganizationalUnitException", ErrorClass::Exists),
+    ("DuplicatePolicyException", ErrorClass::Exists),
+    ("AccountNotFoundException", ErrorClass::NotFound),
+    ("ChildNotFoundException", ErrorClass::NotFound),
+    ("OrganizationalUnitNotFoundException", ErrorClass::NotFound),
+    ("ParentNotFoundException", ErrorClass::NotFound),
+    ("SourceParentNotFoundException", ErrorClass::NotFound),
+    ("DestinationParentNotFoundException", ErrorClass::NotFound),
+    ("PolicyNotFoundException", ErrorClass::NotFound),
+    ("TargetNotFoundException", ErrorClass::NotFound),
+    ("RootNotFoundException", ErrorClass::NotFound),
+    ("ResourceNotFoundException", ErrorClass::NotFound),
+    ("ResourcePolicyNotFoundException", ErrorClass::NotFound),
+    ("CreateAccountStatusNotFoundException", ErrorClass::NotFound),
+    ("AccessDeniedException", ErrorClass::Denied),
+    ("AccessDenied", ErrorClass::Denied),
+    ("AccessDeniedForDependencyException", ErrorClass::Denied),
+    ("UnauthorizedOperation", ErrorClass::Denied),
+    ("ExpiredToken", ErrorClass::Credentials),
+    ("ExpiredTokenException", ErrorClass::Credentials),
+    ("InvalidClientTokenId", ErrorClass::Credentials),
+    ("UnrecognizedClientException", ErrorClass::Credentials),
+    ("SignatureDoesNotMatch", ErrorClass::Credentials),
+    ("InvalidSignatureException", ErrorClass::Credentials),
+    ("MissingAuthenticationToken", ErrorClass::Credentials),
+    ("ConstraintViolationException", ErrorClass::Constraint),
+    ("AWSOrganizationsNotInUseException", ErrorClass::Constraint),
+    ("PolicyInUseException", ErrorClass::Constraint),
+    ("PolicyTypeNotEnabledException", ErrorClass::Constraint),
+    ("PolicyTypeNotAvailableForOrganizationException", ErrorClass::Constraint),
+    ("OrganizationalUnitNotEmptyException", ErrorClass::Constraint),
+    ("AccountOwnerNotVerifiedException", ErrorClass::Constraint),
+    ("UnsupportedAPIEndpointException", ErrorClass::Constraint),
+    ("InvalidInputException", ErrorClass::Invalid),
+    ("InvalidParameterValue", ErrorClass::Invalid),
+    ("ValidationException", ErrorClass::Invalid),
+    ("MalformedPolicyDocumentException", ErrorClass::Invalid),
+];
+
+impl AwsError {
+    /// An error that AWS answered with; its class follows from `code`. An unknown code of a 4xx answer is
+    /// [`ErrorClass::Invalid`], since AWS did nothing; the SDK room passes 5xx answers to [`AwsError::unanswered`].
+    #[must_use]
+    pub fn answered(operation: &str, code: &str, message: &str, request_id: Option<String>) -> Self {
+        let class = CLASSES.iter().find(|(name, _)| *name == code).map_or(ErrorClass::Invalid, |(_, class)| *class);
+        Self { operation: operation.to_owned(), code: code.to_owned(), message: message.to_owned(), request_id, class }
+    }
+
+    /// No answer that AWS vouches for: `code` is one of `timeout`, `connection`, `garbage`, `server`.
+    #[must_use]
+    pub fn unanswered(operation: &str, code: &str, message: &str) -> Self {
+        Self {
+            operation: operation.to_owned(),
+            code: code.to_owned(),
+            message: message.to_owned(),
+            request_id: None,
+            class: ErrorClass::Unknown,
+        }
+    }
+
+    /// What the person who runs bylaw can do about it, in one sentence; `None` where waiting is all there is.
+    #[must_use]
+    pub fn remedy(&self) -> Option<String> {
+        Some(match self.class {
+            ErrorClass::Denied => format!(
+                "allow `organizations:{0}` (`bylaw iam-policy` prints every permission that bylaw needs)",
+                self.operation
+            ),
+            ErrorClass::Credentials => {
+                "sign in again, or check the AWS profile, environment or role in use (`aws sts get-caller-identity`)".into()
+            }
+            ErrorClass::Constraint if self.code == "AWSOrganizationsNotInUseException" => {
+                "use credentials of an account that is in an organization".into()
+            }
+            ErrorClass::Constraint => "raise the quota, or change what the manifests ask for".into(),
+            ErrorClass::Invalid => "this is a bug of bylaw or a newer AWS API: report it with the request id".into(),
+            ErrorClass::Unknown if self.code == "garbage" => {
+                "check that the endpoint (`AWS_ENDPOINT_URL`, proxies) is AWS".into()
+            }
+            ErrorClass::Unknown => "check the network and the endpoint (`AWS_ENDPOINT_URL`), then run again".into(),
+            ErrorClass::Throttled | ErrorClass::Busy => {
+                "run again later: other tools use the same rates in this organization".into()
+            }
+            ErrorClass::AlreadyDone | ErrorClass::Exists | ErrorClass::NotFound => return None,
+        })
+    }
+}

@@ -1,0 +1,10 @@
+//! The door to AWS: the port, its classes of errors, its pacing, and the two organizations behind it
+//! (`sdk`, the real one; `offline`, one in memory with AWS's own rules and quotas).
+//!
+//! Architecture invariant: no other room names an AWS SDK, and nothing here decides what should be done.
+
+pub mod error;
+pub mod port;
+
+pub use error::{AwsError, ErrorClass};
+pub use port::{Page, Port, Request, Response};

@@ -1,0 +1,9 @@
+//! From resources to one validated tree: [`read`] turns text into located manifests, [`build`] turns manifests into
+//! [`Desired`]. Both return what they could make together with every [`Issue`]; neither stops at the first.
+//!
+//! Architecture invariant: nothing here knows what AWS holds, and an object with an error is never in the tree: it is
+//! among the `broken`, so that later rooms leave its AWS counterpart alone.
+
+pub mod model;
+
+pub use model::{Broken, Declared, Desired, Issue, NodeKey, Origin, Severity};

@@ -1,0 +1,14 @@
+//! bylaw keeps an AWS organization the way its Kubernetes resources say it should be.
+//!
+//! The rooms, in the order in which data passes through them; imports go only that way (`tests/tidy.rs`).
+
+#![warn(missing_docs)]
+
+pub mod names;
+
+pub mod policy;
+
+pub mod api;
+pub mod aws;
+pub mod desired;
+pub mod observed;

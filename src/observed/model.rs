@@ -1,0 +1,287 @@
+//! `Observed`: one organization, each part with the time it was read. Pure; its serde form is the snapshot file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::port::{AccountState, Contact, ContactKind, Creation, OrganizationFact, PolicyTypeStatus};
+use crate::names::{AccountId, NodeId, PolicyId, PolicyType, RootId, Tags, UnitId};
+
+/// One part of the organization as last read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub enum Part<T> {
+    /// Not asked for.
+    #[default]
+    Unread,
+    /// Read.
+    Known {
+        /// What was read.
+        value: T,
+        /// When.
+        at: Timestamp,
+    },
+    /// Asked for and not got. Nothing destructive rests on it.
+    Unreadable {
+        /// Why, for people.
+        error: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl<T> Part<T> {
+    /// A part read at `at`.
+    pub fn known(value: T, at: Timestamp) -> Self {
+        Self::Known { value, at }
+    }
+    /// The value, if it was read.
+    pub fn get(&self) -> Option<&T> {
+        match self {
+            Self::Known { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+    /// The value to change, if it was read.
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Known { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+    /// When it was read, if it was.
+    pub fn read_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Known { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+    /// Why it could not be read, if so.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Unreadable { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// The organization.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observed {
+    /// Id, management account, feature set.
+    pub organization: OrganizationFact,
+    /// The root.
+    pub root: Root,
+    /// Every OU that was seen.
+    pub units: BTreeMap<UnitId, Unit>,
+    /// Every account that was seen, suspended and closed ones included.
+    pub accounts: BTreeMap<AccountId, Account>,
+    /// Every policy that was seen, AWS's own included.
+    pub policies: BTreeMap<PolicyId, Policy>,
+    /// Service principals with trusted access.
+    pub services: Part<BTreeSet<String>>,
+    /// Delegated administrators and the services they act for.
+    pub administrators: Part<BTreeMap<AccountId, BTreeSet<String>>>,
+    /// The delegation policy, if there is one.
+    pub delegation_policy: Part<Option<String>>,
+    /// Requests to create accounts that AWS still remembers.
+    pub creations: Part<Vec<Creation>>,
+    /// Lists that could not be read to the end: what is missing below is not known to be absent.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+    /// Policy types whose policies were listed.
+    pub listed_types: BTreeSet<PolicyType>,
+    /// When the tree, the accounts and the policy summaries were read.
+    pub lists_at: Timestamp,
+}
+
+/// The root.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Root {
+    /// `r-…`.
+    pub id: RootId,
+    /// Its name.
+    pub name: String,
+    /// Policy types that are on, or on their way.
+    pub policy_types: BTreeMap<PolicyType, PolicyTypeStatus>,
+    /// Its tags.
+    pub tags: Part<Tags>,
+}
+
+/// An OU.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unit {
+    /// Its name.
+    pub name: String,
+    /// Root or OU above.
+    pub parent: NodeId,
+    /// Its tags.
+    pub tags: Part<Tags>,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// E-mail of its root user.
+    pub email: String,
+    /// Its state.
+    pub state: AccountState,
+    /// Root or OU above; `None` where it could not be told.
+    pub parent: Option<NodeId>,
+    /// Its tags.
+    pub tags: Part<Tags>,
+    /// Alternate contacts that were asked for; `None`: the account has none of that kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contacts: BTreeMap<ContactKind, Part<Option<Contact>>>,
+}
+
+/// A policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: PolicyType,
+    /// Its name.
+    pub name: String,
+    /// Its description.
+    pub description: String,
+    /// AWS made it.
+    pub aws_managed: bool,
+    /// Its document, as AWS stores it.
+    pub content: Part<String>,
+    /// Its tags.
+    pub tags: Part<Tags>,
+    /// The nodes it is attached to.
+    pub targets: Part<BTreeSet<NodeId>>,
+}
+
+/// A list that ended early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    /// What is not known to be whole.
+    pub scope: Scope,
+    /// Why, for people.
+    pub error: String,
+}
+
+/// What a [`Gap`] leaves open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// The accounts of the organization.
+    Accounts,
+    /// The OUs below a node, and with them where accounts below it are.
+    UnitsBelow(NodeId),
+    /// The policies of a type.
+    Policies(PolicyType),
+}
+
+impl Observed {
+    /// The root as a node.
+    #[must_use]
+    pub fn root_node(&self) -> NodeId {
+        NodeId::Root(self.root.id.clone())
+    }
+
+    /// The node above, `None` for the root and for what is not known.
+    #[must_use]
+    pub fn parent(&self, node: &NodeId) -> Option<&NodeId> {
+        match node {
+            NodeId::Root(_) => None,
+            NodeId::Unit(id) => self.units.get(id).map(|unit| &unit.parent),
+            NodeId::Account(id) => self.accounts.get(id).and_then(|account| account.parent.as_ref()),
+        }
+    }
+
+    /// `node` and everything above it up to the root, nearest first. Ends early where a parent is not known.
+    #[must_use]
+    pub fn chain(&self, node: &NodeId) -> Vec<NodeId> {
+        let mut chain = vec![node.clone()];
+        let mut at = node;
+        while let Some(parent) = self.parent(at) {
+            if chain.contains(parent) {
+                break;
+            }
+            chain.push(parent.clone());
+            at = parent;
+        }
+        chain
+    }
+
+    /// OUs and accounts directly below each node.
+    #[must_use]
+    pub fn children(&self) -> BTreeMap<NodeId, Vec<NodeId>> {
+        let mut children: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for (id, unit) in &self.units {
+            children.entry(unit.parent.clone()).or_default().push(NodeId::Unit(id.clone()));
+        }
+        for (id, account) in &self.accounts {
+            if let Some(parent) = &account.parent {
+                children.entry(parent.clone()).or_default().push(NodeId::Account(id.clone()));
+            }
+        }
+        children
+    }
+
+    /// Tags of a node, if the node is there.
+    #[must_use]
+    pub fn tags(&self, node: &NodeId) -> Option<&Part<Tags>> {
+        match node {
+            NodeId::Root(_) => Some(&self.root.tags),
+            NodeId::Unit(id) => self.units.get(id).map(|unit| &unit.tags),
+            NodeId::Account(id) => self.accounts.get(id).map(|account| &account.tags),
+        }
+    }
+
+    /// What people call a node.
+    #[must_use]
+    pub fn name<'a>(&'a self, node: &'a NodeId) -> &'a str {
+        match node {
+            NodeId::Root(_) => Some(&self.root.name),
+            NodeId::Unit(id) => self.units.get(id).map(|unit| &unit.name),
+            NodeId::Account(id) => self.accounts.get(id).map(|account| &account.name),
+        }
+        .map_or(node.as_str(), String::as_str)
+    }
+
+    /// Whether the account is the management account, which policies do not bind and bylaw never changes.
+    #[must_use]
+    pub fn is_management(&self, node: &NodeId) -> bool {
+        matches!(node, NodeId::Account(id) if *id == self.organization.management_account)
+    }
+
+    /// Time of the oldest reading in it.
+    #[must_use]
+    pub fn oldest(&self) -> Timestamp {
+        let mut oldest = self.lists_at;
+        let mut see = |at: Option<Timestamp>| {
+            if let Some(at) = at {
+                oldest = oldest.min(at);
+            }
+        };
+        see(self.root.tags.read_at());
+        self.units.values().for_each(|unit| see(unit.tags.read_at()));
+        for account in self.accounts.values() {
+            see(account.tags.read_at());
+            account.contacts.values().for_each(|contact| see(contact.read_at()));
+        }
+        for policy in self.policies.values() {
+            see(policy.content.read_at());
+            see(policy.tags.read_at());
+            see(policy.targets.read_at());
+        }
+        see(self.services.read_at());
+        see(self.administrators.read_at());
+        see(self.delegation_policy.read_at());
+        oldest
+    }
+}
