@@ -11,8 +11,15 @@ use super::common::{BaseAccess, Condition, Reference};
 /// One member account.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
-    group = "bylaw.dev", version = "v1alpha1", kind = "Account", plural = "accounts", shortname = "awsacct",
-    category = "bylaw", status = "AccountStatus", derive = "PartialEq", cel,
+    group = "bylaw.dev",
+    version = "v1alpha1",
+    kind = "Account",
+    plural = "accounts",
+    shortname = "awsacct",
+    category = "bylaw",
+    status = "AccountStatus",
+    derive = "PartialEq",
+    cel,
     doc = "A member account: adopted by id or e-mail, or created once. It is never replaced, and closed only where `deletionPolicy` says so.",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
@@ -21,7 +28,12 @@ use super::common::{BaseAccess, Condition, Reference};
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Email", type_ = "string", json_path = ".spec.email", priority = "1"),
-    printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = "1")
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = "1"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.accountId) || (has(self.email) && has(self.name))").message("give `accountId` to adopt an account, or `email` and `name` to create one"))]

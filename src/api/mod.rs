@@ -21,7 +21,8 @@ pub const API_VERSION: &str = "bylaw.dev/v1alpha1";
 
 /// The definitions of all kinds, in the order in which objects depend on one another.
 #[must_use]
-pub fn definitions() -> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> {
+pub fn definitions() -> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>
+{
     use kube::CustomResourceExt;
     vec![Organization::crd(), OrganizationalUnit::crd(), Account::crd(), OrganizationPolicy::crd()]
 }

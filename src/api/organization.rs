@@ -11,8 +11,15 @@ use super::common::{Attachments, BaseAccess, Condition, Mode, Reference};
 /// An AWS organization and its root.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
-    group = "bylaw.dev", version = "v1alpha1", kind = "Organization", plural = "organizations", shortname = "org",
-    category = "bylaw", status = "OrganizationStatus", derive = "PartialEq", cel,
+    group = "bylaw.dev",
+    version = "v1alpha1",
+    kind = "Organization",
+    plural = "organizations",
+    shortname = "org",
+    category = "bylaw",
+    status = "OrganizationStatus",
+    derive = "PartialEq",
+    cel,
     doc = "An AWS organization that bylaw keeps as its other objects say. One pass reads it, plans, and applies for all of them.",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
@@ -21,7 +28,12 @@ use super::common::{Attachments, BaseAccess, Condition, Mode, Reference};
     printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
     printcolumn(name = "Last pass", type_ = "date", json_path = ".status.lastPass"),
     printcolumn(name = "Id", type_ = "string", json_path = ".status.id", priority = "1"),
-    printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = "1")
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = "1"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.managementAccountId == oldSelf.managementAccountId").message("`managementAccountId` cannot change: another organization is another object"))]

@@ -11,8 +11,15 @@ use super::common::{AdoptionPolicy, Condition, DeletionPolicy, Reference, Target
 /// One policy.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
-    group = "bylaw.dev", version = "v1alpha1", kind = "OrganizationPolicy", plural = "organizationpolicies", shortname = "orgpol",
-    category = "bylaw", status = "OrganizationPolicyStatus", derive = "PartialEq", cel,
+    group = "bylaw.dev",
+    version = "v1alpha1",
+    kind = "OrganizationPolicy",
+    plural = "organizationpolicies",
+    shortname = "orgpol",
+    category = "bylaw",
+    status = "OrganizationPolicyStatus",
+    derive = "PartialEq",
+    cel,
     doc = "A policy of AWS Organizations (SCP, RCP, tag, backup, …) and the nodes it is attached to. Content is compared by meaning and sent minified.",
     selectable = ".spec.type",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
@@ -22,7 +29,12 @@ use super::common::{AdoptionPolicy, Condition, DeletionPolicy, Reference, Target
     printcolumn(name = "Targets", type_ = "integer", json_path = ".status.targets"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Id", type_ = "string", json_path = ".status.id", priority = "1"),
-    printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = "1")
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = "1"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.type == oldSelf.type").message("`type` cannot change: AWS cannot change a policy's type"))]

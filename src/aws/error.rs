@@ -128,7 +128,8 @@ impl AwsError {
                 self.operation
             ),
             ErrorClass::Credentials => {
-                "sign in again, or check the AWS profile, environment or role in use (`aws sts get-caller-identity`)".into()
+                "sign in again, or check the AWS profile, environment or role in use (`aws sts get-caller-identity`)"
+                    .into()
             }
             ErrorClass::Constraint if self.code == "AWSOrganizationsNotInUseException" => {
                 "use credentials of an account that is in an organization".into()

@@ -316,7 +316,10 @@ pub enum CreationState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant carries the fact that its type documents")]
 pub enum Response {
-    Identity { account: AccountId, arn: String },
+    Identity {
+        account: AccountId,
+        arn: String,
+    },
     Organization(OrganizationFact),
     Roots(Page<RootFact>),
     Accounts(Page<AccountFact>),
@@ -324,7 +327,10 @@ pub enum Response {
     Units(Page<UnitFact>),
     Parent(NodeId),
     Policies(Page<PolicySummary>),
-    Policy { summary: PolicySummary, content: String },
+    Policy {
+        summary: PolicySummary,
+        content: String,
+    },
     Targets(Page<NodeId>),
     Tags(Page<(String, String)>),
     Creations(Page<Creation>),
