@@ -4,4 +4,4 @@
 
 pub mod document;
 
-pub use document::{Document, Flaw};
+pub use document::{Document, Flaw, covers};
