@@ -1,1 +1,4 @@
+//! The one integration test crate: it links once, and every module is a subject.
 
+mod generated;
+mod tidy;
