@@ -20,11 +20,17 @@ fn holds(directory: &str, files: &[(String, String)]) {
     let dir = repository(directory);
     if std::env::var_os("BYLAW_UPDATE").is_some() {
         fs::create_dir_all(&dir).unwrap();
-        for entry in fs::read_dir(&dir).unwrap() {
-            fs::remove_file(entry.unwrap().path()).unwrap();
+        for path in fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()) {
+            if !files.iter().any(|(name, _)| dir.join(name) == path) {
+                fs::remove_file(path).unwrap();
+            }
         }
         for (name, text) in files {
-            fs::write(dir.join(name), text).unwrap();
+            let path = dir.join(name);
+            if fs::read_to_string(&path).is_ok_and(|committed| committed == *text) {
+                continue;
+            }
+            fs::write(path, text).unwrap();
         }
     }
     let wanted: BTreeSet<String> = files.iter().map(|(name, _)| name.clone()).collect();
