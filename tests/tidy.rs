@@ -42,6 +42,9 @@ const ROOMS: &[Room] = &[
 /// Files of rooms that are not pure which are so all the same.
 const PURE_FILES: &[&str] = &["src/observed/model.rs", "src/aws/port.rs", "src/aws/error.rs"];
 
+/// What stands behind the port: only rooms that may import everything, and `aws` itself, choose between them.
+const BEHIND_THE_PORT: &[&str] = &["crate::aws::sdk", "crate::aws::offline"];
+
 /// What a pure room does not name: paths as they are written after `use` or in place.
 const IMPURE: &[&str] = &[
     "kube::Client",
@@ -101,15 +104,24 @@ impl Source<'_> {
         let name = self.path.strip_prefix("src/")?.split('/').next()?.trim_end_matches(".rs");
         (name != "lib" && name != "main" && name != "bin").then_some(name)
     }
-    /// The text up to the unit tests, comments and the insides of strings blanked, line by line as it was.
+    /// The text without what `#[cfg(test)]` stands above, comments and the insides of strings blanked.
     fn code(&self) -> String {
         let code = blank(self.text);
-        let lines: Vec<&str> = code.lines().collect();
-        let tests = lines.iter().enumerate().position(|(at, line)| {
-            let next = lines.iter().skip(at + 1).find(|line| !line.trim().is_empty() && !line.starts_with("#["));
-            line.starts_with("#[cfg(test)]") && next.is_some_and(|next| next.starts_with("mod "))
-        });
-        lines.into_iter().take(tests.unwrap_or(usize::MAX)).collect::<Vec<_>>().join("\n")
+        let mut lines = code.lines();
+        let mut kept = vec![];
+        while let Some(line) = lines.next() {
+            if !line.starts_with("#[cfg(test)]") {
+                kept.push(line);
+                continue;
+            }
+            // The item ends with its own line, or with the bracket that stands, as rustfmt sets it, at the margin.
+            let item =
+                lines.by_ref().find(|line| !line.trim().is_empty() && !line.starts_with("#[")).unwrap_or_default();
+            if !item.trim_end().ends_with([';', '}']) {
+                lines.by_ref().find(|line| line.starts_with('}'));
+            }
+        }
+        kept.join("\n")
     }
 }
 
@@ -265,7 +277,9 @@ fn rooms_import_only_what_is_before_them(source: &Source<'_>) -> Vec<String> {
     for path in paths(&source.code()) {
         let Some(other) = path.strip_prefix("crate::").and_then(|rest| rest.split("::").next()) else { continue };
         let known = ROOMS.iter().any(|room| room.name == other);
-        if known && other != name && !room.imports.contains(&other) && !room.imports.contains(&"*") {
+        let everything = other == name || room.imports.contains(&"*");
+        let behind = BEHIND_THE_PORT.iter().any(|door| names(&path, door));
+        if known && !everything && (behind || !room.imports.contains(&other)) {
             out.push(format!("`{name}` imports `{path}`"));
         }
     }
@@ -423,11 +437,18 @@ const RULES: &[Samples] = &[
             ("src/names.rs", "fn f() { crate::policy::Document::parse() }"),
             ("src/observed/read.rs", "use crate::desired::Desired;"),
             ("src/desired/mod.rs", "use crate::observed::Observed;"),
+            ("src/plan/mod.rs", "use crate::aws::{offline::Offline, port::Port};"),
+            ("src/plan/mod.rs", "#[cfg(test)]\nmod support;\nuse crate::apply::Outcome;"),
             ("src/attic/mod.rs", "//! A room that nobody knows."),
         ],
         good: &[
             ("src/plan/mod.rs", "use crate::{names::Kind, plan::order, desired::{Desired, Issue}};"),
-            ("src/cli/plan.rs", "use crate::{apply, plan, process};"),
+            ("src/cli/plan.rs", "use crate::{apply, plan, process, aws::sdk};"),
+            ("src/observed/read.rs", "use crate::aws::{Port, port::Request};"),
+            (
+                "src/plan/mod.rs",
+                "#[cfg(test)]\nfn helper() {\n    crate::cli::run()\n}\n#[cfg(test)]\nuse crate::cli;\nfn f() {}",
+            ),
             ("src/lib.rs", "use crate::cli;"),
             ("src/plan/mod.rs", "//! See [`crate::apply`].\n/// [`crate::cli`]\nfn f() {}"),
             ("src/names.rs", "#[cfg(test)]\nmod tests { use crate::api::Mode; }"),

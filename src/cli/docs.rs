@@ -14,7 +14,7 @@ const HEADER: &str = "<!-- Generated from the types in src/api; do not edit. -->
 const EXAMPLES: &[&str] = &[
     include_str!("../../examples/data-science/organization.yaml"),
     include_str!("../../examples/data-science/units.yaml"),
-    include_str!("../../examples/data-science/policies.yaml"),
+    include_str!("../../examples/platform/policies/private-networks.yaml"),
 ];
 /// Condition types and reasons, with their documentation.
 const CONDITIONS: &str = include_str!("../api/conditions.rs");
