@@ -127,6 +127,7 @@ fn breaches(path: &str, schema: &Value, value: &Value, out: &mut Vec<String>) {
         number(least).is_some_and(|least| size < least) || number(most).is_some_and(|most| size > most)
     };
     let type_fits = match schema["type"].as_str() {
+        _ if value.is_null() && schema["nullable"] == true => true,
         Some("string") => value.is_string(),
         Some("integer") => value.is_i64() || value.is_u64(),
         Some("boolean") => value.is_boolean(),
@@ -134,7 +135,7 @@ fn breaches(path: &str, schema: &Value, value: &Value, out: &mut Vec<String>) {
         Some("object") => value.is_object(),
         _ => true,
     };
-    if !type_fits && !(value.is_null() && schema["nullable"] == true) {
+    if !type_fits {
         out.push(format!("{path}: `{value}` is not {}", schema["type"]));
         return;
     }

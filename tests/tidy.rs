@@ -195,8 +195,7 @@ fn blank(text: &str) -> String {
 fn paths(code: &str) -> BTreeSet<String> {
     let mut out = BTreeSet::new();
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut statements = code.split_inclusive(';').peekable();
-    while let Some(statement) = statements.next() {
+    for statement in code.split_inclusive(';') {
         let mut words = statement.match_indices("use ").filter(|(at, _)| {
             statement.get(..*at).and_then(|before| before.chars().last()).is_none_or(|c| !is_word(c) && c != '\'')
         });
