@@ -41,10 +41,11 @@ fn holds(directory: &str, files: &[(String, String)]) {
     assert_eq!(found, wanted, "files of {directory}; `BYLAW_UPDATE=1 ./test generated` makes it so");
     for (name, text) in files {
         let committed = fs::read_to_string(dir.join(name)).unwrap();
-        let line = committed.lines().zip(text.lines()).position(|(a, b)| a != b).map_or(0, |line| line + 1);
+        let shared = committed.lines().zip(text.lines()).take_while(|(have, want)| have == want).count();
         assert!(
             committed == *text,
-            "{directory}/{name}:{line} is not what the code generates; `BYLAW_UPDATE=1 ./test generated` writes it anew"
+            "{directory}/{name}:{} is not what the code generates; `BYLAW_UPDATE=1 ./test generated` writes it anew",
+            shared + 1
         );
     }
 }
@@ -316,6 +317,9 @@ fn the_check_of_examples_finds_what_it_should() {
         (good.replace("accountId: \"000000000001\"", "email: a@b.example"), "to adopt an account"),
         (format!("{good}  organisationalUnitRef: {{name: x}}\n"), "unknown field `organisationalUnitRef`"),
         (format!("{good}  deletionPolicy: Delete\n"), "deletionPolicy"),
+        (format!("{good}  tags: {{bylaw.dev/resource: Account/b}}\n"), "belong to AWS, those with `bylaw.dev/`"),
+        (format!("{good}  tags: {{\"\": b}}\n"), "1 to 128 characters"),
+        (format!("{good}  tags: {{a: {}}}\n", "b".repeat(257)), "has 257 characters"),
         (format!("{good}  organizationalUnitRef: {{}}\n"), "name"),
         (format!("{good}  accountId: \"000000000001\"\n"), "duplicate"),
     ] {

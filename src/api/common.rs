@@ -126,12 +126,19 @@ pub struct Target {
     pub selector: Option<LabelSelector>,
 }
 
-/// Schema of tags: at most 50, with AWS's key and value forms (aws-facts section 2).
+/// Schema of tags: AWS holds 50 on an object (aws-facts section 2), and up to three of them are bylaw's own.
 pub(super) fn tags_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object",
         "maxProperties": 47,
-        "additionalProperties": { "type": "string", "maxLength": 256 }
+        "additionalProperties": { "type": "string", "maxLength": 256 },
+        "x-kubernetes-validations": [
+            {
+                "rule": "self.all(key, !key.startsWith('aws:') && !key.startsWith('bylaw.dev/'))",
+                "message": "tag keys that begin with `aws:` belong to AWS, those with `bylaw.dev/` to bylaw itself"
+            },
+            { "rule": "self.all(key, key.size() >= 1 && key.size() <= 128)", "message": "a tag key has 1 to 128 characters" }
+        ]
     })
 }
 
