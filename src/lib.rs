@@ -11,6 +11,7 @@ pub mod policy;
 pub mod api;
 pub mod apply;
 pub mod aws;
+pub mod cli;
 pub mod desired;
 pub mod observed;
 pub mod pass;
