@@ -1,5 +1,7 @@
 //! What changes between two documents, told by statements and their elements and not by lines of minified text.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
 use super::document::{Content, Document};
@@ -242,7 +244,7 @@ fn policies(before: &Policy, after: &Policy) -> Vec<StatementChange> {
             });
         }
     }
-    let kept: std::collections::BTreeSet<usize> = pairs.into_values().collect();
+    let kept: BTreeSet<usize> = pairs.into_values().collect();
     for (index, statement) in before.statements.iter().enumerate().filter(|(index, _)| !kept.contains(index)) {
         out.push(StatementChange::Removed { statement: name(before, index), elements: elements(statement) });
     }
@@ -260,7 +262,20 @@ fn trees(before: Option<&Tree>, after: Option<&Tree>) -> Vec<StatementChange> {
         }
         out
     };
-    elements::changes(&list(before), &list(after))
+    let (mut old, mut new) = (list(before), list(after));
+    // `"x"` and `["x"]` differ to AWS: where one became the other, the list is shown whole.
+    let sets = |list: &[(Element, bool)]| -> BTreeMap<String, bool> {
+        list.iter().map(|(element, set)| (element.element.clone(), *set)).collect()
+    };
+    let (old_sets, new_sets) = (sets(&old), sets(&new));
+    for (element, set) in old.iter_mut().chain(&mut new) {
+        let (before, after) = (old_sets.get(&element.element), new_sets.get(&element.element));
+        if *set && before.is_some() && after.is_some() && before != after {
+            element.values = vec![format!("[{}]", element.values.join(","))];
+        }
+    }
+    let plain = |list: Vec<(Element, bool)>| list.into_iter().map(|(element, _)| element).collect::<Vec<_>>();
+    elements::changes(&plain(old), &plain(new))
         .into_iter()
         .map(|change| StatementChange::Value {
             path: change.element,
@@ -271,8 +286,8 @@ fn trees(before: Option<&Tree>, after: Option<&Tree>) -> Vec<StatementChange> {
         .collect()
 }
 
-/// Every value of a tree under its path, as JSON.
-fn flatten(tree: &Tree, path: String, out: &mut Vec<Element>) {
+/// Every value of a tree under its path, as JSON, and whether it is of a set.
+fn flatten(tree: &Tree, path: String, out: &mut Vec<(Element, bool)>) {
     match tree {
         Tree::Object(members) if !members.is_empty() => {
             for (key, value) in members {
@@ -280,13 +295,9 @@ fn flatten(tree: &Tree, path: String, out: &mut Vec<Element>) {
             }
         }
         Tree::Set(items) if !items.is_empty() => {
-            // Under an operator `"x"` and `["x"]` differ; what differs must not look the same.
-            let mut values: Vec<String> = items.iter().map(Tree::meaning).collect();
-            if let [single] = values.as_mut_slice() {
-                *single = format!("[{single}]");
-            }
-            out.push(Element { element: path, values });
+            let values = items.iter().map(Tree::meaning).collect();
+            out.push((Element { element: path, values }, true));
         }
-        other => out.push(Element { element: path, values: vec![other.meaning()] }),
+        other => out.push((Element { element: path, values: vec![other.meaning()] }, false)),
     }
 }

@@ -9,8 +9,6 @@ use std::collections::BTreeMap;
 use super::flaw::{Flaws, Place, join_key};
 
 mod reader;
-#[cfg(test)]
-mod tests;
 
 /// How deep objects and lists may nest. AWS's own documents need about ten levels.
 pub const DEPTH: usize = 64;

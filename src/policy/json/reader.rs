@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
 
     fn comment(&mut self, path: &str) {
         let help = "remove it; say it in the statement's `Sid` or in the policy's description";
-        self.error("comment", path, "JSON has no comments, and AWS refuses them", help);
+        self.error("comment", path, "a comment; JSON has none, and AWS refuses it", help);
     }
 
     /// A value, or `None` where none begins here; then nothing was consumed.
