@@ -51,6 +51,8 @@ pub enum StatementChange {
         added: Vec<String>,
         /// Values that are no longer there.
         removed: Vec<String>,
+        /// How many values stay.
+        kept: usize,
         /// Whether AWS looks at it.
         meaning: bool,
     },
@@ -104,9 +106,9 @@ impl StatementChange {
                 }
                 out
             }
-            Self::Value { path, added, removed, meaning } => {
+            Self::Value { path, added, removed, kept, meaning } => {
                 let mut out = vec![];
-                between(&mut out, "", path, 0, removed, added);
+                between(&mut out, "", path, *kept, removed, added);
                 if !meaning {
                     out.push(('~', "    same meaning".to_owned()));
                 }
@@ -213,6 +215,7 @@ fn policies(before: &Policy, after: &Policy) -> Vec<StatementChange> {
             path: "Version".to_owned(),
             added: vec![after.version.as_str().to_owned()],
             removed: vec![before.version.as_str().to_owned()],
+            kept: 0,
             meaning: true,
         });
     }
@@ -221,6 +224,7 @@ fn policies(before: &Policy, after: &Policy) -> Vec<StatementChange> {
             path: "Id".to_owned(),
             added: after.id.iter().cloned().collect(),
             removed: before.id.iter().cloned().collect(),
+            kept: 0,
             meaning: false,
         });
     }
@@ -281,6 +285,7 @@ fn trees(before: Option<&Tree>, after: Option<&Tree>) -> Vec<StatementChange> {
             path: change.element,
             added: change.added,
             removed: change.removed,
+            kept: change.kept,
             meaning: true,
         })
         .collect()

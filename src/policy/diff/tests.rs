@@ -102,8 +102,12 @@ fn statements_without_sid_are_matched_by_likeness() {
 #[test]
 fn management_policies_are_told_by_path() {
     let tag = |text: &str| document("TAG_POLICY", text);
-    let before = tag(r#"{"tags":{"cost-center":{"tag_value":{"@@assign":["100","200"]},"tag_key":{"@@assign":"CostCenter"}},"old":{"x":{"@@assign":1}},"e":{}}}"#);
-    let after = tag(r#"{"tags":{"cost-center":{"tag_value":{"@@assign":["200","300"]},"tag_key":{"@@assign":["CostCenter"]}},"a.b":{"y":{"@@assign":true}},"e":{}}}"#);
+    let before = tag(
+        r#"{"tags":{"cost-center":{"tag_value":{"@@assign":["100","200"]},"tag_key":{"@@assign":"CostCenter"}},"old":{"x":{"@@assign":1}},"e":{}}}"#,
+    );
+    let after = tag(
+        r#"{"tags":{"cost-center":{"tag_value":{"@@assign":["200","300"]},"tag_key":{"@@assign":["CostCenter"]}},"a.b":{"y":{"@@assign":true}},"e":{}}}"#,
+    );
     let changes = diff(Some(&before), Some(&after));
     assert_eq!(
         shown(&changes),
@@ -120,7 +124,9 @@ fn management_policies_are_told_by_path() {
     assert!(changes.iter().all(StatementChange::changes_meaning));
     assert_eq!(diff(None, Some(&before)).len(), 4);
     assert_eq!(diff(Some(&before), None).len(), 4);
-    let other = tag(r#"{"tags":{"cost-center":{"tag_value":{"@@assign":["200","100"]},"tag_key":{"@@assign":"CostCenter"}},"old":{"x":{"@@assign":1}},"e":{}}}"#);
+    let other = tag(
+        r#"{"tags":{"cost-center":{"tag_value":{"@@assign":["200","100"]},"tag_key":{"@@assign":"CostCenter"}},"old":{"x":{"@@assign":1}},"e":{}}}"#,
+    );
     assert_eq!(shown(&diff(Some(&before), Some(&other))), "~ order or spelling of values; same meaning\n");
 }
 
@@ -128,7 +134,9 @@ fn management_policies_are_told_by_path() {
 fn one_side_alone() {
     let one = scp(r#"{"Sid":"A","Effect":"Deny","Action":"s3:*","Resource":"*"}"#);
     let tag = document("TAG_POLICY", r#"{"tags":{}}"#);
-    assert!(matches!(diff(None, Some(&one)).as_slice(), [StatementChange::Added { statement, .. }] if statement == "A"));
+    assert!(
+        matches!(diff(None, Some(&one)).as_slice(), [StatementChange::Added { statement, .. }] if statement == "A")
+    );
     assert!(matches!(diff(Some(&one), None).as_slice(), [StatementChange::Removed { .. }]));
     assert_eq!(diff(Some(&one), Some(&tag)).len(), 2);
     assert!(diff(None, None).is_empty());
@@ -139,19 +147,26 @@ fn the_id_and_the_version_of_a_delegation_policy() {
     let of = |version: &str, id: &str| {
         document(
             "DELEGATION_POLICY",
-            &format!(r#"{{"Version":"{version}","Id":"{id}","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"123456789012","Service":"x"}},"Action":"organizations:*","Resource":"*"}}]}}"#),
+            &format!(
+                r#"{{"Version":"{version}","Id":"{id}","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"123456789012","Service":"x"}},"Action":"organizations:*","Resource":"*"}}]}}"#
+            ),
         )
     };
     let changes = diff(Some(&of("2012-10-17", "a")), Some(&of("2008-10-17", "b")));
     assert_eq!(shown(&changes), "~ Version 2012-10-17 → 2008-10-17\n~ Id a → b\n~     same meaning\n");
-    assert!(shown(&diff(None, Some(&of("2012-10-17", "a")))).contains("+     Principal AWS 123456789012\n+     Principal Service x\n"));
+    assert!(
+        shown(&diff(None, Some(&of("2012-10-17", "a"))))
+            .contains("+     Principal AWS 123456789012\n+     Principal Service x\n")
+    );
 }
 
 #[test]
 fn json_has_names_that_last() {
     let changes = diff(
         Some(&scp(r#"{"Sid":"A","Effect":"Deny","Action":"s3:*","Resource":"*"}"#)),
-        Some(&scp(r#"{"Sid":"A","Effect":"Deny","Action":"s3:Get*","Resource":"*"},{"Sid":"B","Effect":"Deny","Action":"x:y","Resource":"*"}"#)),
+        Some(&scp(
+            r#"{"Sid":"A","Effect":"Deny","Action":"s3:Get*","Resource":"*"},{"Sid":"B","Effect":"Deny","Action":"x:y","Resource":"*"}"#,
+        )),
     );
     assert_eq!(
         serde_json::to_string(&changes).unwrap(),

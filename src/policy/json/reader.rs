@@ -406,11 +406,16 @@ impl<'a> Reader<'a> {
             self.foreign_quotes(begin, opener, path);
         }
         let mut out = String::new();
-        // Where a curly quote stands in a string that has no other end: the end that was meant.
+        // Where a curly quote stands in a string that has no other end, or no plausible one: the end that was meant.
         let mut curly: Option<(Cursor, usize)> = None;
+        let mut likely: Option<(Cursor, usize)> = None;
         loop {
             match self.peek() {
                 Some('"') if !single => {
+                    let plausible = self.ends_value(1);
+                    if let (Some(end), false) = (likely, plausible) {
+                        return self.end_at(end, out, path);
+                    }
                     self.bump();
                     return out;
                 }
@@ -421,12 +426,8 @@ impl<'a> Reader<'a> {
                     return out;
                 }
                 None | Some('\n') => {
-                    if let Some((cursor, length)) = curly {
-                        self.cursor = cursor;
-                        out.truncate(length);
-                        let closer = self.bump().unwrap_or('”');
-                        self.foreign_quotes(cursor.place, closer, path);
-                        return out;
+                    if let Some(end) = likely.or(curly) {
+                        return self.end_at(end, out, path);
                     }
                     self.error_at(
                         begin,
@@ -452,12 +453,33 @@ impl<'a> Reader<'a> {
                     }
                     if straight && DOUBLE.contains(&letter) {
                         curly = Some((self.cursor, out.len()));
+                        if likely.is_none() && self.ends_value(letter.len_utf8()) {
+                            likely = curly;
+                        }
                     }
                     out.push(letter);
                     self.bump();
                 }
             }
         }
+    }
+
+    /// Whether what follows the quote here, `width` bytes long, can follow a string.
+    fn ends_value(&self, width: usize) -> bool {
+        let rest = self.text.get(self.cursor.at + width..).unwrap_or_default();
+        rest.chars()
+            .take(200)
+            .find(|letter| !letter.is_whitespace())
+            .is_none_or(|letter| matches!(letter, ',' | ':' | '}' | ']'))
+    }
+
+    /// Goes back to the curly quote that was meant to end the string.
+    fn end_at(&mut self, (cursor, length): (Cursor, usize), mut out: String, path: &str) -> String {
+        self.cursor = cursor;
+        out.truncate(length);
+        let closer = self.bump().unwrap_or('”');
+        self.foreign_quotes(cursor.place, closer, path);
+        out
     }
 
     fn foreign_quotes(&mut self, place: Place, quote: char, path: &str) {

@@ -147,7 +147,7 @@ fn speaks(atom: &serde_json::Value, action: &str, resource: &str, condition: &dy
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whenever one piece covers another, no sampled request is spoken of by the second alone.
     #[test]
