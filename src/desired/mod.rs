@@ -5,5 +5,8 @@
 //! among the `broken`, so that later rooms leave its AWS counterpart alone.
 
 pub mod model;
+pub(crate) mod report;
+pub(crate) mod tree;
+mod yaml;
 
 pub use model::{Broken, Declared, Desired, Issue, NodeKey, Origin, Severity};
