@@ -11,7 +11,16 @@ impl Issue {
         field: &str,
         message: impl Into<String>,
     ) -> Self {
-        Self { rule, severity, origin, object, field: field.into(), message: message.into(), help: None, related: vec![] }
+        Self {
+            rule,
+            severity,
+            origin,
+            object,
+            field: field.into(),
+            message: message.into(),
+            help: None,
+            related: vec![],
+        }
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
@@ -96,8 +105,7 @@ pub(crate) fn grouped(n: usize) -> String {
 
 /// The user's words, cut where they are long, without control characters.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut cut: String =
-        text.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut cut: String = text.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(80).is_some() {
         cut.push('…');
     }

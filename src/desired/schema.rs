@@ -99,8 +99,7 @@ impl Schema {
             Some("object") => Some(Type::Object),
             _ => None,
         };
-        let mut range =
-            (value.get("minimum").and_then(Value::as_f64), value.get("maximum").and_then(Value::as_f64));
+        let mut range = (value.get("minimum").and_then(Value::as_f64), value.get("maximum").and_then(Value::as_f64));
         if value.get("format").and_then(Value::as_str) == Some("uint32") {
             range = (range.0.or(Some(0.0)), range.1.or(Some(f64::from(u32::MAX))));
         }
@@ -239,7 +238,12 @@ impl Walk<'_> {
                     }
                 } else if !field.nullable && schema.required.iter().any(|key| **key == *entry.key) {
                     let kind = field.kind.map_or("a value", Type::noun);
-                    self.add("missing-field", entry.place, format!("`{}` has no value; expected {kind}", entry.key), None);
+                    self.add(
+                        "missing-field",
+                        entry.place,
+                        format!("`{}` has no value; expected {kind}", entry.key),
+                        None,
+                    );
                 } else if field.kind.is_none() && schema.required.iter().any(|key| **key == *entry.key) {
                     self.add("missing-field", entry.place, format!("`{}` has no value", entry.key), None);
                 }
@@ -254,7 +258,12 @@ impl Walk<'_> {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("known here: {}", list(known)),
                 };
-                self.add("unknown-field", entry.place, format!("`{}` is not a field here", quoted(&entry.key)), Some(help));
+                self.add(
+                    "unknown-field",
+                    entry.place,
+                    format!("`{}` is not a field here", quoted(&entry.key)),
+                    Some(help),
+                );
             }
             self.path.truncate(length);
         }
@@ -320,7 +329,10 @@ impl Walk<'_> {
             self.add(
                 "unquoted-text",
                 node.place,
-                format!("`{}` without quotes is {what} to kubectl and the API server; expected text", quoted(&scalar.text)),
+                format!(
+                    "`{}` without quotes is {what} to kubectl and the API server; expected text",
+                    quoted(&scalar.text)
+                ),
                 Some(format!("quote it: `\"{}\"`", quoted(&scalar.text))),
             );
         }
@@ -515,7 +527,10 @@ fn expected_of(pattern: &str, text: &str) -> (String, Option<String>) {
                 "RCP" => Some("RESOURCE_CONTROL_POLICY"),
                 _ => nearest(&spelled, known),
             };
-            ("a policy type as AWS spells it (`SERVICE_CONTROL_POLICY`)", near.map(|near| format!("did you mean `{near}`?")))
+            (
+                "a policy type as AWS spells it (`SERVICE_CONTROL_POLICY`)",
+                near.map(|near| format!("did you mean `{near}`?")),
+            )
         }
         other => return (format!("of the form `{other}`"), None),
     };

@@ -240,9 +240,10 @@ impl Node {
             }
             let next = match &node.form {
                 Form::Scalar(_) => None,
-                Form::List(items) => rest.strip_prefix('[').and_then(|r| r.split_once(']')).and_then(|(index, after)| {
-                    Some((items.get(index.parse::<usize>().ok()?)?, after))
-                }),
+                Form::List(items) => rest
+                    .strip_prefix('[')
+                    .and_then(|r| r.split_once(']'))
+                    .and_then(|(index, after)| Some((items.get(index.parse::<usize>().ok()?)?, after))),
                 Form::Map(entries) => {
                     let rest = rest.strip_prefix("[\"").or_else(|| rest.strip_prefix("['")).unwrap_or(rest);
                     entries

@@ -26,6 +26,8 @@ pub(super) struct Document {
     pub(super) place: Place,
     /// It has an error, which is among the issues.
     pub(super) broken: bool,
+    /// Reading ended at the error, so what follows it is missing.
+    pub(super) cut: bool,
 }
 
 /// All documents of a text.
@@ -45,12 +47,12 @@ pub(super) fn documents(file: &Arc<str>, text: &str, issues: &mut Vec<Issue>) ->
             aliased: 0,
             issues,
         };
-        builder.run();
+        let cut = builder.run().is_err();
         let root = builder.root.take();
         let broken = issues.len() > before;
         let place = root.as_ref().map_or(Place { line: first_line + 1, column: 1 }, |node| node.place);
         if broken || root.is_some() {
-            out.push(Document { root, place, broken });
+            out.push(Document { root, place, broken, cut });
         }
     }
     out
@@ -63,7 +65,8 @@ fn chunks(text: &str) -> Vec<(u32, &str)> {
     let (mut start, mut start_line, mut content) = (0, 0, false);
     let (mut at, mut line) = (0, 0);
     for piece in text.split_inclusive('\n') {
-        let marker = |m: &str| piece.strip_prefix(m).is_some_and(|r| r.is_empty() || r.starts_with([' ', '\t', '\n', '\r']));
+        let marker =
+            |m: &str| piece.strip_prefix(m).is_some_and(|r| r.is_empty() || r.starts_with([' ', '\t', '\n', '\r']));
         let after = at + piece.len();
         if marker("---") {
             if content {
@@ -114,7 +117,7 @@ struct Builder<'a> {
 struct Stop;
 
 impl Builder<'_> {
-    fn run(&mut self) {
+    fn run(&mut self) -> Result<(), Stop> {
         let options: Options = granit_parser::options! { emit_comments: false };
         let mut parser = Parser::with_options(StrInput::new(self.chunk), options);
         while let Some(next) = parser.next_event() {
@@ -133,9 +136,10 @@ impl Builder<'_> {
                         break;
                     }
                 }
-                return;
+                return Err(Stop);
             }
         }
+        Ok(())
     }
 
     fn place(&self, at: &Marker) -> Place {
@@ -193,8 +197,9 @@ impl Builder<'_> {
             return self.foreign_tag(tag, place);
         }
         if matches!(self.stack.last(), Some(Frame { open: Open::Map { key: None, .. }, .. })) {
-            self.issue("yaml-syntax", place, "a list or an object stands where a key was expected").help =
-                Some("a key is a single word; quote it if it begins with `{`, `[` or `?` (an unrendered template?)".into());
+            self.issue("yaml-syntax", place, "a list or an object stands where a key was expected").help = Some(
+                "a key is a single word; quote it if it begins with `{`, `[` or `?` (an unrendered template?)".into(),
+            );
             return Err(Stop);
         }
         if self.stack.len() >= MAX_DEPTH {
@@ -222,8 +227,12 @@ impl Builder<'_> {
         };
         self.aliased += size;
         if self.aliased > MAX_ALIASED || self.stack.len() + height > MAX_DEPTH {
-            self.issue("alias-bomb", place, format!("the aliases of this document stand for more than {MAX_ALIASED} values or {MAX_DEPTH} levels"))
-                .help = Some("write the values out, or split the document".into());
+            self.issue(
+                "alias-bomb",
+                place,
+                format!("the aliases of this document stand for more than {MAX_ALIASED} values or {MAX_DEPTH} levels"),
+            )
+            .help = Some("write the values out, or split the document".into());
             return Err(Stop);
         }
         if let Some(Frame { open: Open::Map { key: key @ None, .. }, .. }) = self.stack.last_mut() {
@@ -308,7 +317,8 @@ impl Builder<'_> {
         for (entry, first) in doubles {
             let first = Origin { file: self.file.clone(), line: first.line, column: first.column };
             let name = super::report::quoted(&entry.key);
-            let issue = self.issue("duplicate-key", entry.place, format!("the key `{name}` stands twice in one object"));
+            let issue =
+                self.issue("duplicate-key", entry.place, format!("the key `{name}` stands twice in one object"));
             issue.help = Some("keep one of the two: readers disagree about which one counts".into());
             issue.related.push((first, "here first".into()));
         }
@@ -361,8 +371,12 @@ impl Builder<'_> {
 
     fn foreign_tag(&mut self, tag: Option<&Tag>, place: Place) -> Result<(), Stop> {
         let tag = tag.map(Tag::original).unwrap_or_default();
-        self.issue("yaml-tag", place, format!("the tag `{}` has no meaning in a manifest", super::report::quoted(&tag)))
-            .help = Some("leave the tag out; a value that begins with `!` is put into quotes".into());
+        self.issue(
+            "yaml-tag",
+            place,
+            format!("the tag `{}` has no meaning in a manifest", super::report::quoted(&tag)),
+        )
+        .help = Some("leave the tag out; a value that begins with `!` is put into quotes".into());
         Err(Stop)
     }
 
@@ -377,7 +391,11 @@ impl Builder<'_> {
 fn explain(kind: &ErrorKind) -> (&'static str, String, Option<&'static str>) {
     use ErrorKind as E;
     let (message, help) = match kind {
-        E::TabNotAllowed | E::TabInBlockIndentation | E::TabInIndentation | E::TabInPlainScalar | E::TabAtBlockScalarStart => {
+        E::TabNotAllowed
+        | E::TabInBlockIndentation
+        | E::TabInIndentation
+        | E::TabInPlainScalar
+        | E::TabAtBlockScalarStart => {
             return ("yaml-tab", "a tab stands where YAML allows only spaces".into(), Some("indent with spaces"));
         }
         E::RecursionLimitExceeded => {
@@ -410,25 +428,26 @@ fn explain(kind: &ErrorKind) -> (&'static str, String, Option<&'static str>) {
         }
         E::ExpectedFlowMappingSeparator => ("expected `,` or `}`", "put a `,` between the fields, or quote the value"),
         E::ExpectedFlowSequenceSeparator => ("expected `,` or `]`", "put a `,` between the items, or quote the value"),
-        E::ExpectedBlockMappingKey => (
-            "expected a key",
-            "this line is indented less than its neighbours, or the line before is not finished",
-        ),
+        E::ExpectedBlockMappingKey => {
+            ("expected a key", "this line is indented less than its neighbours, or the line before is not finished")
+        }
         E::ExpectedBlockSequenceEntry | E::BlockSequenceEntryNotAllowed => {
             ("a list item (`- `) cannot stand here", "put the list on lines of its own, below its key")
         }
         E::SimpleKeyExpected | E::InvalidSimpleKey => ("a key without its `:`", "write `key: value`"),
-        E::InvalidIndentation | E::InvalidFlowScalarIndent | E::InvalidQuotedScalarIndent | E::InvalidBlockScalarIndent => {
+        E::InvalidIndentation
+        | E::InvalidFlowScalarIndent
+        | E::InvalidQuotedScalarIndent
+        | E::InvalidBlockScalarIndent => {
             ("the indentation fits nothing before it", "align the line with its neighbours")
         }
         E::UnexpectedCharacter { .. } => (
             "this character cannot begin a value",
             "quote the value (unrendered templates, `@` and backquotes need quotes)",
         ),
-        E::UnknownQuotedScalarEscape => (
-            "an unknown escape in a double-quoted text",
-            "double the backslash, or use single quotes",
-        ),
+        E::UnknownQuotedScalarEscape => {
+            ("an unknown escape in a double-quoted text", "double the backslash, or use single quotes")
+        }
         E::InvalidTrailingDoubleQuotedScalar | E::InvalidTrailingSingleQuotedScalar => {
             ("something follows a closed quote", "quote the whole value, and escape the quotes within")
         }
@@ -514,6 +533,9 @@ mod tests {
     fn json_is_read_with_its_escapes_and_tabs() {
         let (documents, issues) = read("{\n\t\"a\": \"\\ud83d\\ude00\\/\",\n\t\"b\": [1, true, null]\n}\n");
         assert!(issues.is_empty(), "{issues:?}");
-        assert_eq!(documents[0].root.as_ref().unwrap().to_json(), serde_json::json!({"a": "😀/", "b": [1, true, null]}));
+        assert_eq!(
+            documents[0].root.as_ref().unwrap().to_json(),
+            serde_json::json!({"a": "😀/", "b": [1, true, null]})
+        );
     }
 }
