@@ -9,7 +9,7 @@ use crate::names::PolicyType;
 use crate::policy::{Document, Flaw};
 
 /// The type under which the delegation policy of an organization is parsed.
-pub(super) const DELEGATION: &str = "RESOURCE_POLICY";
+pub(super) const DELEGATION: &str = "DELEGATION_POLICY";
 
 /// The document in `field` of a manifest, an object or a JSON string. `None` where it cannot be used; the issues say why.
 pub(super) fn document(

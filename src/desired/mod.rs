@@ -20,3 +20,6 @@ mod yaml;
 pub use build::build;
 pub use model::{Broken, Declared, Desired, Issue, NodeKey, Origin, Severity};
 pub use read::{Found, Manifest, Source, read, read_all};
+
+#[cfg(test)]
+mod tests;

@@ -10,10 +10,11 @@ use super::model::{Declared, NodeKey, Policy};
 use super::nodes::{Accounts, Units};
 use super::read::{Body, Manifest};
 use super::report::{grouped, quoted};
+use super::schema::nearest_policy_type;
 use super::selector;
 use crate::api::common::{BaseAccess, Target};
 use crate::api::policy::{Enforcement, OrganizationPolicySpec};
-use crate::names::{Kind, ObjectKey, POLICY_TYPES, PolicyType};
+use crate::names::{Kind, ObjectKey, PolicyType};
 
 type Policies = BTreeMap<Box<str>, Declared<Policy>>;
 
@@ -127,21 +128,24 @@ fn same_names(cx: &mut Build<'_>) {
     }
 }
 
+/// A type must be enabled by the Organization; one that is not known is passed to AWS as it is.
 fn check_type(cx: &mut Build<'_>, index: usize, manifest: &Manifest, kind: &PolicyType) {
-    if !kind.is_known() {
-        let near = super::report::nearest(kind.as_str(), POLICY_TYPES.iter().map(|rule| rule.name));
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
+    let meant = if kind.is_known() { None } else { nearest_policy_type(kind.as_str()) };
+    let enabled = cx.organization.is_none_or(|spec| spec.policy_types.iter().any(|name| name == kind.as_str()));
+    if !enabled {
+        let message = format!("the Organization does not enable policies of type `{kind}`");
+        let help = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("add `- {kind}` to `spec.policyTypes` of the Organization"),
+        };
+        cx.fail(index, manifest.error("policy-type-not-enabled", "spec.type", message).help(help));
+    } else if !kind.is_known() {
+        let message = format!("`{kind}` is not a policy type known to this version of bylaw");
+        let help = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
             None => "it is passed to AWS as it is, under the smallest quotas of any type".to_owned(),
         };
-        let message = format!("`{kind}` is not a policy type known to this version of bylaw");
         cx.issues.push(manifest.warning("unknown-policy-type", "spec.type", message).help(help));
-    }
-    let Some(organization) = cx.organization else { return };
-    if !organization.policy_types.iter().any(|name| name == kind.as_str()) {
-        let message = format!("the Organization does not enable policies of type `{kind}`");
-        let help = format!("add `- {kind}` to `spec.policyTypes` of the Organization");
-        cx.fail(index, manifest.error("policy-type-not-enabled", "spec.type", message).help(help));
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct KindSchema {
     rules: CompiledSchema,
 }
 
+static VALIDATOR: LazyLock<Validator> = LazyLock::new(Validator::new);
+
 static SCHEMAS: LazyLock<Vec<KindSchema>> = LazyLock::new(|| {
     crate::api::definitions()
         .iter()
@@ -100,8 +102,10 @@ impl Schema {
             _ => None,
         };
         let mut range = (value.get("minimum").and_then(Value::as_f64), value.get("maximum").and_then(Value::as_f64));
-        if value.get("format").and_then(Value::as_str) == Some("uint32") {
-            range = (range.0.or(Some(0.0)), range.1.or(Some(f64::from(u32::MAX))));
+        match value.get("format").and_then(Value::as_str) {
+            Some("uint32") => range = (range.0.or(Some(0.0)), range.1.or(Some(f64::from(u32::MAX)))),
+            Some("int32") => range = (range.0.or(Some(f64::from(i32::MIN))), range.1.or(Some(f64::from(i32::MAX)))),
+            _ => {}
         }
         Self {
             kind,
@@ -159,7 +163,7 @@ impl KindSchema {
 
     /// The CEL rules of the kind. `sound`: the schema found nothing, so a rule that cannot be evaluated is a finding.
     pub(super) fn rules(&self, object: &Value, root: &Node, sound: bool, findings: &mut Vec<Finding>) {
-        let Err(errors) = Validator::new().validate_compiled(&self.rules, object, None) else { return };
+        let Err(errors) = VALIDATOR.validate_compiled(&self.rules, object, None) else { return };
         for error in errors.into_vec() {
             let failed = error.kind == ErrorKind::ValidationFailure;
             if !failed && !sound {
@@ -499,6 +503,16 @@ fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
     one_of(words).replace(" or ", ", ")
 }
 
+/// The policy type that was probably meant.
+pub(super) fn nearest_policy_type(text: &str) -> Option<&'static str> {
+    let spelled = text.to_uppercase().replace(['-', ' '], "_");
+    match &*spelled {
+        "SCP" => Some("SERVICE_CONTROL_POLICY"),
+        "RCP" => Some("RESOURCE_CONTROL_POLICY"),
+        _ => nearest(&spelled, crate::names::POLICY_TYPES.iter().map(|rule| rule.name)),
+    }
+}
+
 /// The patterns of `src/api` in words; a pattern that is not here is shown as it is (`tests` hold the table complete).
 fn expected_of(pattern: &str, text: &str) -> (String, Option<String>) {
     let (words, help) = match pattern {
@@ -520,13 +534,7 @@ fn expected_of(pattern: &str, text: &str) -> (String, Option<String>) {
         }
         r"^([0-9]+(h|m|s))+$" => ("a duration as Go writes it (`10m`, `1h30m`)", None),
         r"^[A-Z][A-Z0-9_]{1,63}$" => {
-            let known = crate::names::POLICY_TYPES.iter().map(|rule| rule.name);
-            let spelled = text.to_uppercase().replace(['-', ' '], "_");
-            let near = match &*spelled {
-                "SCP" => Some("SERVICE_CONTROL_POLICY"),
-                "RCP" => Some("RESOURCE_CONTROL_POLICY"),
-                _ => nearest(&spelled, known),
-            };
+            let near = nearest_policy_type(text);
             (
                 "a policy type as AWS spells it (`SERVICE_CONTROL_POLICY`)",
                 near.map(|near| format!("did you mean `{near}`?")),

@@ -381,8 +381,14 @@ impl Builder<'_> {
     }
 
     fn syntax(&mut self, error: &ScanError) {
-        let place = self.place(error.marker());
+        let mut place = self.place(error.marker());
         let (rule, message, help) = explain(error.kind());
+        if rule == "yaml-tab"
+            && let Some(line) = self.chunk.lines().nth(error.marker().line().saturating_sub(1))
+            && let Some(column) = line.chars().position(|c| c == '\t')
+        {
+            place.column = u32::try_from(column + 1).unwrap_or(u32::MAX);
+        }
         self.issue(rule, place, message).help = help.map(Into::into);
     }
 }
