@@ -338,7 +338,7 @@ impl Offline {
         }
         let response = self.write(&mut inner, request, Hand::Caller)?;
         inner.writing = takes_time;
-        Ok((response, takes_time.then_some(Busy(self))))
+        Ok((response, takes_time.then(|| Busy(self))))
     }
 }
 
