@@ -4,7 +4,10 @@
 //! Architecture invariant: no other room names an AWS SDK, and nothing here decides what should be done.
 
 pub mod error;
+pub mod iam;
 pub mod port;
+#[cfg(feature = "aws")]
+pub mod sdk;
 
 pub use error::{AwsError, ErrorClass};
 pub use port::{Page, Port, Request, Response};
