@@ -62,6 +62,7 @@ const CLASSES: &[(&str, ErrorClass)] = &[
     ("DuplicateOrganizationalUnitException", ErrorClass::Exists),
     ("DuplicatePolicyException", ErrorClass::Exists),
     ("AccountNotFoundException", ErrorClass::NotFound),
+    ("AccountNotRegisteredException", ErrorClass::NotFound),
     ("ChildNotFoundException", ErrorClass::NotFound),
     ("OrganizationalUnitNotFoundException", ErrorClass::NotFound),
     ("ParentNotFoundException", ErrorClass::NotFound),

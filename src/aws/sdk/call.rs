@@ -225,8 +225,7 @@ impl Sdk {
             Request::UpdatePolicy { policy, name, description, content } => {
                 let call = organizations.update_policy().policy_id(policy.as_str()).set_name(name.clone());
                 let call = call.set_description(description.clone()).set_content(content.clone());
-                answer.need("Policy", send!(call)?.policy)?;
-                Response::Done
+                Response::PolicyCreated(answer.policy(send!(call)?.policy)?.0)
             }
             Request::DeletePolicy { policy } => {
                 send!(organizations.delete_policy().policy_id(policy.as_str()))?;
