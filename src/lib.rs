@@ -10,5 +10,6 @@ pub mod policy;
 
 pub mod api;
 pub mod aws;
+pub mod cli;
 pub mod desired;
 pub mod observed;
