@@ -6,8 +6,11 @@
 pub mod buckets;
 pub mod dice;
 pub mod error;
+pub mod iam;
 pub mod offline;
 pub mod port;
+#[cfg(feature = "aws")]
+pub mod sdk;
 
 pub use error::{AwsError, ErrorClass};
 pub use offline::Offline;

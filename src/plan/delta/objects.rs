@@ -407,7 +407,7 @@ fn contact_text(contact: &crate::aws::port::Contact) -> String {
 
 /// Whether AWS's text means what is wanted.
 pub(in crate::plan) fn same_meaning(wanted: &Document, text: &str) -> bool {
-    Document::parse(wanted.kind(), text).is_ok_and(|(found, _)| found == *wanted)
+    Document::parse(wanted.kind(), text).is_ok_and(|(found, _)| found.same_meaning(wanted))
 }
 
 /// Whether the update takes a deny out of the policy, or allows more: then it waits until everything that guards is there.
