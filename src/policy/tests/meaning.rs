@@ -170,7 +170,7 @@ pub(super) fn document(all: &[Parts], turn: u64) -> Document {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn order_case_and_form_have_no_meaning(all in prop::collection::vec(parts(), 1..5), turn in any::<u64>()) {
