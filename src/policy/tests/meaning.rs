@@ -165,7 +165,7 @@ pub(super) fn document(all: &[Parts], turn: u64) -> Document {
     let by = turn as usize % statements.len();
     statements.rotate_left(by);
     let text = serde_json::json!({"Version": "2012-10-17", "Statement": statements});
-    let text = if turn % 2 == 0 { text.to_string() } else { serde_json::to_string_pretty(&text).unwrap() };
+    let text = if turn.is_multiple_of(2) { text.to_string() } else { serde_json::to_string_pretty(&text).unwrap() };
     parse("SCP", &text)
 }
 
