@@ -6,9 +6,12 @@
 pub mod buckets;
 pub mod dice;
 pub mod error;
+pub mod faults;
 pub mod offline;
+pub mod paced;
 pub mod port;
 
 pub use error::{AwsError, ErrorClass};
 pub use offline::Offline;
+pub use paced::Paced;
 pub use port::{Page, Port, Request, Response};
