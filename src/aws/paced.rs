@@ -116,6 +116,13 @@ pub struct Paced<P> {
     observer: Option<Observer>,
 }
 
+/// A place on the wire, free again when dropped.
+#[allow(dead_code, reason = "the guards are held, not looked at")]
+enum Place<'a> {
+    Write(tokio::sync::MutexGuard<'a, ()>),
+    Read(Option<tokio::sync::SemaphorePermit<'a>>),
+}
+
 /// Attempts of a read that gets no answer.
 const READ_ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -183,15 +190,22 @@ impl<P: Port> Paced<P> {
         queue.clone()
     }
 
+    async fn place(&self, request: &Request) -> Place<'_> {
+        if request.is_write() {
+            Place::Write(self.writes.lock().await)
+        } else {
+            Place::Read(self.reads.acquire().await.ok())
+        }
+    }
+
     /// Waits for the rate and for a place on the wire, and sends once.
     async fn attempt(&self, request: &Request, queue: &Queue) -> Result<Response, AwsError> {
         let operation = request.operation();
         let arrived = Instant::now();
         let turn = queue.turn.lock().await;
-        let (mut write, mut read) = (None, None);
         // The token is taken when the call goes, not when it begins to wait for its place on the wire: calls that
-        // waited there would leave bunched. A drain or another wait in between sends it round again.
-        loop {
+        // waited there would leave bunched. A drain in between sends it round again, its place free for others.
+        let _place = loop {
             if self.conduct.pace == Pace::Aws {
                 let wait = lock(&queue.bucket).wait(self.began.elapsed());
                 if !wait.is_zero() {
@@ -199,19 +213,11 @@ impl<P: Port> Paced<P> {
                     continue;
                 }
             }
-            if write.is_none() && read.is_none() {
-                if request.is_write() {
-                    write = Some(self.writes.lock().await);
-                } else {
-                    read = self.reads.acquire().await.ok();
-                }
-            }
+            let place = self.place(request).await;
             if self.conduct.pace == Pace::None || lock(&queue.bucket).take(self.began.elapsed()).is_ok() {
-                break;
+                break place;
             }
-            // Another change drained the bucket meanwhile: others may write while this call waits for its rate.
-            (write, read) = (None, None);
-        }
+        };
         drop(turn);
         {
             let mut tally = lock(&self.tally);
