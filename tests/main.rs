@@ -1,1 +1,12 @@
+//! The one integration test crate: it links once, and every module is a subject.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and clippy.toml reaches only functions marked `#[test]`"
+)]
+
+mod generated;
+mod tidy;
