@@ -816,7 +816,6 @@ async fn a_snapshot_and_back_is_the_same_organization() {
     .await;
     begin(&offline, "x", "x@example.com").await;
     tokio::time::advance(Duration::from_secs(60)).await;
-    offline.elapsed();
     let first = offline.state().to_observed(Timestamp::UNIX_EPOCH);
     let text = serde_json::to_string(&first).unwrap();
     let read: crate::observed::Observed = serde_json::from_str(&text).unwrap();
