@@ -10,4 +10,7 @@
 
 mod engine;
 mod generated;
+#[cfg(feature = "aws")]
+mod moto;
+mod support;
 mod tidy;
