@@ -24,7 +24,7 @@ pub(super) fn document(
         _ => {
             let message = format!(
                 "expected a policy document (an object, or a JSON string), found {}",
-                manifest.node(field).noun()
+                manifest.tree().find(field).noun()
             );
             return (None, vec![manifest.error("wrong-type", field, message)]);
         }
@@ -39,7 +39,8 @@ pub(super) fn document(
 
 fn issue(manifest: &Manifest, field: &str, flaw: Flaw) -> Issue {
     let severity = if flaw.error { Severity::Error } else { Severity::Warning };
-    let node = manifest.node(field);
+    let tree = manifest.tree();
+    let node = tree.find(field);
     let path = match flaw.path.as_str() {
         "" => field.to_owned(),
         path if path.starts_with('[') => format!("{field}{path}"),
