@@ -103,11 +103,11 @@ pub fn read_all(sources: &[Source]) -> Found {
                 }
             }
             Err(issue) => {
-                let Origin { line, column, .. } = issue.origin;
+                let (line, column) = (issue.origin.line, issue.origin.column);
                 let place = Place { line, column };
                 let cx = Context { file: &source.file, place, broken: true, cut: true, chunk: None };
                 found.manifests.push(Manifest::unreadable(&cx));
-                found.issues.push(issue);
+                found.issues.push(*issue);
             }
         }
     }
@@ -115,7 +115,7 @@ pub fn read_all(sources: &[Source]) -> Found {
 }
 
 /// The text of a source, or why it is none.
-fn text_of(source: &Source) -> Result<&str, Issue> {
+fn text_of(source: &Source) -> Result<&str, Box<Issue>> {
     let bytes = &source.bytes;
     let at = |offset: usize| {
         let before = bytes.get(..offset).unwrap_or_default();
@@ -130,16 +130,17 @@ fn text_of(source: &Source) -> Result<&str, Issue> {
     };
     let issue = |offset: usize, message: String| Issue::new(Severity::Error, "not-text", at(offset), None, "", message);
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(issue(0, "the file is UTF-16; manifests are UTF-8".into()).help("save it as UTF-8"));
+        return Err(issue(0, "the file is UTF-16; manifests are UTF-8".into()).help("save it as UTF-8").into());
     }
     let help = "give text files only, or name the manifests one by one with `-f`";
     if let Some(offset) = bytes.iter().position(|b| *b == 0) {
-        return Err(issue(offset, format!("byte {offset} is NUL: this is a binary file, not a manifest")).help(help));
+        let message = format!("byte {offset} is NUL: this is a binary file, not a manifest");
+        return Err(issue(offset, message).help(help).into());
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let offset = error.valid_up_to();
-        issue(offset, format!("byte {offset} is not UTF-8: this is a binary file, or text in another encoding"))
-            .help(help)
+        let message = format!("byte {offset} is not UTF-8: this is a binary file, or text in another encoding");
+        issue(offset, message).help(help).into()
     })
 }
 
