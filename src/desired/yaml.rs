@@ -360,7 +360,8 @@ impl Builder<'_> {
     fn style(&mut self, style: ScalarStyle, span: &Span, tag: Option<&Tag>, place: Place) -> Result<Style, Stop> {
         let written = match style {
             ScalarStyle::Plain => Style::Plain,
-            ScalarStyle::Literal => Style::Literal(self.indent_after(span.start.line())),
+            // Such a span starts at the first line with content, behind its indentation.
+            ScalarStyle::Literal => Style::Literal(u16::try_from(span.start.col()).unwrap_or(0)),
             _ => Style::Quoted,
         };
         match tag {
@@ -372,15 +373,6 @@ impl Builder<'_> {
                 _ => self.foreign_tag(Some(tag), place).map(|()| written),
             },
         }
-    }
-
-    /// Indentation of the first line with content after that line of the chunk.
-    fn indent_after(&self, line: usize) -> u16 {
-        self.chunk
-            .lines()
-            .skip(line)
-            .find(|l| !l.trim().is_empty())
-            .map_or(0, |l| u16::try_from(l.len() - l.trim_start_matches(' ').len()).unwrap_or(0))
     }
 
     fn foreign_tag(&mut self, tag: Option<&Tag>, place: Place) -> Result<(), Stop> {
