@@ -94,11 +94,14 @@ pub fn read_all(sources: &[Source]) -> Found {
             Ok(text) => {
                 for chunk in yaml::chunks(text) {
                     let Some(document) = yaml::document(&source.file, chunk, &mut found.issues) else { continue };
-                    let Document { root, place, broken, cut } = document;
+                    let Document { root, place, broken, cut, lost } = document;
                     let cx = Context { file: &source.file, place, broken, cut, chunk: Some(chunk) };
                     match root {
                         Some(root) => found.document(&cx, root),
                         None => found.manifests.push(Manifest::unreadable(&cx)),
+                    }
+                    if lost {
+                        found.manifests.push(Manifest::unreadable(&cx));
                     }
                 }
             }
@@ -174,6 +177,10 @@ impl Found {
             for item in items {
                 let cx = Context { place: item.place, chunk: None, ..*cx };
                 self.document(&cx, item);
+            }
+            if cx.cut {
+                // Items behind the error are there and unknown.
+                self.manifests.push(Manifest::unreadable(cx));
             }
             return;
         }
@@ -263,8 +270,8 @@ impl Found {
     fn manifest(&mut self, cx: &Context<'_>, root: Node, kind: Kind) {
         let (mut manifest, root) = Manifest::split(cx, root);
         let mut findings = Vec::new();
-        let name = metadata(&root, &mut manifest.labels, &mut findings);
-        manifest.key = name.map(|name| ObjectKey::new(kind, &name));
+        // A name that Kubernetes would refuse is a key all the same: it bounds what the broken object may stand for.
+        metadata(&root, &mut manifest.labels, &mut findings);
         let Some(rules) = schema::of(kind) else { return };
         top_level(&root, &mut findings);
         let spec = rules.check(&root, &mut findings);
@@ -367,15 +374,15 @@ const METADATA: [&str; 15] = [
     "selfLink",
 ];
 
-/// Checks `metadata`; the name where it is one.
-fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut Vec<Finding>) -> Option<String> {
+/// Checks `metadata`.
+fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut Vec<Finding>) {
     let mut add = |rule, place, field: &str, message: String, help: Option<String>| {
         findings.push(Finding { rule, place, field: field.into(), message, help });
     };
     let Some(metadata) = root.get("metadata").filter(|node| matches!(node.form, Form::Map(_))) else {
         let help = Some("add `metadata: {name: …}`".to_owned());
         add("missing-field", root.place_of("metadata"), "metadata.name", "`metadata.name` is missing".into(), help);
-        return None;
+        return;
     };
     if let Form::Map(entries) = &metadata.form {
         for entry in entries {
@@ -401,7 +408,7 @@ fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut V
             }
         }
     }
-    let name = match metadata.entry("name") {
+    match metadata.entry("name") {
         None => {
             let (message, help) = if metadata.get("generateName").is_some() {
                 ("`generateName` gives no name that others could refer to", "write `name: …` instead")
@@ -409,13 +416,11 @@ fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut V
                 ("`metadata.name` is missing", "add `name:`, by which other objects refer to this one")
             };
             add("missing-field", metadata.place, "metadata.name", message.into(), Some(help.into()));
-            None
         }
         Some(entry) => match entry.node.text() {
             None => {
                 let message = format!("expected a name, found {}", entry.node.noun());
                 add("wrong-type", entry.node.place, "metadata.name", message, None);
-                None
             }
             Some(name) => {
                 let plain_other = matches!(&entry.node.form, Form::Scalar(s) if !matches!(s.read(), super::tree::Read::Text(_)) || s.trap().is_some());
@@ -429,9 +434,7 @@ fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut V
                         Some(format!("quote it: `\"{}\"`", quoted(name))),
                     );
                 }
-                if is_subdomain(name) {
-                    Some(name.to_owned())
-                } else {
+                if !is_subdomain(name) {
                     let message = format!(
                         "`{}` is not an object name (up to 253 lower-case letters, digits, `-` and `.`, first and last a letter or digit)",
                         quoted(name)
@@ -443,11 +446,10 @@ fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut V
                         "the name in AWS is `spec.name`".to_owned()
                     };
                     add("wrong-name", entry.node.place, "metadata.name", message, Some(help));
-                    None
                 }
             }
         },
-    };
+    }
     for field in ["labels", "annotations"] {
         let Some(node) = metadata.get(field).filter(|node| !schema::is_null(node)) else { continue };
         let map = schema::text_map(node, &format!("metadata.{field}"), findings);
@@ -456,7 +458,6 @@ fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut V
             *labels = map;
         }
     }
-    name
 }
 
 fn check_labels(node: &Node, labels: &BTreeMap<String, String>, findings: &mut Vec<Finding>) {

@@ -28,6 +28,8 @@ pub(super) struct Document {
     pub(super) broken: bool,
     /// Reading ended at the error, so what follows it is missing.
     pub(super) cut: bool,
+    /// Reading ended between this document and another, of which nothing is known.
+    pub(super) lost: bool,
 }
 
 /// A piece of a text that holds one document, and the number of lines before it.
@@ -49,13 +51,14 @@ pub(super) fn document(file: &Arc<str>, chunk: Chunk<'_>, issues: &mut Vec<Issue
         anchors: HashMap::new(),
         open_anchors: Vec::new(),
         aliased: 0,
+        lost: false,
         issues,
     };
     let cut = builder.run().is_err();
-    let root = builder.root.take();
+    let (root, lost) = (builder.root.take(), builder.lost);
     let broken = issues.len() > before;
     let place = root.as_ref().map_or(Place { line: chunk.lines_before + 1, column: 1 }, |node| node.place);
-    (broken || root.is_some()).then_some(Document { root, place, broken, cut })
+    (broken || root.is_some()).then_some(Document { root, place, broken, cut, lost })
 }
 
 /// The text cut before each `---`, after each `...`, and between JSON objects that stand one after the other. A `---`
@@ -119,6 +122,7 @@ struct Builder<'a> {
     anchors: HashMap<usize, (Rc<Node>, usize, usize)>,
     open_anchors: Vec<usize>,
     aliased: usize,
+    lost: bool,
     issues: &'a mut Vec<Issue>,
 }
 
@@ -138,6 +142,7 @@ impl Builder<'_> {
                 }
             };
             if done.is_err() {
+                self.lost |= self.stack.is_empty() && self.root.is_some();
                 // What stands before the error still tells which object it is.
                 while let Some(frame) = self.stack.pop() {
                     let node = self.close(frame);
@@ -265,6 +270,7 @@ impl Builder<'_> {
     fn add(&mut self, node: Node, size: usize, height: usize) -> Result<(), Stop> {
         let Some(frame) = self.stack.last_mut() else {
             if self.root.is_some() {
+                self.lost = true;
                 self.issue("yaml-syntax", node.place, "a second document begins here without a line `---` before it")
                     .help = Some("put `---` on a line of its own, lines ended by `\\n`".into());
                 return Err(Stop);
