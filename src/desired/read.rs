@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::checks;
 use super::model::{Issue, Origin, Severity};
 use super::report::{nearest, one_of, quoted};
 use super::schema::{self, Finding};
@@ -275,6 +276,7 @@ impl Found {
         let Some(rules) = schema::of(kind) else { return };
         top_level(&root, &mut findings);
         let spec = rules.check(&root, &mut findings);
+        checks::tags(&root, &mut findings);
         let object_name = manifest.key.as_ref().map_or("", |key| &key.name);
         let object = json!({"apiVersion": crate::api::API_VERSION, "kind": kind.as_str(),
             "metadata": {"name": object_name}, "spec": spec});
