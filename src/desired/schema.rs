@@ -352,7 +352,14 @@ impl Walk<'_> {
             return Some(Value::String(text.to_owned()));
         }
         let length = text.chars().count() as u64;
-        if let Some(most) = schema.length.1.filter(|most| length > *most) {
+        // The form says more than a number of characters.
+        if let Some((pattern, regex)) = &schema.pattern
+            && !regex.is_match(text)
+        {
+            let (expected, help) = expected_of(pattern, text);
+            let given = if text.is_empty() { "the empty text".to_owned() } else { format!("`{}`", quoted(text)) };
+            self.add("wrong-form", node.place, format!("{given} is not {expected}"), help);
+        } else if let Some(most) = schema.length.1.filter(|most| length > *most) {
             self.add("too-long", node.place, format!("{length} characters; at most {most} are allowed"), None);
         } else if let Some(least) = schema.length.0.filter(|least| length < *least) {
             let message = if length == 0 {
@@ -361,11 +368,6 @@ impl Walk<'_> {
                 format!("`{}` has {length} characters; at least {least} are needed", quoted(text))
             };
             self.add("too-short", node.place, message, None);
-        } else if let Some((pattern, regex)) = &schema.pattern
-            && !regex.is_match(text)
-        {
-            let (expected, help) = expected_of(pattern, text);
-            self.add("wrong-form", node.place, format!("`{}` is not {expected}", quoted(text)), help);
         }
         Some(Value::String(text.to_owned()))
     }
