@@ -289,11 +289,7 @@ impl<'a> Build<'a> {
                 }
                 continue;
             }
-            let Some(name) =
-                manifest.node("spec.organizationRef.name").text().filter(|_| manifest.has("spec.organizationRef.name"))
-            else {
-                continue;
-            };
+            let Some(name) = manifest.organization.as_deref() else { continue };
             if Some(name) == chosen_name {
                 continue;
             }
