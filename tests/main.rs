@@ -8,5 +8,9 @@
     reason = "a test fails by panicking, and clippy.toml reaches only functions marked `#[test]`"
 )]
 
+mod engine;
 mod generated;
+#[cfg(feature = "aws")]
+mod moto;
+mod support;
 mod tidy;

@@ -172,13 +172,13 @@ fn statement(
         sid,
         effect: effect?,
         principal,
-        action: action?.map(unique),
-        resource: resource?.map(unique),
+        action: action?.map(|values: &Vec<String>| unique(values)),
+        resource: resource?.map(|values: &Vec<String>| unique(values)),
         condition,
     })
 }
 
-fn unique(values: &Vec<String>) -> Vec<String> {
+fn unique(values: &[String]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     values.iter().filter(|value| seen.insert(*value)).cloned().collect()
 }

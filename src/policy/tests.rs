@@ -148,17 +148,13 @@ fn large_and_deep_documents() {
             format!(r#"{{"Sid":"S{n}","Effect":"Deny","Action":["s3:A{n}","s3:B{n}"],"Resource":"*","Condition":{{"StringEquals":{{"aws:k":"{n}"}}}}}}"#)
         })
         .collect();
-    let t = std::time::Instant::now();
     let document = scp(&statements.join(","));
-    eprintln!("parse {:?}", t.elapsed());
     assert_eq!(document.denies().len(), 20_000);
-    eprintln!("denies {:?}", t.elapsed());
+    assert!(document.characters() > 10_240);
     assert_eq!(parse("SCP", document.minified()), document);
     let reversed: Vec<String> = statements.iter().rev().cloned().collect();
     let other = scp(&reversed.join(","));
-    eprintln!("par {:?}", t.elapsed());
     assert!(document.same_meaning(&other) && document != other);
-    eprintln!("mean {:?}", t.elapsed());
     assert_eq!(diff::diff(Some(&document), Some(&other)).len(), 1);
 
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}"), (r#"{"Statement":["#, "]}")] {

@@ -39,13 +39,15 @@ use crate::aws::buckets::{TokenBucket, rate_of};
 use crate::aws::dice::Dice;
 use crate::aws::port::{OrganizationFact, Port, Request, Response};
 use crate::aws::{AwsError, ErrorClass};
-use crate::names::Tags;
+use crate::names::{AccountId, Tags};
 
 /// How the organization in memory behaves.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Ids follow from it.
     pub seed: u64,
+    /// The management account; left out: an id that follows from the seed.
+    pub management: Option<AccountId>,
     /// Accounts tell their parent, as AWS's `Paths` do. Emulators leave it out.
     pub paths: bool,
     /// Items of a page; AWS: 20.
@@ -78,6 +80,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             seed: 0,
+            management: None,
             paths: true,
             page_size: 20,
             empty_pages: false,
@@ -149,7 +152,7 @@ impl Offline {
         let mut dice = Dice::new(options.seed);
         let organization = OrganizationFact {
             id: mint::organization(&mut dice),
-            management_account: mint::first_account(&mut dice),
+            management_account: options.management.clone().unwrap_or_else(|| mint::first_account(&mut dice)),
             all_features: options.all_features,
         };
         let root =
