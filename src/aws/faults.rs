@@ -234,9 +234,13 @@ impl Faulty<Arc<Offline>> {
     #[must_use]
     pub fn around(offline: &Arc<Offline>, schedule: Schedule) -> Self {
         let (past, hand) = (offline.clone(), offline.clone());
-        Self::new(offline.clone(), schedule)
-            .past(move |request, back| past.recall(request, back))
-            .foreign(move |dice| careless(&hand.state(), dice).is_some_and(|request| hand.foreign(&request).is_ok()))
+        Self::new(offline.clone(), schedule).past(move |request, back| past.recall(request, back)).foreign(
+            move |dice| {
+                // The state is let go before the write, which would copy what somebody still holds.
+                let request = careless(&hand.state(), dice);
+                request.is_some_and(|request| hand.foreign(&request).is_ok())
+            },
+        )
     }
 }
 
