@@ -1,6 +1,15 @@
 //! The one integration test crate: it links once, and every module is a subject.
 
-mod support;
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and clippy.toml reaches only functions marked `#[test]`"
+)]
 
+mod generated;
 #[cfg(feature = "aws")]
 mod moto;
+mod support;
+mod tidy;

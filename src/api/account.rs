@@ -45,7 +45,7 @@ pub struct AccountSpec {
     pub organization_ref: Option<Reference>,
     /// The account that exists already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    #[schemars(length(max = 12), regex(pattern = r"^[0-9]{12}$"))]
     pub account_id: Option<String>,
     /// E-mail of the root user: an account with it is adopted, otherwise one is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,10 +67,11 @@ pub struct AccountSpec {
     pub alternate_contacts: Option<AlternateContacts>,
     /// Role that `CreateAccount` makes in the new account. AWS cannot read it back, so it counts at creation only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[\w+=,.@-]{1,64}$"))]
+    #[schemars(length(max = 64), regex(pattern = r"^[\w+=,.@-]{1,64}$"))]
     pub role_name: Option<String>,
     /// Whether `FullAWSAccess` is kept attached here. Left out: as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::common::optional_schema::<BaseAccess>")]
     pub base_access: Option<BaseAccess>,
     /// What happens in AWS when this object is deleted.
     #[serde(default)]

@@ -72,9 +72,11 @@ pub enum DeletionPolicy {
 pub struct LabelSelector {
     /// Labels that must have exactly these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "labels_schema")]
     pub match_labels: BTreeMap<String, String>,
     /// Conditions on labels, all of which must hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
     pub match_expressions: Vec<LabelExpression>,
 }
 
@@ -124,14 +126,52 @@ pub struct Target {
     pub selector: Option<LabelSelector>,
 }
 
-/// Schema of tags: at most 50, with AWS's key and value forms (aws-facts section 2).
+/// Schema of tags: AWS holds 50 on an object (aws-facts section 2), and up to three of them are bylaw's own.
 pub(super) fn tags_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object",
         "maxProperties": 47,
-        "additionalProperties": { "type": "string", "maxLength": 256 }
+        "additionalProperties": { "type": "string", "maxLength": 256 },
+        "x-kubernetes-validations": [
+            {
+                "rule": "self.all(key, !key.startsWith('aws:') && !key.startsWith('bylaw.dev/'))",
+                "message": "tag keys that begin with `aws:` belong to AWS, those with `bylaw.dev/` to bylaw itself"
+            },
+            { "rule": "self.all(key, key.size() >= 1 && key.size() <= 128)", "message": "a tag key has 1 to 128 characters" }
+        ]
     })
 }
 
-/// Schema of a list of conditions that server-side apply merges by `type`.
+/// Schema of labels: as many as a selector can sensibly hold, so that the cost of CEL rules below stays bounded.
+fn labels_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": { "type": "string", "maxLength": 63 }
+    })
+}
+
+/// Schema of a count: Kubernetes knows `int32` and `int64`, not Rust's unsigned formats.
+pub(super) fn count_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "integer", "format": "int32", "minimum": 0 })
+}
+
+/// Schema of a count in a status, where it may be unknown.
+pub(super) fn optional_count_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "integer", "format": "int32", "minimum": 0, "nullable": true })
+}
+
+/// Schema of a share in percent.
+pub(super) fn percent_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": 100 })
+}
+
+/// Schema of a choice that may be left out. Unlike the derived one it keeps the field's own description.
+pub(super) fn optional_schema<T: JsonSchema>(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let mut schema = T::json_schema(generator);
+    schema.insert("nullable".into(), true.into());
+    schema
+}
+
+/// A condition as Kubernetes defines it; lists of it are merged by `type`.
 pub(super) type Condition = k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

@@ -3,6 +3,8 @@
 //! Architecture invariant: nothing here is validated beyond what the CRD's schema and CEL rules say of one object alone;
 //! whatever needs two objects is `desired`'s.
 
+#![allow(clippy::duplicated_attributes, reason = "each printer column of the derive has the same attributes again")]
+
 pub mod account;
 pub mod common;
 pub mod conditions;

@@ -39,7 +39,7 @@ use super::common::{Attachments, BaseAccess, Condition, Mode, Reference};
 #[x_kube(validation = Rule::new("self.managementAccountId == oldSelf.managementAccountId").message("`managementAccountId` cannot change: another organization is another object"))]
 pub struct OrganizationSpec {
     /// The account that owns the organization. bylaw does nothing with credentials of another organization.
-    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    #[schemars(length(max = 12), regex(pattern = r"^[0-9]{12}$"))]
     pub management_account_id: String,
     /// The AWS partition.
     #[serde(default)]
@@ -52,7 +52,7 @@ pub struct OrganizationSpec {
     pub suspend: bool,
     /// Policy types to keep enabled, as AWS spells them. A type is never disabled: AWS would detach its policies for good.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), inner(regex(pattern = r"^[A-Z][A-Z0-9_]{1,63}$")))]
+    #[schemars(length(max = 32), inner(length(max = 64), regex(pattern = r"^[A-Z][A-Z0-9_]{1,63}$")))]
     pub policy_types: Vec<String>,
     /// Which attachments of the root are bylaw's to decide; OUs may say otherwise.
     #[serde(default)]
@@ -62,6 +62,7 @@ pub struct OrganizationSpec {
     pub ignore: Ignore,
     /// Whether `FullAWSAccess` is kept attached to the root. Left out: as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::common::optional_schema::<BaseAccess>")]
     pub base_access: Option<BaseAccess>,
     /// Roles that bylaw uses. Left out: the credentials of the environment as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,7 +85,7 @@ pub struct OrganizationSpec {
     pub tags: BTreeMap<String, String>,
     /// How often the organization is looked at without an event, as Go writes durations (`10m`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+(h|m|s))+$"))]
+    #[schemars(length(max = 32), regex(pattern = r"^([0-9]+(h|m|s))+$"))]
     pub interval: Option<String>,
     /// Where AWS events arrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,15 +173,15 @@ impl Ignore {
 pub struct Access {
     /// Role in the management account for OUs, accounts, trusted access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
+    #[schemars(length(max = 2048), regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
     pub management_role_arn: Option<String>,
     /// Role of the policy work, where a delegated administrator does it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
+    #[schemars(length(max = 2048), regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
     pub policy_role_arn: Option<String>,
     /// Name of the role in member accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[\w+=,.@-]{1,64}$"))]
+    #[schemars(length(max = 64), regex(pattern = r"^[\w+=,.@-]{1,64}$"))]
     pub member_role_name: Option<String>,
     /// External id of the roles' trust policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,15 +215,19 @@ pub struct Events {
 pub struct Limits {
     /// Objects created (OUs, accounts and policies together).
     #[serde(default = "max_creates")]
+    #[schemars(schema_with = "super::common::count_schema")]
     pub max_creates: u32,
     /// Objects deleted or closed.
     #[serde(default = "max_deletes")]
+    #[schemars(schema_with = "super::common::count_schema")]
     pub max_deletes: u32,
     /// Accounts moved (a new account's way out of the root does not count).
     #[serde(default = "max_moves")]
+    #[schemars(schema_with = "super::common::count_schema")]
     pub max_moves: u32,
     /// Policies detached.
     #[serde(default = "max_detaches")]
+    #[schemars(schema_with = "super::common::count_schema")]
     pub max_detaches: u32,
     /// Accounts in which something is newly denied or newly allowed.
     #[serde(default)]
@@ -258,10 +263,11 @@ impl Default for Limits {
 pub struct MaxAffected {
     /// That many accounts.
     #[serde(default = "affected_accounts")]
+    #[schemars(schema_with = "super::common::count_schema")]
     pub accounts: u32,
     /// That share of the organization's accounts, never read as fewer than 5 accounts unless it is 0.
     #[serde(default = "affected_percent")]
-    #[schemars(range(max = 100))]
+    #[schemars(schema_with = "super::common::percent_schema")]
     pub percent: u32,
 }
 fn affected_accounts() -> u32 {
@@ -280,23 +286,30 @@ impl Default for MaxAffected {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationStatus {
-    /// Organization id.
+    /// Id of the organization in AWS.
     pub id: Option<String>,
-    /// Root id.
+    /// Id of its root.
     pub root_id: Option<String>,
     /// Number of accounts.
+    #[schemars(schema_with = "super::common::optional_count_schema")]
     pub accounts: Option<u32>,
     /// Number of OUs.
+    #[schemars(schema_with = "super::common::optional_count_schema")]
     pub organizational_units: Option<u32>,
     /// Number of policies that are not AWS's own.
+    #[schemars(schema_with = "super::common::optional_count_schema")]
     pub policies: Option<u32>,
     /// Differences that no manifest explains.
+    #[schemars(schema_with = "super::common::optional_count_schema")]
     pub drift: Option<u32>,
     /// AWS calls of the last pass.
+    #[schemars(schema_with = "super::common::optional_count_schema")]
     pub calls: Option<u32>,
     /// Time of the last whole pass.
+    #[schemars(extend("format" = "date-time"))]
     pub last_pass: Option<String>,
     /// Time of the oldest reading that the last plan rested on.
+    #[schemars(extend("format" = "date-time"))]
     pub oldest_part: Option<String>,
     /// Generation that the status speaks of.
     pub observed_generation: Option<i64>,

@@ -42,9 +42,11 @@ pub struct OrganizationalUnitSpec {
     pub tags: BTreeMap<String, String>,
     /// Which attachments of this OU are bylaw's to decide; left out: as the organization says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::common::optional_schema::<Attachments>")]
     pub attachments: Option<Attachments>,
     /// Whether `FullAWSAccess` is kept attached here. Left out: as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::common::optional_schema::<BaseAccess>")]
     pub base_access: Option<BaseAccess>,
     /// What to do with an OU of that name that is there already.
     #[serde(default)]
@@ -61,7 +63,7 @@ pub struct OrganizationalUnitSpec {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationalUnitStatus {
-    /// OU id.
+    /// Id of the OU in AWS.
     pub id: Option<String>,
     /// Path of ids from the organization down.
     pub path: Option<String>,

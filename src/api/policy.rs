@@ -43,7 +43,7 @@ pub struct OrganizationPolicySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization_ref: Option<Reference>,
     /// The policy type, as AWS spells it (`SERVICE_CONTROL_POLICY`, `TAG_POLICY`, …).
-    #[schemars(regex(pattern = r"^[A-Z][A-Z0-9_]{1,63}$"))]
+    #[schemars(length(max = 64), regex(pattern = r"^[A-Z][A-Z0-9_]{1,63}$"))]
     pub r#type: String,
     /// Name in AWS, unique in its type. Left out: the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,11 +97,13 @@ pub enum Enforcement {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationPolicyStatus {
-    /// Policy id.
+    /// Id of the policy in AWS.
     pub id: Option<String>,
     /// Number of nodes it is attached to.
+    #[schemars(schema_with = "super::common::optional_count_schema")]
     pub targets: Option<u32>,
     /// Characters of the document as sent.
+    #[schemars(schema_with = "super::common::optional_count_schema")]
     pub characters: Option<u32>,
     /// Generation that the status speaks of.
     pub observed_generation: Option<i64>,

@@ -258,7 +258,10 @@ impl Offline {
         inner.seen = Some(instant);
         inner.now += passed;
         let now = inner.now;
-        inner.state.settle(now);
+        if inner.state.is_due(now) {
+            self.remember(&mut inner);
+            inner.state.settle(now);
+        }
         while inner.past.front().is_some_and(|(at, _)| *at + self.options.remember < now) {
             inner.past.pop_front();
         }
@@ -338,7 +341,7 @@ impl Offline {
         }
         let response = self.write(&mut inner, request, Hand::Caller)?;
         inner.writing = takes_time;
-        Ok((response, takes_time.then_some(Busy(self))))
+        Ok((response, takes_time.then(|| Busy(self))))
     }
 }
 
