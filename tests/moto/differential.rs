@@ -129,8 +129,9 @@ impl<'a> World<'a> {
             self.learn(&response).await;
             lines.extend(self.lines(&request, response));
             if next.is_none() {
+                let mut lines: Vec<String> = lines.iter().map(|line| self.without_ids(line)).collect();
                 lines.sort();
-                return Ok(lines.iter().map(|line| self.without_ids(line)).collect());
+                return Ok(lines);
             }
             set_token(&mut request, next);
         }
@@ -343,6 +344,15 @@ fn draw(dice: &mut Dice, world: &World<'_>, n: usize) -> Step {
     }
 }
 
+/// The lines of an answer that the other one lacks, or its error.
+fn alone(one: &Result<Vec<String>, AwsError>, other: &Result<Vec<String>, AwsError>) -> Vec<String> {
+    let other = other.as_ref().map(Vec::as_slice).unwrap_or_default();
+    match one {
+        Ok(lines) => lines.iter().filter(|line| !other.contains(line)).cloned().collect(),
+        Err(error) => vec![format!("{error:?}")],
+    }
+}
+
 struct Both<'a> {
     offline: World<'a>,
     moto: World<'a>,
@@ -385,8 +395,10 @@ impl Both<'_> {
             (None, Ok(a), Ok(b)) if a == b => true,
             (None, Err(a), Err(b)) if a.code == b.code && a.class == b.class => false,
             _ => panic!(
-                "seed {}: {here:?}\n  in memory: {answer:#?}\n  moto:      {other:#?}\nbefore it:\n{}\n{}",
+                "seed {}: {here:?}\n  in memory alone: {:#?}\n  moto alone:      {:#?}\nbefore it:\n{}\n{}",
                 self.seed,
+                alone(&answer, &other),
+                alone(&other, &answer),
                 self.told,
                 moto().errors()
             ),
