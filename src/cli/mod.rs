@@ -6,5 +6,6 @@ pub mod crds;
 pub mod diagnostics;
 pub mod docs;
 pub mod iam_policy;
+pub mod show;
 pub mod sources;
 pub mod validate;
