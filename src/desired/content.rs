@@ -8,9 +8,6 @@ use super::tree::{Form, Scalar, Style};
 use crate::names::PolicyType;
 use crate::policy::{Document, Flaw};
 
-/// The type under which the delegation policy of an organization is parsed.
-pub(super) const DELEGATION: &str = "DELEGATION_POLICY";
-
 /// The document in `field` of a manifest, an object or a JSON string. `None` where it cannot be used; the issues say why.
 pub(super) fn document(
     manifest: &Manifest,
@@ -20,7 +17,7 @@ pub(super) fn document(
 ) -> (Option<Document>, Vec<Issue>) {
     let parsed = match value {
         Value::String(text) => Document::parse(kind, text),
-        Value::Object(_) => Document::parse(kind, &value.to_string()),
+        Value::Object(_) => Document::from_value(kind, value),
         _ => {
             let message = format!(
                 "expected a policy document (an object, or a JSON string), found {}",
