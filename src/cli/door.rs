@@ -98,10 +98,10 @@ fn door(port: Box<dyn Port>, pace: Pace) -> Door {
     })
 }
 
-/// An organization in memory.
+/// An organization in memory, which keeps to no rates.
 #[must_use]
-pub fn memory(organization: Offline) -> Door {
-    door(Box::new(organization), Pace::None)
+pub fn memory(port: Box<dyn Port>) -> Door {
+    door(port, Pace::None)
 }
 
 /// An organization in memory as a snapshot says, where nothing takes time.

@@ -39,7 +39,7 @@ pub struct Made {
     pub planned: Planned,
     /// The port that it was made through.
     pub door: Door,
-    /// The organization in memory behind the port, where the plan is on a snapshot.
+    /// What earlier passes settled.
     pub memory: Memory,
     /// Files of the organization; `None` for a snapshot.
     pub store: Option<Store>,
@@ -69,7 +69,7 @@ impl Setting<'_> {
     /// # Errors
     /// As [`Setting::plan`].
     pub async fn plan_on(&self, organization: Offline) -> Result<Made, Failure> {
-        let door = door::memory(organization);
+        let door = door::memory(Box::new(organization));
         let memory = Memory::default();
         let planned = pass::plan(&door, &self.desired, None, &memory, &self.options, &Timestamp::now).await?;
         let context = Context { calls: std::collections::BTreeMap::new(), ..self.context(&planned) };

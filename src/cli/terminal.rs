@@ -106,8 +106,7 @@ pub fn interrupted() -> watch::Receiver<bool> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         asked_to_stop().await;
-        // Whoever listens has seen the end already if this fails.
-        drop(stop.send(true));
+        stop.send_replace(true);
         drop(writeln!(io::stderr(), "stopping after the call in flight; once more ends at once"));
         asked_to_stop().await;
         std::process::exit(130);

@@ -6,5 +6,8 @@ mod draft;
 pub mod model;
 pub mod read;
 
+pub mod missing;
+pub mod snapshot;
+
 pub use model::{Account, Gap, Observed, Part, Policy, Root, Scope, Unit};
 pub use read::{AccountRef, Clock, Wants, pages, read, refresh};

@@ -11,7 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::bind::{Binding, bind};
 use super::memory::{Fact, Facts, Mark, Memory};
-use super::model::{Action, Change, Drift, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage};
+use super::model::{Action, Change, Drift, NodeRef, Note, Plan, Proposed, Reason, Refusal, Stage};
 use crate::desired::{Desired, NodeKey};
 use crate::names::{Kind, NodeId, ObjectKey};
 use crate::observed::Observed;
@@ -162,15 +162,6 @@ impl Delta<'_> {
             Some(id) => NodeRef::Known(id),
             None => NodeRef::New(key.clone()),
         })
-    }
-
-    /// The policy of an object name: there, or to be created. `None` where it is stuck.
-    fn policy(&self, name: &str) -> Option<PolicyRef> {
-        match self.binding.policies.get(name)? {
-            super::bind::Bound::Found { id, .. } => Some(PolicyRef::Known(id.clone())),
-            super::bind::Bound::Create => Some(PolicyRef::New(ObjectKey::new(Kind::OrganizationPolicy, name))),
-            super::bind::Bound::Stuck => None,
-        }
     }
 
     /// Whether a node is bylaw's to change at all: not the management account, not ignored, not suspended, and not
