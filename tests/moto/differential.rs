@@ -185,6 +185,7 @@ impl<'a> World<'a> {
                     format!("{} {} {} {} {description}", policy.id, policy.kind, policy.name, policy.aws_managed)
                 })
                 .collect(),
+            Response::Policy { summary, .. } if summary.aws_managed => vec![summary.name],
             Response::Targets(page) => {
                 let gone: BTreeSet<&str> = self.dead.iter().map(|n| self.units[*n].as_str()).collect();
                 let here = |node: &NodeId| !self.ghosts || !gone.contains(node.as_str());
