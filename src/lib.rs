@@ -9,7 +9,10 @@ pub mod names;
 pub mod policy;
 
 pub mod api;
+pub mod apply;
 pub mod aws;
 pub mod cli;
 pub mod desired;
 pub mod observed;
+pub mod pass;
+pub mod plan;

@@ -1,1 +1,3 @@
+//! The binary: parse arguments, call one function, exit.
+
 fn main() {}

@@ -354,9 +354,55 @@ impl<'de> Deserialize<'de> for ObjectKey {
 /// Tags of one AWS object.
 pub type Tags = BTreeMap<String, String>;
 
+/// Whether a pattern with `*` (any characters) and `?` (one character) matches the whole text.
+#[must_use]
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p + 1, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || Some(c) == text.get(t) => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((after, at)) => {
+                    star = Some((after, at + 1));
+                    p = after;
+                    t = at + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(p..).is_none_or(|rest| rest.iter().all(|c| *c == '*'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn globs_match_whole_texts() {
+        for (pattern, text, want) in [
+            ("*", "", true),
+            ("aws-guardrails-*", "aws-guardrails-x", true),
+            ("aws-guardrails-*", "my-aws-guardrails-x", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*a*b", "xaxbab", true),
+            ("*a*b", "xaxbabc", false),
+            ("", "", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(glob(pattern, text), want, "{pattern} {text}");
+        }
+    }
 
     #[test]
     fn ids_keep_their_form() {

@@ -8,5 +8,6 @@
     reason = "a test fails by panicking, and clippy.toml reaches only functions marked `#[test]`"
 )]
 
+mod engine;
 mod generated;
 mod tidy;

@@ -62,6 +62,7 @@ const CLASSES: &[(&str, ErrorClass)] = &[
     ("DuplicateOrganizationalUnitException", ErrorClass::Exists),
     ("DuplicatePolicyException", ErrorClass::Exists),
     ("AccountNotFoundException", ErrorClass::NotFound),
+    ("AccountNotRegisteredException", ErrorClass::NotFound),
     ("ChildNotFoundException", ErrorClass::NotFound),
     ("OrganizationalUnitNotFoundException", ErrorClass::NotFound),
     ("ParentNotFoundException", ErrorClass::NotFound),
@@ -124,8 +125,8 @@ impl AwsError {
     pub fn remedy(&self) -> Option<String> {
         Some(match self.class {
             ErrorClass::Denied => format!(
-                "allow `organizations:{0}` (`bylaw iam-policy` prints every permission that bylaw needs)",
-                self.operation
+                "allow `{}` (`bylaw iam-policy` prints every permission that bylaw needs)",
+                super::iam::action(&self.operation)
             ),
             ErrorClass::Credentials => {
                 "sign in again, or check the AWS profile, environment or role in use (`aws sts get-caller-identity`)"

@@ -3,8 +3,15 @@
 //!
 //! Architecture invariant: no other room names an AWS SDK, and nothing here decides what should be done.
 
+pub mod buckets;
+pub mod dice;
 pub mod error;
+pub mod iam;
+pub mod offline;
 pub mod port;
+#[cfg(feature = "aws")]
+pub mod sdk;
 
 pub use error::{AwsError, ErrorClass};
+pub use offline::Offline;
 pub use port::{Page, Port, Request, Response};

@@ -197,9 +197,14 @@ impl Request {
     /// Whether the operation changes AWS.
     #[must_use]
     pub fn is_write(&self) -> bool {
-        let name = self.operation();
-        !["List", "Describe", "Get"].iter().any(|read| name.starts_with(read))
+        is_write(self.operation())
     }
+}
+
+/// Whether an operation changes AWS, by its name.
+#[must_use]
+pub fn is_write(operation: &str) -> bool {
+    !["List", "Describe", "Get"].iter().any(|read| operation.starts_with(read))
 }
 
 /// What `DescribeOrganization` tells.

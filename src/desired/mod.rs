@@ -4,6 +4,22 @@
 //! Architecture invariant: nothing here knows what AWS holds, and an object with an error is never in the tree: it is
 //! among the `broken`, so that later rooms leave its AWS counterpart alone.
 
+mod build;
+mod checks;
+mod content;
 pub mod model;
+mod nodes;
+mod policies;
+mod read;
+pub(crate) mod report;
+mod schema;
+mod selector;
+pub(crate) mod tree;
+mod yaml;
 
+pub use build::build;
 pub use model::{Broken, Declared, Desired, Issue, NodeKey, Origin, Severity};
+pub use read::{Found, Manifest, Source, read, read_all};
+
+#[cfg(test)]
+mod tests;

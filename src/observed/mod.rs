@@ -1,7 +1,10 @@
-//! The organization as AWS says it is.
+//! The organization as AWS says it is: the pure model, and the paged read that builds and refreshes it.
 //!
-//! Architecture invariant: the model knows nothing of what is wanted, and a part that was not read is never taken for empty.
+//! Architecture invariant: nothing here knows what is wanted, and a part that was not read is never taken for empty.
 
+mod draft;
 pub mod model;
+pub mod read;
 
 pub use model::{Account, Gap, Observed, Part, Policy, Root, Scope, Unit};
+pub use read::{AccountRef, Clock, Wants, pages, read, refresh};

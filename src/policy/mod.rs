@@ -1,7 +1,25 @@
 //! The policy languages: documents parsed with their places, compared by meaning, made as small as possible.
 //!
+//! The way of the data: text → [`json`] (a tree with places) → [`read`] or [`management`] (the languages, every flaw at
+//! once) → [`document`] (what other rooms hold), which [`canonical`] writes, [`atoms`] cuts and [`diff`] compares.
+//!
 //! Pure. Architecture invariant: nothing here knows where a policy is attached or who asks.
 
+pub mod atoms;
+pub mod canonical;
+pub mod condition;
+pub mod diff;
 pub mod document;
+pub mod flaw;
+pub mod json;
+pub mod management;
+pub mod pattern;
+mod principal;
+pub mod read;
+pub mod statement;
+#[cfg(test)]
+mod tests;
 
-pub use document::{Document, Flaw};
+pub use atoms::covers;
+pub use document::Document;
+pub use flaw::Flaw;

@@ -1,0 +1,127 @@
+//! Creations: once, whatever call the process dies in. AWS refuses a second of the same name or e-mail; what was made by a
+//! life that did not live to see the answer is known by bylaw's tag and taken up.
+
+use std::time::Duration;
+
+use super::check::{garbage, tags};
+use super::effect::Made;
+use super::ledger::Outcome;
+use crate::aws::port::{Creation, CreationState, Resource};
+use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
+use crate::names::{AccountId, NodeId, ObjectKey, TAG_RESOURCE};
+use crate::observed::pages;
+
+/// How often the state of an account creation is asked for (`DescribeCreateAccountStatus` has 2/s for all).
+const POLL: Duration = Duration::from_secs(5);
+/// How long one run waits for one account; the next goes on with it.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What became of a creation.
+pub(super) type Creating = Result<(Outcome, Made), AwsError>;
+
+/// The object of that name that is there and carries `object`'s tag: made by an earlier life. `None`: there is none.
+///
+/// # Errors
+/// AWS's error.
+pub(super) async fn made_before(
+    port: &dyn Port,
+    request: &Request,
+    object: &ObjectKey,
+) -> Result<Option<Made>, AwsError> {
+    let found = match request {
+        Request::CreateOrganizationalUnit { parent, name, .. } => {
+            let first = Request::ListOrganizationalUnitsForParent { parent: parent.clone(), token: None };
+            let mut found = None;
+            for page in pages(port, first).await? {
+                let Response::Units(page) = page else { return Err(garbage("ListOrganizationalUnitsForParent")) };
+                found = found.or(page.items.into_iter().find(|unit| unit.name == *name));
+            }
+            found.map(|unit| (Resource::Node(NodeId::Unit(unit.id.clone())), Made::Unit(unit.id)))
+        }
+        Request::CreatePolicy { kind, name, .. } => {
+            let mut found = None;
+            for page in pages(port, Request::ListPolicies { kind: kind.clone(), token: None }).await? {
+                let Response::Policies(page) = page else { return Err(garbage("ListPolicies")) };
+                found = found.or(page.items.into_iter().find(|policy| policy.name == *name));
+            }
+            found.map(|policy| (Resource::Policy(policy.id.clone()), Made::Policy(policy.id)))
+        }
+        Request::CreateAccount { email, .. } => {
+            let mut found = None;
+            for page in pages(port, Request::ListAccounts { token: None }).await? {
+                let Response::Accounts(page) = page else { return Err(garbage("ListAccounts")) };
+                found = found.or(page.items.into_iter().find(|account| account.email.eq_ignore_ascii_case(email)));
+            }
+            found.map(|account| (Resource::Node(NodeId::Account(account.id.clone())), Made::Account(account.id)))
+        }
+        _ => None,
+    };
+    let Some((resource, made)) = found else { return Ok(None) };
+    let tag = tags(port, &resource).await?.remove(TAG_RESOURCE);
+    Ok((tag.as_deref() == Some(&object.to_string())).then_some(made))
+}
+
+/// Creates an account, or goes on with a creation that is under way under the same name.
+pub(super) async fn account(port: &dyn Port, request: &Request, object: &ObjectKey) -> Creating {
+    let Request::CreateAccount { name, .. } = request else { return Err(garbage("CreateAccount")) };
+    if let Some(creation) = under_way(port, name).await? {
+        let (outcome, made) = wait(port, creation).await?;
+        // An account of the same name may be somebody else's: only the tag tells.
+        match &made {
+            Made::Account(id) if is_ours(port, id, object).await? => return Ok((outcome, made)),
+            Made::Account(_) => {}
+            _ => return Ok((outcome, made)),
+        }
+    }
+    if let Some(made) = made_before(port, request, object).await? {
+        return Ok((Outcome::AlreadyDone, made));
+    }
+    match port.call(request).await {
+        Ok(Response::Creation(creation)) => wait(port, creation).await,
+        Ok(_) => Err(garbage("CreateAccount")),
+        Err(error) if error.class == ErrorClass::Unknown => match under_way(port, name).await? {
+            Some(creation) => wait(port, creation).await,
+            None => Ok((Outcome::Unknown { error }, Made::Nothing)),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+async fn is_ours(port: &dyn Port, id: &AccountId, object: &ObjectKey) -> Result<bool, AwsError> {
+    let has = tags(port, &Resource::Node(NodeId::Account(id.clone()))).await?;
+    Ok(has.get(TAG_RESOURCE).map(String::as_str) == Some(&object.to_string()))
+}
+
+async fn under_way(port: &dyn Port, name: &str) -> Result<Option<Creation>, AwsError> {
+    let mut found = None;
+    for page in pages(port, Request::ListCreateAccountStatus { token: None }).await? {
+        let Response::Creations(page) = page else { return Err(garbage("ListCreateAccountStatus")) };
+        let mut of_name = page.items.into_iter().filter(|creation| creation.account_name == name);
+        found = found.or(of_name.find(|creation| creation.state == CreationState::InProgress));
+    }
+    Ok(found)
+}
+
+async fn wait(port: &dyn Port, mut creation: Creation) -> Creating {
+    let began = tokio::time::Instant::now();
+    loop {
+        match (creation.state, creation.account.clone()) {
+            (CreationState::Succeeded, Some(account)) => return Ok((Outcome::Done, Made::Account(account))),
+            (CreationState::Failed, _) => {
+                let reason = creation.failure.unwrap_or_else(|| "no reason given".into());
+                let error = AwsError::answered("CreateAccount", &reason, "AWS did not create the account", None);
+                return Ok((Outcome::Failed { error }, Made::Nothing));
+            }
+            _ if began.elapsed() >= PATIENCE => {
+                let what = format!("creation `{}` is still in progress", creation.id);
+                return Ok((Outcome::Waiting { what }, Made::Nothing));
+            }
+            _ => {}
+        }
+        tokio::time::sleep(POLL).await;
+        match port.call(&Request::DescribeCreateAccountStatus { id: creation.id.clone() }).await? {
+            Response::Creation(next) => creation = next,
+            _ => return Err(garbage("DescribeCreateAccountStatus")),
+        }
+    }
+}

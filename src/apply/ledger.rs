@@ -1,0 +1,89 @@
+//! The audit log: what was about to be written and what came of it.
+
+use k8s_openapi::jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::AwsError;
+
+/// What came of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Outcome {
+    /// Written, and AWS said so.
+    Done,
+    /// AWS was so already.
+    AlreadyDone,
+    /// AWS is no longer as the plan found it: not written.
+    Changed {
+        /// What was found.
+        found: String,
+    },
+    /// AWS refused.
+    Failed {
+        /// How.
+        error: AwsError,
+    },
+    /// It is unknown whether AWS did it; the next pass looks.
+    Unknown {
+        /// How it ended.
+        error: AwsError,
+    },
+    /// Under way in AWS; the next pass goes on with it.
+    Waiting {
+        /// What is waited for.
+        what: String,
+    },
+    /// Not started because of what came of another change.
+    Blocked {
+        /// Why.
+        why: String,
+    },
+    /// Not started because bylaw was told to stop, or lost its lease.
+    NotStarted,
+}
+
+impl Outcome {
+    /// The change is in place.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Done | Self::AlreadyDone)
+    }
+}
+
+/// One line of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry<'a> {
+    /// When.
+    pub time: Timestamp,
+    /// Who: holder of the lease.
+    pub who: &'a str,
+    /// Hash of the plan.
+    pub plan: &'a str,
+    /// The change.
+    pub change: &'a crate::plan::Change,
+    /// The AWS request.
+    pub request: &'a crate::aws::Request,
+    /// `None`: it is about to be sent.
+    #[serde(flatten)]
+    pub outcome: Option<&'a Outcome>,
+}
+
+/// Keeps the audit log.
+pub trait Ledger: Send + Sync {
+    /// Writes one entry, on stable storage before it returns.
+    ///
+    /// # Errors
+    /// For people: why it could not be written. Nothing is sent to AWS then.
+    fn record(&self, entry: &Entry<'_>) -> Result<(), String>;
+}
+
+/// Keeps nothing, where nothing real is written (simulations, the organization in memory).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoLedger;
+
+impl Ledger for NoLedger {
+    fn record(&self, _: &Entry<'_>) -> Result<(), String> {
+        Ok(())
+    }
+}

@@ -1,0 +1,388 @@
+//! The run: stage by stage, change by change.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use futures::stream::{self, StreamExt};
+use k8s_openapi::jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::check::{Look, look};
+use super::create;
+use super::effect::Made;
+use super::lease::Lease;
+use super::ledger::{Entry, Ledger, Outcome};
+use super::state::State;
+use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
+use crate::desired::NodeKey;
+use crate::names::{NodeId, TAG_RESOURCE};
+use crate::observed::{Clock, Observed};
+use crate::plan::{Action, Change, Guarded, NodeRef, Plan, Stage};
+
+/// Times that a write whose fate is unknown is looked at again and repeated if it is still needed.
+const TRIES: u32 = 3;
+/// Accounts that AWS creates at once (aws-facts section 2).
+const CHAINS: usize = 5;
+
+/// What a run is told from outside.
+pub struct Control<'a> {
+    /// Becomes true when the run is to stop after the call in flight.
+    pub stop: watch::Receiver<bool>,
+    /// Told after each change.
+    pub progress: &'a (dyn Fn(&Progress<'_>) + Send + Sync),
+    /// Time.
+    pub clock: Clock<'a>,
+    /// The audit log.
+    pub ledger: &'a dyn Ledger,
+    /// Who runs it, for the audit log.
+    pub who: &'a str,
+}
+
+/// One change more is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// Changes that are over, this one included.
+    pub over: usize,
+    /// Changes of the plan.
+    pub total: usize,
+    /// The change.
+    pub change: &'a Change,
+    /// What came of it.
+    pub outcome: &'a Outcome,
+}
+
+/// What a run did.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// Every change of the plan with what came of it, in the order of the plan.
+    pub outcomes: Vec<(Change, Outcome)>,
+    /// The model as the writes changed it.
+    pub observed: Observed,
+    /// The lease, to be given back; `None` where it was lost.
+    pub lease: Option<Lease>,
+    /// Why the run ended early, if it did.
+    pub ended: Option<String>,
+}
+
+impl Applied {
+    /// Every change is in place.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.outcomes.iter().all(|(_, outcome)| outcome.is_success())
+    }
+}
+
+/// Carries out the plan on the organization that it was made from.
+pub async fn apply(
+    port: &dyn Port,
+    plan: &Plan<Guarded>,
+    observed: Observed,
+    lease: Lease,
+    control: Control<'_>,
+) -> Applied {
+    let run = Run {
+        port,
+        plan_hash: plan.hash(),
+        total: plan.changes.len(),
+        state: State::new(observed),
+        shared: Mutex::new(Shared { outcomes: vec![], failed: vec![], ended: None }),
+        lease: tokio::sync::Mutex::new(Some(lease)),
+        control,
+    };
+    for (stage, changes) in stages(&plan.changes) {
+        if stage == Stage::Accounts {
+            let chains = chains(changes);
+            stream::iter(chains.iter().map(|chain| run.in_order(chain))).buffer_unordered(CHAINS).collect::<()>().await;
+        } else {
+            run.in_order(&changes).await;
+        }
+    }
+    let shared = run.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut outcomes = shared.outcomes;
+    outcomes.sort_by_key(|(change, _)| change.id);
+    Applied { outcomes, observed: run.state.into_observed(), lease: run.lease.into_inner(), ended: shared.ended }
+}
+
+/// The changes of each stage, in order.
+fn stages(changes: &[Change]) -> Vec<(Stage, Vec<&Change>)> {
+    let mut stages: Vec<(Stage, Vec<&Change>)> = vec![];
+    for change in changes {
+        match stages.last_mut() {
+            Some((stage, of_stage)) if *stage == change.stage => of_stage.push(change),
+            _ => stages.push((change.stage, vec![change])),
+        }
+    }
+    stages
+}
+
+/// What belongs to each new account, in order.
+fn chains(changes: Vec<&Change>) -> Vec<Vec<&Change>> {
+    let mut chains: Vec<(Option<Box<str>>, Vec<&Change>)> = vec![];
+    for change in changes {
+        let account = new_account(change);
+        match chains.iter_mut().find(|(of, _)| account.is_some() && *of == account) {
+            Some((_, chain)) => chain.push(change),
+            None => chains.push((account, vec![change])),
+        }
+    }
+    chains.into_iter().map(|(_, chain)| chain).collect()
+}
+
+fn new_account(change: &Change) -> Option<Box<str>> {
+    let of = |node: &NodeRef| match node {
+        NodeRef::New(NodeKey::Account(key)) => Some(key.clone()),
+        _ => None,
+    };
+    match &change.action {
+        Action::CreateAccount { key, .. } => Some(key.clone()),
+        Action::Attach { target, .. } | Action::Detach { target, .. } => of(target),
+        Action::MoveAccount { account, .. }
+        | Action::PutContact { account, .. }
+        | Action::RegisterAdministrator { account, .. } => of(account),
+        _ => None,
+    }
+}
+
+struct Shared {
+    outcomes: Vec<(Change, Outcome)>,
+    /// Nodes where something that adds a guard did not happen.
+    failed: Vec<NodeRef>,
+    ended: Option<String>,
+}
+
+struct Run<'a> {
+    port: &'a dyn Port,
+    plan_hash: String,
+    total: usize,
+    state: State,
+    shared: Mutex<Shared>,
+    lease: tokio::sync::Mutex<Option<Lease>>,
+    control: Control<'a>,
+}
+
+impl Run<'_> {
+    fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn in_order(&self, changes: &[&Change]) {
+        for change in changes {
+            let outcome = self.one(change).await;
+            self.over(change, outcome);
+        }
+    }
+
+    fn over(&self, change: &Change, outcome: Outcome) {
+        let mut shared = self.shared();
+        if !outcome.is_success() {
+            let nodes = self.guarded_by(change);
+            shared.failed.extend(nodes);
+        }
+        let over = shared.outcomes.len() + 1;
+        (self.control.progress)(&Progress { over, total: self.total, change, outcome: &outcome });
+        shared.outcomes.push((change.clone(), outcome));
+    }
+
+    fn end(&self, why: String) -> Outcome {
+        self.shared().ended.get_or_insert(why);
+        Outcome::NotStarted
+    }
+
+    async fn one(&self, change: &Change) -> Outcome {
+        if self.shared().ended.is_some() {
+            return Outcome::NotStarted;
+        }
+        if *self.control.stop.borrow() {
+            return self.end("stopped on request".into());
+        }
+        if let Some(why) = self.blocked(change) {
+            return Outcome::Blocked { why };
+        }
+        let request = self.state.lock().request(change);
+        let request = match request {
+            Ok(request) => request,
+            Err(why) => return Outcome::Blocked { why },
+        };
+        match self.carry_out(change, request).await {
+            Ok(outcome) => outcome,
+            Err(error) if error.class == ErrorClass::Credentials => {
+                self.end(format!("the credentials are no good any more: {error}"))
+            }
+            Err(error) => Outcome::Failed { error },
+        }
+    }
+
+    /// Looks, writes, and where the fate of the write is unknown looks again.
+    async fn carry_out(&self, change: &Change, request: Request) -> Result<Outcome, AwsError> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let looked = look(self.port, &self.state, change, request.clone(), self.control.clock).await?;
+            let request = match looked {
+                Look::Needed(request) => request,
+                Look::Already => {
+                    self.wrote(change, &request, &Made::Nothing);
+                    return Ok(Outcome::AlreadyDone);
+                }
+                Look::Changed(found) => return Ok(Outcome::Changed { found }),
+            };
+            if let Err(outcome) = self.may_write().await {
+                return Ok(outcome);
+            }
+            if let Err(why) = self.record(change, &request, None) {
+                return Ok(self.end(why));
+            }
+            let written = self.write(change, &request).await;
+            let outcome = match written {
+                Ok((outcome, made)) => {
+                    if outcome.is_success() {
+                        self.wrote(change, &request, &made);
+                    }
+                    outcome
+                }
+                Err(error) if error.class == ErrorClass::Unknown => Outcome::Unknown { error },
+                Err(error) if error.class == ErrorClass::Credentials => {
+                    let outcome = Outcome::Failed { error: error.clone() };
+                    drop(self.record(change, &request, Some(&outcome)));
+                    return Err(error);
+                }
+                Err(error) => Outcome::Failed { error },
+            };
+            if let Err(why) = self.record(change, &request, Some(&outcome)) {
+                // The write is over; what follows must not go unrecorded.
+                self.end(why);
+                return Ok(outcome);
+            }
+            match outcome {
+                Outcome::Unknown { error } => last = Some(error),
+                outcome => return Ok(outcome),
+            }
+        }
+        Ok(last.map_or(Outcome::NotStarted, |error| Outcome::Unknown { error }))
+    }
+
+    async fn write(&self, change: &Change, request: &Request) -> create::Creating {
+        if matches!(request, Request::CreateAccount { .. }) {
+            return create::account(self.port, request, &change.object).await;
+        }
+        match self.port.call(request).await {
+            Ok(Response::UnitCreated(unit)) => Ok((Outcome::Done, Made::Unit(unit.id))),
+            Ok(Response::PolicyCreated(policy)) => Ok((Outcome::Done, Made::Policy(policy.id))),
+            Ok(_) => Ok((Outcome::Done, Made::Nothing)),
+            Err(error) if error.class == ErrorClass::AlreadyDone => Ok((Outcome::AlreadyDone, Made::Nothing)),
+            // Of two lives only one can have made it; if it carries the object's tag, it is ours.
+            Err(error) if error.class == ErrorClass::Exists && change.action.verb() == crate::plan::Verb::Create => {
+                match create::made_before(self.port, request, &change.object).await? {
+                    Some(made) => Ok((Outcome::AlreadyDone, made)),
+                    None => Err(AwsError {
+                        message: format!(
+                            "{} (it appeared since the plan was made, without `{TAG_RESOURCE}={}`)",
+                            error.message, change.object
+                        ),
+                        ..error
+                    }),
+                }
+            }
+            Err(error) if error.class == ErrorClass::NotFound && change.action.verb() == crate::plan::Verb::Delete => {
+                Ok((Outcome::AlreadyDone, Made::Nothing))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn wrote(&self, change: &Change, request: &Request, made: &Made) {
+        let now = (self.control.clock)();
+        self.state.lock().wrote(change, request, made, now);
+    }
+
+    /// The lease counts and outlives the next call.
+    async fn may_write(&self) -> Result<(), Outcome> {
+        let mut lease = self.lease.lock().await;
+        let Some(held) = lease.as_mut() else { return Err(Outcome::NotStarted) };
+        match held.keep(self.port, self.control.clock).await {
+            Ok(()) => Ok(()),
+            // As long as it has not run out, one failed renewal is no loss.
+            Err(super::lease::LeaseError::Aws(_)) if held.holds(now_plus_a_call(self.control.clock)) => Ok(()),
+            Err(error) => {
+                *lease = None;
+                Err(self.end(format!("the lease was lost: {error}")))
+            }
+        }
+    }
+
+    fn record(&self, change: &Change, request: &Request, outcome: Option<&Outcome>) -> Result<(), String> {
+        let entry = Entry {
+            time: (self.control.clock)(),
+            who: self.control.who,
+            plan: &self.plan_hash,
+            change,
+            request,
+            outcome,
+        };
+        self.control.ledger.record(&entry).map_err(|why| format!("the audit log cannot be written: {why}"))
+    }
+
+    /// Nodes that a change was to guard.
+    fn guarded_by(&self, change: &Change) -> Vec<NodeRef> {
+        match &change.action {
+            Action::Attach { target, .. } => vec![target.clone()],
+            Action::UpdatePolicy { policy, .. } => {
+                let state = self.state.lock();
+                let targets = state.observed.policies.get(policy).and_then(|policy| policy.targets.get());
+                targets.into_iter().flatten().cloned().map(NodeRef::Known).collect()
+            }
+            _ => vec![],
+        }
+    }
+
+    /// A change that takes a guard away does not run where one that adds a guard has failed, above, at or below.
+    fn blocked(&self, change: &Change) -> Option<String> {
+        if !change.action.loosens() {
+            return None;
+        }
+        let failed: BTreeSet<NodeId> = self
+            .shared()
+            .failed
+            .iter()
+            .filter_map(|node| match node {
+                NodeRef::Known(id) => Some(id.clone()),
+                NodeRef::New(key) => self.state.lock().nodes.get(key).cloned(),
+            })
+            .collect();
+        if failed.is_empty() {
+            return None;
+        }
+        let state = self.state.lock();
+        let mut nodes: Vec<NodeId> = match &change.action {
+            Action::Detach { target: NodeRef::Known(id), .. } => vec![id.clone()],
+            Action::MoveAccount { account, to, .. } => [account, to]
+                .into_iter()
+                .filter_map(|node| match node {
+                    NodeRef::Known(id) => Some(id.clone()),
+                    NodeRef::New(key) => state.nodes.get(key).cloned(),
+                })
+                .collect(),
+            Action::UpdatePolicy { policy, .. } => {
+                let targets = state.observed.policies.get(policy).and_then(|policy| policy.targets.get());
+                targets.into_iter().flatten().cloned().collect()
+            }
+            _ => vec![],
+        };
+        nodes.sort();
+        for node in nodes {
+            let above = state.observed.chain(&node);
+            let hit = failed.iter().find(|at| above.contains(at) || state.observed.chain(at).contains(&node));
+            if let Some(at) = hit {
+                return Some(format!(
+                    "a policy that guards `{}` could not be attached or changed",
+                    state.observed.name(at)
+                ));
+            }
+        }
+        None
+    }
+}
+
+fn now_plus_a_call(clock: Clock<'_>) -> Timestamp {
+    clock() + k8s_openapi::jiff::SignedDuration::from_secs(30)
+}

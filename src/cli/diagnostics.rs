@@ -1,0 +1,350 @@
+//! Issues as people and as machines read them: rustc-like text, JSON, SARIF 2.1.0, JUnit and GitHub annotations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Origin as Path, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use crate::desired::{Issue, Origin, Severity, Source};
+
+/// Version of the JSON form.
+pub const FORMAT_VERSION: u32 = 1;
+/// Most issues shown as text; machines get all.
+const MAX_SHOWN: usize = 200;
+
+/// How issues are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For people, with the lines concerned.
+    #[default]
+    Text,
+    /// `{formatVersion, summary, issues}`.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for test reports.
+    Junit,
+    /// GitHub workflow commands, which become annotations of a pull request.
+    Github,
+}
+
+/// Errors and warnings of a list.
+#[must_use]
+pub fn counts(issues: &[Issue]) -> (usize, usize) {
+    let errors = issues.iter().filter(|issue| issue.severity == Severity::Error).count();
+    (errors, issues.len() - errors)
+}
+
+/// Issues as text, each with its lines. `colour` is for terminals only.
+///
+/// # Errors
+/// Those of `out`.
+pub fn text(issues: &[Issue], sources: &[Source], colour: bool, out: &mut dyn Write) -> io::Result<()> {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let texts = Texts::of(issues, sources);
+    for issue in issues.iter().take(MAX_SHOWN) {
+        let level = if issue.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
+        let mut group = level
+            .primary_title(issue.message.as_str())
+            .id(issue.rule)
+            .elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
+        let label = if issue.field.is_empty() { None } else { Some(issue.field.as_str()) };
+        group = match texts.snippet(&issue.origin, AnnotationKind::Primary, label) {
+            Some(snippet) => group.element(snippet),
+            None if issue.origin.file.is_empty() => group,
+            None => group.element(path(&issue.origin)),
+        };
+        for (origin, label) in &issue.related {
+            group = match texts.snippet(origin, AnnotationKind::Context, Some(label)) {
+                Some(snippet) => group.element(snippet),
+                None => group.element(Level::NOTE.message(format!("{label}: {origin}"))),
+            };
+        }
+        if let Some(object) = &issue.object {
+            group = group.element(Level::NOTE.message(format!("in `{object}`")));
+        }
+        if let Some(help) = &issue.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        writeln!(out, "{}\n", renderer.render(&[group]))?;
+    }
+    if issues.len() > MAX_SHOWN {
+        writeln!(out, "… and {} more; `-o json` lists all\n", issues.len() - MAX_SHOWN)?;
+    }
+    Ok(())
+}
+
+fn path(origin: &Origin) -> Path<'_> {
+    let path = Path::path(&*origin.file);
+    if origin.line == 0 { path } else { path.line(origin.line as usize).char_column(origin.column as usize) }
+}
+
+/// The files that issues speak of, cut into lines once.
+struct Texts<'a>(BTreeMap<&'a str, Vec<&'a str>>);
+
+impl<'a> Texts<'a> {
+    fn of(issues: &'a [Issue], sources: &'a [Source]) -> Self {
+        let named: BTreeSet<&str> = issues
+            .iter()
+            .take(MAX_SHOWN)
+            .flat_map(|issue| std::iter::once(&issue.origin).chain(issue.related.iter().map(|(origin, _)| origin)))
+            .filter(|origin| origin.line > 0)
+            .map(|origin| &*origin.file)
+            .collect();
+        Self(
+            sources
+                .iter()
+                .filter(|source| named.contains(&*source.file))
+                .filter_map(|source| Some((&*source.file, std::str::from_utf8(&source.bytes).ok()?.lines().collect())))
+                .collect(),
+        )
+    }
+
+    /// The line of a place and its neighbours, with the word at the place marked.
+    fn snippet<'s>(
+        &self,
+        origin: &'s Origin,
+        kind: AnnotationKind,
+        label: Option<&'s str>,
+    ) -> Option<Snippet<'s, annotate_snippets::Annotation<'s>>> {
+        let lines = self.0.get(&*origin.file)?;
+        let index = (origin.line as usize).checked_sub(1)?;
+        let first = index.saturating_sub(1);
+        let shown = lines.get(first..(index + 2).min(lines.len()))?;
+        let line = lines.get(index)?;
+        let before: usize = shown.iter().take(index - first).map(|line| line.len() + 1).sum();
+        let word = word(line, origin.column as usize);
+        let source: String = shown.iter().map(|line| format!("{line}\n")).collect();
+        let mut annotation = kind.span(before + word.start..before + word.end);
+        if let Some(label) = label {
+            annotation = annotation.label(label);
+        }
+        Some(
+            Snippet::source(harmless(&source))
+                .line_start(first + 1)
+                .path(&*origin.file)
+                .fold(false)
+                .annotation(annotation),
+        )
+    }
+}
+
+/// Bytes of the word that begins at a column (from 1, in characters).
+fn word(line: &str, column: usize) -> Range<usize> {
+    let start = line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+    let rest = line.get(start..).unwrap_or_default();
+    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let length = match quote {
+        Some(quote) => rest.get(1..).and_then(|r| r.find(quote)).map_or(rest.len(), |at| at + 2),
+        None => rest
+            .char_indices()
+            .find(|(at, c)| {
+                c.is_whitespace()
+                    || matches!(c, ',' | '}' | ']')
+                    || (*c == ':' && rest.get(at + 1..).is_none_or(|r| r.is_empty() || r.starts_with(' ')))
+            })
+            .map_or(rest.len(), |(at, _)| at),
+    };
+    let first = rest.chars().next().map_or(0, char::len_utf8);
+    start..start + length.max(first)
+}
+
+/// Text without characters that steer a terminal or turn the reading direction, each byte in its place.
+fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c.to_string(),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}'.to_string(),
+            c if c.is_control() => "?".repeat(c.len_utf8()),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+fn place(origin: &Origin) -> Value {
+    json!({"file": *origin.file, "line": origin.line, "column": origin.column})
+}
+
+/// Issues for `-o json`: severity, rule, place, object, field, message, help, related places.
+#[must_use]
+pub fn json(issues: &[Issue]) -> Value {
+    issues
+        .iter()
+        .map(|issue| {
+            let mut value = place(&issue.origin);
+            value["rule"] = issue.rule.into();
+            value["severity"] = json!(issue.severity);
+            value["object"] = json!(issue.object);
+            value["field"] = issue.field.as_str().into();
+            value["message"] = issue.message.as_str().into();
+            value["help"] = json!(issue.help);
+            value["related"] = issue
+                .related
+                .iter()
+                .map(|(origin, label)| {
+                    let mut value = place(origin);
+                    value["label"] = label.as_str().into();
+                    value
+                })
+                .collect();
+            value
+        })
+        .collect()
+}
+
+/// Message and help as one text.
+fn whole(issue: &Issue) -> String {
+    match &issue.help {
+        Some(help) => format!("{}\nhelp: {help}", issue.message),
+        None => issue.message.clone(),
+    }
+}
+
+/// Issues as SARIF 2.1.0 (OASIS), which code scanning reads.
+#[must_use]
+pub fn sarif(issues: &[Issue]) -> Value {
+    let location = |origin: &Origin| {
+        let uri = if &*origin.file == "<stdin>" { "stdin".to_owned() } else { uri(&origin.file) };
+        let mut physical = json!({"artifactLocation": {"uri": uri}});
+        if origin.line > 0 {
+            physical["region"] = json!({"startLine": origin.line, "startColumn": origin.column.max(1)});
+        }
+        json!({"physicalLocation": physical})
+    };
+    let rules: BTreeSet<&str> = issues.iter().map(|issue| issue.rule).collect();
+    let results: Vec<Value> = issues
+        .iter()
+        .map(|issue| {
+            let mut at = location(&issue.origin);
+            if let Some(object) = &issue.object {
+                let name = if issue.field.is_empty() { object.clone() } else { format!("{object}/{}", issue.field) };
+                at["logicalLocations"] = json!([{"fullyQualifiedName": name, "kind": "object"}]);
+            }
+            let related: Vec<Value> = issue
+                .related
+                .iter()
+                .map(|(origin, label)| {
+                    let mut at = location(origin);
+                    at["message"] = json!({"text": label});
+                    at
+                })
+                .collect();
+            let mut result = json!({"ruleId": issue.rule, "level": issue.severity, "message": {"text": whole(issue)}, "locations": [at]});
+            if !related.is_empty() {
+                result["relatedLocations"] = related.into();
+            }
+            result
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "bylaw",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules.into_iter().map(|id| json!({"id": id})).collect::<Vec<_>>()
+            }},
+            "columnKind": "unicodeCodePoints",
+            "results": results
+        }]
+    })
+}
+
+/// A path as a relative URI reference (RFC 3986).
+fn uri(path: &str) -> String {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let mut out = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'\\' => out.push('/'),
+            b'/' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// Issues as JUnit XML: a failed case for each error, a passed one for each file without; warnings are passed cases
+/// with their text.
+///
+/// # Errors
+/// Those of `out`.
+pub fn junit(issues: &[Issue], sources: &[Source], out: &mut dyn Write) -> io::Result<()> {
+    let (errors, warnings) = counts(issues);
+    let wrong: BTreeSet<&str> =
+        issues.iter().filter(|i| i.severity == Severity::Error).map(|i| &*i.origin.file).collect();
+    let right: Vec<&Source> = sources.iter().filter(|source| !wrong.contains(&*source.file)).collect();
+    let tests = errors + warnings + right.len();
+    writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
+    writeln!(out, "<testsuites tests=\"{tests}\" failures=\"{errors}\">")?;
+    writeln!(out, "  <testsuite name=\"bylaw validate\" tests=\"{tests}\" failures=\"{errors}\" errors=\"0\">")?;
+    for source in right {
+        writeln!(out, "    <testcase classname=\"{}\" name=\"valid\"/>", xml(&source.file))?;
+    }
+    for issue in issues {
+        let object = issue.object.as_deref().unwrap_or_default();
+        let name = [issue.rule, object, &issue.field].join(" ");
+        let text = format!("{}: {}", issue.origin, whole(issue));
+        writeln!(out, "    <testcase classname=\"{}\" name=\"{}\">", xml(&issue.origin.file), xml(name.trim()))?;
+        if issue.severity == Severity::Error {
+            writeln!(
+                out,
+                "      <failure type=\"{}\" message=\"{}\">{}</failure>",
+                issue.rule,
+                xml(&issue.message),
+                xml(&text)
+            )?;
+        } else {
+            writeln!(out, "      <system-out>warning: {}</system-out>", xml(&text))?;
+        }
+        writeln!(out, "    </testcase>")?;
+    }
+    writeln!(out, "  </testsuite>\n</testsuites>")
+}
+
+/// Text within XML; characters that XML 1.0 has not are replaced.
+fn xml(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' => out.push_str("&#10;"),
+            '\t' => out.push('\t'),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Issues as workflow commands of GitHub Actions (`::error file=…,line=…::…`).
+///
+/// # Errors
+/// Those of `out`.
+pub fn github(issues: &[Issue], out: &mut dyn Write) -> io::Result<()> {
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    for issue in issues {
+        let command = if issue.severity == Severity::Error { "error" } else { "warning" };
+        let mut properties = vec![format!("title={}", property(issue.rule))];
+        if !issue.origin.file.is_empty() {
+            properties.push(format!("file={}", property(&issue.origin.file)));
+        }
+        if issue.origin.line > 0 {
+            properties.push(format!("line={},col={}", issue.origin.line, issue.origin.column));
+        }
+        let object = issue.object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
+        writeln!(out, "::{command} {}::{}", properties.join(","), data(&format!("{object}{}", whole(issue))))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! `bylaw validate`: everything that can be said of manifests without AWS.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::diagnostics::{self, FORMAT_VERSION, Format};
+use crate::desired::{Issue, Manifest, Source, build, read_all};
+use crate::names::Kind;
+
+/// How `validate` runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// The Organization to look at, where there are several.
+    pub organization: Option<&'a str>,
+    /// Form of the output.
+    pub format: Format,
+    /// Whether text is coloured.
+    pub colour: bool,
+}
+
+/// Validates and prints. `unread`: what [`super::sources::load`] could not read. The exit code: 0 clean (warnings are
+/// allowed), 1 errors.
+///
+/// # Errors
+/// Those of `out`.
+pub fn run(sources: &[Source], unread: Vec<Issue>, options: &Options<'_>, out: &mut dyn Write) -> io::Result<u8> {
+    let found = read_all(sources);
+    let mut issues = unread;
+    // Where files are missing, "nothing is declared" would only hide the reason.
+    let told = !issues.is_empty() && found.manifests.is_empty();
+    let objects = by_kind(&found.manifests);
+    issues.extend(found.issues);
+    if !told {
+        issues.extend(build(found.manifests, options.organization).1);
+    }
+    issues.sort_by(|a, b| a.origin.cmp(&b.origin));
+    let (errors, warnings) = diagnostics::counts(&issues);
+    match options.format {
+        Format::Text => {
+            diagnostics::text(&issues, sources, options.colour, out)?;
+            writeln!(out, "{}", closing(&objects, found.skipped, errors, warnings))?;
+        }
+        Format::Json => {
+            let counts: BTreeMap<&str, usize> = objects.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+            let value = json!({
+                "formatVersion": FORMAT_VERSION,
+                "summary": {"objects": counts, "skipped": found.skipped, "errors": errors, "warnings": warnings},
+                "issues": diagnostics::json(&issues),
+            });
+            writeln!(out, "{value:#}")?;
+        }
+        Format::Sarif => writeln!(out, "{:#}", diagnostics::sarif(&issues))?,
+        Format::Junit => diagnostics::junit(&issues, sources, out)?,
+        Format::Github => diagnostics::github(&issues, out)?,
+    }
+    Ok(u8::from(errors > 0))
+}
+
+fn by_kind(manifests: &[Manifest]) -> Vec<(Kind, usize)> {
+    let count = |kind| manifests.iter().filter(|m| m.key.as_ref().is_some_and(|key| key.kind == kind)).count();
+    Kind::ALL.into_iter().map(|kind| (kind, count(kind))).collect()
+}
+
+/// `1 Organization, 2 OrganizationalUnits, …: no errors, 1 warning`.
+fn closing(objects: &[(Kind, usize)], skipped: usize, errors: usize, warnings: usize) -> String {
+    let plural = |count: usize, word: &str| match word.strip_suffix('y') {
+        _ if count == 1 => format!("1 {word}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {word}s"),
+    };
+    let some = |count: usize, word: &str| if count == 0 { format!("no {word}s") } else { plural(count, word) };
+    let mut parts: Vec<String> =
+        objects.iter().filter(|(_, count)| *count > 0).map(|(kind, count)| plural(*count, kind.as_str())).collect();
+    if parts.is_empty() {
+        parts.push("no objects of bylaw".into());
+    }
+    let passed = if skipped == 0 {
+        String::new()
+    } else {
+        format!(" ({} of other kinds passed over)", plural(skipped, "document"))
+    };
+    format!("{}{passed}: {}, {}", parts.join(", "), some(errors, "error"), some(warnings, "warning"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "apiVersion: bylaw.dev/v1alpha1\nkind: Organization\nmetadata: {name: main}\nspec: {managementAccountId: \"111122223333\"}\n---\napiVersion: v1\nkind: Secret\n";
+
+    fn validate(text: &str, format: Format) -> (u8, String) {
+        let sources = [Source { file: "a.yaml".into(), bytes: text.as_bytes().to_vec() }];
+        let mut out = Vec::new();
+        let options = Options { format, ..Options::default() };
+        let code = run(&sources, vec![], &options, &mut out).unwrap();
+        (code, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn the_closing_line_counts() {
+        let (code, out) = validate(GOOD, Format::Text);
+        assert_eq!(
+            (code, &*out),
+            (0, "1 Organization (1 document of other kinds passed over): no errors, no warnings\n")
+        );
+        let (code, out) = validate(&GOOD.replace("spec:", "spce:"), Format::Text);
+        assert_eq!(code, 1);
+        assert!(out.contains("did you mean `spec`?"), "{out}");
+        assert!(out.ends_with(": 2 errors, no warnings\n"), "{out}");
+    }
+
+    #[test]
+    fn every_form_is_well_formed_for_good_and_bad() {
+        for text in
+            [GOOD, "", "kind: [", "a: \"\u{1b}\u{202e}<&\"\n---\napiVersion: bylaw.dev/v1alpha1\nkind: \"A<b>\"\n"]
+        {
+            for format in [Format::Json, Format::Sarif] {
+                let (_, out) = validate(text, format);
+                let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+                assert!(value.get("formatVersion").is_some() || value["version"] == "2.1.0");
+            }
+            let (_, out) = validate(text, Format::Junit);
+            assert!(out.starts_with("<?xml") && out.trim_end().ends_with("</testsuites>"));
+            assert!(validate(text, Format::Github).1.lines().all(|line| line.starts_with("::")));
+        }
+    }
+
+    #[test]
+    fn files_that_are_missing_are_the_only_complaint() {
+        let (sources, unread) = crate::cli::sources::load(&["/nowhere/at/all".into()], &mut io::empty());
+        let mut out = Vec::new();
+        let code = run(&sources, unread, &Options::default(), &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(code, 1);
+        assert!(out.contains("error[no-such-file]") && !out.contains("no-organization"), "{out}");
+    }
+}

@@ -1,0 +1,131 @@
+//! What each object says of itself beyond its schema: ids, tags, and what only one object may claim.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::build::Build;
+use super::model::Issue;
+use super::read::{Body, Manifest};
+use super::report::quoted;
+use super::schema::push_key;
+use crate::names::{AccountId, Kind, OrganizationId, PREFIX, PolicyId, UnitId};
+
+/// Keys and values of tags (aws-facts section 2).
+static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$").ok());
+
+/// Checks every usable object.
+pub(super) fn all(cx: &mut Build<'_>) {
+    let mut found = Vec::new();
+    for (index, manifest, key, body) in cx.sound() {
+        let tags = match body {
+            Body::Organization(spec) => &spec.tags,
+            Body::Unit(spec) => &spec.tags,
+            Body::Account(spec) => &spec.tags,
+            Body::Policy(spec) => &spec.tags,
+        };
+        for issue in check_tags(manifest, tags).into_iter().chain(check_id(manifest, key.kind)) {
+            found.push((index, issue));
+        }
+    }
+    for (index, issue) in found {
+        cx.fail(index, issue);
+    }
+    unique_ids(cx);
+}
+
+fn check_tags(manifest: &Manifest, tags: &BTreeMap<String, String>) -> Vec<Issue> {
+    let fits = |text: &str| TAG.as_ref().is_none_or(|regex| regex.is_match(text));
+    let mut issues = Vec::new();
+    for (key, value) in tags {
+        let mut field = "spec.tags".to_owned();
+        push_key(&mut field, key);
+        let shown = quoted(key);
+        let length = key.chars().count();
+        let lower = key.to_ascii_lowercase();
+        if lower.starts_with("aws:") {
+            let message = format!("the tag key `{shown}` begins with `aws:`, which AWS keeps for itself");
+            issues.push(manifest.error("wrong-tag", &field, message).help("choose another key"));
+        } else if lower.starts_with(PREFIX) {
+            let message = format!("the tag key `{shown}` begins with `{PREFIX}`, which is bylaw's own");
+            issues
+                .push(manifest.error("wrong-tag", &field, message).help("leave it out: bylaw sets its tags by itself"));
+        } else if length == 0 || length > 128 {
+            let message = format!("a tag key has 1 to 128 characters; this one has {length}");
+            issues.push(manifest.error("wrong-tag", &field, message));
+        } else if !fits(key) {
+            let message = format!("the tag key `{shown}` has a character that AWS does not allow");
+            issues.push(
+                manifest.error("wrong-tag", &field, message).help("letters, digits, spaces and `_.:/=+-@` are allowed"),
+            );
+        }
+        if !fits(value) {
+            let message = format!("the tag value `{}` has a character that AWS does not allow", quoted(value));
+            issues.push(
+                manifest.error("wrong-tag", &field, message).help("letters, digits, spaces and `_.:/=+-@` are allowed"),
+            );
+        }
+    }
+    issues
+}
+
+const ID: &str = "metadata.annotations[\"bylaw.dev/id\"]";
+
+fn check_id(manifest: &Manifest, kind: Kind) -> Option<Issue> {
+    let id = manifest.id.as_deref()?;
+    let error = match kind {
+        Kind::Organization => id.parse::<OrganizationId>().err(),
+        Kind::OrganizationalUnit => id.parse::<UnitId>().err(),
+        Kind::Account => id.parse::<AccountId>().err(),
+        Kind::OrganizationPolicy => id.parse::<PolicyId>().err(),
+    }?;
+    let message = format!("`{}` is not {}", quoted(&error.given), error.expected);
+    let help = "leave the annotation out and the object is found by name, or run `bylaw import` to see the ids";
+    Some(manifest.error("wrong-id", ID, message).help(help))
+}
+
+/// No two objects may be bound to one AWS object. Unusable objects count: one of the two may be the right one.
+fn unique_ids(cx: &mut Build<'_>) {
+    let mut seen: HashMap<(Kind, &str), usize> = HashMap::new();
+    let mut twice = Vec::new();
+    for (index, manifest, key) in
+        cx.sound().map(|(index, manifest, key, _)| (index, manifest, key)).chain(cx.unusable())
+    {
+        let Some(id) = manifest.id.as_deref() else { continue };
+        match seen.get(&(key.kind, id)) {
+            // Two documents of one key are told already.
+            Some(first) if cx.manifest(*first).and_then(|m| m.key.as_ref()) != Some(key) => {
+                twice.push((*first, index, id));
+            }
+            Some(_) => {}
+            None => {
+                seen.insert((key.kind, id), index);
+            }
+        }
+    }
+    for (first, second, id) in twice {
+        let message = format!("two objects are bound to `{}`", quoted(id));
+        claim(cx, "duplicate-id", ID, first, second, &message, "bind each AWS object to one manifest");
+    }
+}
+
+/// Two objects claim what only one can have: neither is used.
+pub(super) fn claim(
+    cx: &mut Build<'_>,
+    rule: &'static str,
+    field: &str,
+    first: usize,
+    second: usize,
+    message: &str,
+    help: &str,
+) {
+    let (Some(a), Some(b)) = (cx.manifest(first), cx.manifest(second)) else { return };
+    let (first, second, a, b) = if a.origin <= b.origin { (first, second, a, b) } else { (second, first, b, a) };
+    let label = a.label().unwrap_or_default();
+    let issue = b.error(rule, field, message).help(help).related(a.place(field), format!("the other is `{label}`"));
+    cx.fail(second, issue);
+    if let Some(broken) = cx.broken.get_mut(first) {
+        *broken = true;
+    }
+}

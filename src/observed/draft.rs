@@ -1,0 +1,384 @@
+//! An `Observed` in the making: takes answers in any order and keeps what is still open.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::model::{Account, Observed, Part, Policy, Root, Unit};
+use crate::aws::port::{ContactKind, OrganizationFact, Resource};
+use crate::aws::{AwsError, Request, Response};
+use crate::names::{AccountId, NodeId, PolicyId, PolicyType, Tags, UnitId};
+
+#[derive(Debug)]
+pub(super) struct Draft {
+    organization: Option<OrganizationFact>,
+    root: Option<Root>,
+    units: BTreeMap<UnitId, Unit>,
+    accounts: BTreeMap<AccountId, Account>,
+    policies: BTreeMap<PolicyId, Policy>,
+    services: Part<BTreeSet<String>>,
+    administrators: Part<BTreeMap<AccountId, BTreeSet<String>>>,
+    delegation_policy: Part<Option<String>>,
+    creations: Part<Vec<crate::aws::port::Creation>>,
+    listed_types: BTreeSet<PolicyType>,
+    gaps: Vec<super::Gap>,
+    lists_at: Timestamp,
+    new_units: Vec<UnitId>,
+    new_accounts: Vec<AccountId>,
+    new_policies: Vec<PolicyId>,
+    new_administrators: Vec<AccountId>,
+    /// Pages so far of lists that have more to come.
+    partial_tags: BTreeMap<Resource, Tags>,
+    partial_targets: BTreeMap<PolicyId, BTreeSet<NodeId>>,
+}
+
+impl Draft {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            organization: None,
+            root: None,
+            units: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            services: Part::Unread,
+            administrators: Part::Unread,
+            delegation_policy: Part::Unread,
+            creations: Part::Unread,
+            listed_types: BTreeSet::new(),
+            gaps: vec![],
+            lists_at: now,
+            new_units: vec![],
+            new_accounts: vec![],
+            new_policies: vec![],
+            new_administrators: vec![],
+            partial_tags: BTreeMap::new(),
+            partial_targets: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<Observed, AwsError> {
+        let missing = |what: &str| AwsError::unanswered(what, "garbage", "the answer holds nothing of what was asked");
+        Ok(Observed {
+            organization: self.organization.ok_or_else(|| missing("DescribeOrganization"))?,
+            root: self.root.ok_or_else(|| missing("ListRoots"))?,
+            units: self.units,
+            accounts: self.accounts,
+            policies: self.policies,
+            services: self.services,
+            administrators: self.administrators,
+            delegation_policy: self.delegation_policy,
+            creations: self.creations,
+            gaps: self.gaps,
+            listed_types: self.listed_types,
+            lists_at: self.lists_at,
+        })
+    }
+
+    pub(super) fn root(&self) -> Option<&Root> {
+        self.root.as_ref()
+    }
+    pub(super) fn account(&self, id: &AccountId) -> Option<&Account> {
+        self.accounts.get(id)
+    }
+    pub(super) fn accounts(&self) -> usize {
+        self.accounts.len()
+    }
+    pub(super) fn all_accounts_placed(&self) -> bool {
+        self.accounts.values().all(|account| account.parent.is_some())
+    }
+    pub(super) fn listed(&mut self, kind: &PolicyType) {
+        self.listed_types.insert(kind.clone());
+    }
+    pub(super) fn take_new_units(&mut self) -> Vec<UnitId> {
+        std::mem::take(&mut self.new_units)
+    }
+    pub(super) fn take_new_accounts(&mut self) -> Vec<AccountId> {
+        std::mem::take(&mut self.new_accounts)
+    }
+    pub(super) fn take_new_administrators(&mut self) -> Vec<AccountId> {
+        std::mem::take(&mut self.new_administrators)
+    }
+
+    /// New policies that are not AWS's own, and whether their summary is as it was.
+    pub(super) fn take_new_policies(&mut self, previous: Option<&Observed>) -> Vec<(PolicyId, bool)> {
+        let unchanged = |id: &PolicyId| {
+            let (Some(now), Some(was)) = (self.policies.get(id), previous.and_then(|p| p.policies.get(id))) else {
+                return false;
+            };
+            now.kind == was.kind && now.name == was.name && now.description == was.description
+        };
+        let new = self.new_policies.iter().filter(|id| self.policies.get(*id).is_some_and(|p| !p.aws_managed));
+        let new = new.map(|id| (id.clone(), unchanged(id))).collect();
+        self.new_policies.clear();
+        new
+    }
+
+    pub(super) fn nodes(&self) -> Vec<NodeId> {
+        let mut nodes = self.nodes_with_children();
+        nodes.extend(self.accounts.keys().cloned().map(NodeId::Account));
+        nodes
+    }
+
+    pub(super) fn nodes_with_children(&self) -> Vec<NodeId> {
+        let root = self.root.iter().map(|root| NodeId::Root(root.id.clone()));
+        root.chain(self.units.keys().cloned().map(NodeId::Unit)).collect()
+    }
+
+    /// Policies whose targets are to be read by policy.
+    pub(super) fn policies_to_place(&self, base_access: bool) -> Vec<PolicyId> {
+        let default = PolicyType::scp().rule().default_policy;
+        let wanted =
+            |(id, policy): &(&PolicyId, &Policy)| !policy.aws_managed || (base_access && default == Some(id.as_str()));
+        self.policies.iter().filter(wanted).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Targets of this type will come node by node: until one fails, every policy starts with none.
+    pub(super) fn expect_targets(&mut self, kind: &PolicyType, now: Timestamp) {
+        for policy in self.policies.values_mut().filter(|policy| policy.kind == *kind) {
+            policy.targets = Part::known(BTreeSet::new(), now);
+        }
+    }
+
+    pub(super) fn set_tags(&mut self, resource: &Resource, tags: Part<Tags>) {
+        match resource {
+            Resource::Node(NodeId::Root(_)) => {
+                if let Some(root) = &mut self.root {
+                    root.tags = tags;
+                }
+            }
+            Resource::Node(NodeId::Unit(id)) => {
+                if let Some(unit) = self.units.get_mut(id) {
+                    unit.tags = tags;
+                }
+            }
+            Resource::Node(NodeId::Account(id)) => {
+                if let Some(account) = self.accounts.get_mut(id) {
+                    account.tags = tags;
+                }
+            }
+            Resource::Policy(id) => {
+                if let Some(policy) = self.policies.get_mut(id) {
+                    policy.tags = tags;
+                }
+            }
+        }
+    }
+    pub(super) fn set_content(&mut self, id: &PolicyId, content: Part<String>) {
+        if let Some(policy) = self.policies.get_mut(id) {
+            policy.content = content;
+        }
+    }
+    fn set_targets(&mut self, id: &PolicyId, targets: Part<BTreeSet<NodeId>>) {
+        if let Some(policy) = self.policies.get_mut(id) {
+            policy.targets = targets;
+        }
+    }
+    pub(super) fn set_contact(
+        &mut self,
+        id: &AccountId,
+        kind: ContactKind,
+        contact: Part<Option<crate::aws::port::Contact>>,
+    ) {
+        if let Some(account) = self.accounts.get_mut(id) {
+            account.contacts.insert(kind, contact);
+        }
+    }
+
+    /// Takes in one answer. `more`: further pages of the same list follow.
+    pub(super) fn absorb(
+        &mut self,
+        request: &Request,
+        answer: Response,
+        now: Timestamp,
+        more: bool,
+    ) -> Result<(), AwsError> {
+        match (request, answer) {
+            (Request::DescribeOrganization, Response::Organization(fact)) => self.organization = Some(fact),
+            (Request::ListRoots { .. }, Response::Roots(page)) => {
+                if let Some(fact) = page.items.into_iter().next() {
+                    let tags = self.root.take().map_or(Part::Unread, |root| root.tags);
+                    let policy_types = fact.policy_types.into_iter().collect();
+                    self.root = Some(Root { id: fact.id, name: fact.name, policy_types, tags });
+                }
+            }
+            (Request::ListAccounts { .. }, Response::Accounts(page)) => {
+                page.items.into_iter().for_each(|fact| self.account_seen(fact, None));
+            }
+            (Request::DescribeAccount { .. }, Response::Account(fact)) => self.account_seen(fact, None),
+            (Request::ListAccountsForParent { parent, .. }, Response::Accounts(page)) => {
+                page.items.into_iter().for_each(|fact| self.account_seen(fact, Some(parent)));
+            }
+            (Request::ListParents { child: NodeId::Account(id) }, Response::Parent(parent)) => {
+                if let Some(account) = self.accounts.get_mut(id) {
+                    account.parent = Some(parent);
+                }
+            }
+            (Request::ListOrganizationalUnitsForParent { parent, .. }, Response::Units(page)) => {
+                for fact in page.items {
+                    let earlier = self.units.remove(&fact.id);
+                    // An OU that was seen already is not walked again, or a loop in a bad answer would never end.
+                    if earlier.is_none() {
+                        self.new_units.push(fact.id.clone());
+                    }
+                    let tags = earlier.map_or(Part::Unread, |unit| unit.tags);
+                    self.units.insert(fact.id, Unit { name: fact.name, parent: parent.clone(), tags });
+                }
+            }
+            (Request::ListPolicies { .. }, Response::Policies(page)) => {
+                page.items.into_iter().for_each(|summary| self.policy_seen(summary));
+            }
+            (Request::DescribePolicy { policy }, Response::Policy { summary, content }) => {
+                self.policy_seen(summary);
+                self.set_content(policy, Part::known(content, now));
+            }
+            (Request::ListTargetsForPolicy { policy, .. }, Response::Targets(page)) => {
+                let mut targets = self.partial_targets.remove(policy).unwrap_or_default();
+                targets.extend(page.items);
+                if more {
+                    self.partial_targets.insert(policy.clone(), targets);
+                } else {
+                    self.set_targets(policy, Part::known(targets, now));
+                }
+            }
+            (Request::ListPoliciesForTarget { target, .. }, Response::Policies(page)) => {
+                for summary in page.items {
+                    if let Some(targets) = self.policies.get_mut(&summary.id).and_then(|p| p.targets.get_mut()) {
+                        targets.insert(target.clone());
+                    }
+                }
+            }
+            (Request::ListTagsForResource { resource, .. }, Response::Tags(page)) => {
+                let mut tags = self.partial_tags.remove(resource).unwrap_or_default();
+                tags.extend(page.items);
+                if more {
+                    self.partial_tags.insert(resource.clone(), tags);
+                } else {
+                    self.set_tags(resource, Part::known(tags, now));
+                }
+            }
+            (Request::ListAWSServiceAccessForOrganization { .. }, Response::Services(page)) => {
+                grow(&mut self.services, now, |all| all.extend(page.items));
+            }
+            (Request::ListDelegatedAdministrators { .. }, Response::Administrators(page)) => {
+                self.new_administrators.extend(page.items.iter().cloned());
+                grow(&mut self.administrators, now, |all| {
+                    all.extend(page.items.into_iter().map(|id| (id, BTreeSet::new())));
+                });
+            }
+            (Request::ListDelegatedServicesForAccount { account, .. }, Response::Services(page)) => {
+                if let Some(services) = self.administrators.get_mut().and_then(|all| all.get_mut(account)) {
+                    services.extend(page.items);
+                }
+            }
+            (Request::DescribeResourcePolicy, Response::ResourcePolicy(policy)) => {
+                self.delegation_policy = Part::known(policy, now);
+            }
+            (Request::GetAlternateContact { account, kind }, Response::Contact(contact)) => {
+                self.set_contact(account, *kind, Part::known(contact, now));
+            }
+            (Request::ListCreateAccountStatus { .. }, Response::Creations(page)) => {
+                grow(&mut self.creations, now, |all| all.extend(page.items));
+            }
+            (request, _) => {
+                return Err(AwsError::unanswered(
+                    request.operation(),
+                    "garbage",
+                    "the answer is that of another operation",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn account_seen(&mut self, fact: crate::aws::port::AccountFact, parent: Option<&NodeId>) {
+        let earlier = self.accounts.remove(&fact.id);
+        let new = earlier.is_none();
+        let (tags, contacts, was) = earlier.map_or_else(Default::default, |a| (a.tags, a.contacts, a.parent));
+        let parent = fact.parent.or_else(|| parent.cloned()).or(was);
+        let account = Account { name: fact.name, email: fact.email, state: fact.state, parent, tags, contacts };
+        self.accounts.insert(fact.id.clone(), account);
+        if new {
+            self.new_accounts.push(fact.id);
+        }
+    }
+
+    fn policy_seen(&mut self, summary: crate::aws::port::PolicySummary) {
+        let earlier = self.policies.remove(&summary.id);
+        if earlier.is_none() {
+            self.new_policies.push(summary.id.clone());
+        }
+        let (content, tags, targets) = earlier.map_or_else(Default::default, |p| (p.content, p.tags, p.targets));
+        let policy = Policy {
+            kind: summary.kind,
+            name: summary.name,
+            description: summary.description,
+            aws_managed: summary.aws_managed,
+            content,
+            tags,
+            targets,
+        };
+        self.policies.insert(summary.id, policy);
+    }
+
+    /// What a request was to tell could not be read.
+    pub(super) fn unreadable(&mut self, request: &Request, error: &str, at: Timestamp) {
+        fn lost<T>(error: &str, at: Timestamp) -> Part<T> {
+            Part::Unreadable { error: error.to_owned(), at }
+        }
+        match request {
+            Request::ListTagsForResource { resource, .. } => self.set_tags(resource, lost(error, at)),
+            Request::DescribePolicy { policy } => self.set_content(policy, lost(error, at)),
+            Request::ListTargetsForPolicy { policy, .. } => {
+                self.partial_targets.remove(policy);
+                self.set_targets(policy, lost(error, at));
+            }
+            Request::ListPoliciesForTarget { kind, .. } => {
+                for policy in self.policies.values_mut().filter(|policy| policy.kind == *kind) {
+                    policy.targets = lost(error, at);
+                }
+            }
+            Request::ListAWSServiceAccessForOrganization { .. } => self.services = lost(error, at),
+            Request::ListDelegatedAdministrators { .. } | Request::ListDelegatedServicesForAccount { .. } => {
+                self.administrators = lost(error, at);
+            }
+            Request::DescribeResourcePolicy => self.delegation_policy = lost(error, at),
+            Request::GetAlternateContact { account, kind } => self.set_contact(account, *kind, lost(error, at)),
+            Request::ListCreateAccountStatus { .. } => self.creations = lost(error, at),
+            Request::DescribeAccount { account } | Request::ListParents { child: NodeId::Account(account) } => {
+                if let Some(account) = self.accounts.get_mut(account) {
+                    account.parent = None;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl From<Observed> for Draft {
+    fn from(observed: Observed) -> Self {
+        Self {
+            organization: Some(observed.organization),
+            root: Some(observed.root),
+            units: observed.units,
+            accounts: observed.accounts,
+            policies: observed.policies,
+            services: observed.services,
+            administrators: observed.administrators,
+            delegation_policy: observed.delegation_policy,
+            creations: observed.creations,
+            listed_types: observed.listed_types,
+            gaps: observed.gaps,
+            ..Self::new(observed.lists_at)
+        }
+    }
+}
+
+/// Adds a page to a list; a list that lost a page stays unreadable.
+fn grow<T: Default>(part: &mut Part<T>, now: Timestamp, add: impl FnOnce(&mut T)) {
+    if matches!(part, Part::Unread) {
+        *part = Part::known(T::default(), now);
+    }
+    if let Some(value) = part.get_mut() {
+        add(value);
+    }
+}

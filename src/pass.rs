@@ -1,0 +1,285 @@
+//! One pass, the same for the command line and the controller: observe, plan, guard, apply, verify. Each phase is one
+//! function of one room; this file is the list.
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use crate::api::Mode;
+use crate::apply::lease::LeaseError;
+use crate::apply::{Applied, Control, Lease, apply};
+use crate::aws::{AwsError, Port, Request, Response};
+use crate::desired::Desired;
+use crate::names::AccountId;
+use crate::observed::{AccountRef, Clock, Observed, Wants, pages, read, refresh};
+use crate::plan::{self, Approvals, Guarded, Memory, Plan};
+
+/// What a pass is made with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Delete what opted in to deletion and is declared no more.
+    pub prune: bool,
+    /// Hashes of refused changes that may run.
+    pub approvals: Approvals,
+    /// Contents and tags no older than this are not read again.
+    pub max_age: SignedDuration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { prune: false, approvals: Approvals::default(), max_age: SignedDuration::from_hours(24) }
+    }
+}
+
+/// Why there is no plan at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PassError {
+    /// The credentials belong elsewhere.
+    #[error(
+        "the credentials are of account `{caller}` (`{arn}`), and the manifests are for the organization of `{management}`"
+    )]
+    WrongAccount {
+        /// Whose they are.
+        caller: AccountId,
+        /// Which principal.
+        arn: String,
+        /// The management account of the manifests.
+        management: AccountId,
+    },
+    /// The organization is another.
+    #[error("the organization is managed by account `{found}`, and the manifests say `{declared}`")]
+    WrongOrganization {
+        /// Of the organization that AWS shows.
+        found: AccountId,
+        /// Of the manifests.
+        declared: AccountId,
+    },
+    /// Only consolidated billing is on.
+    #[error("organization `{id}` has consolidated billing only: policies need all features")]
+    NotAllFeatures {
+        /// The organization.
+        id: String,
+    },
+    /// AWS's error.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+impl PassError {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::WrongAccount { management, .. } => Some(format!(
+                "use credentials of `{management}` or of a delegated administrator of its organization (`AWS_PROFILE`, `AWS_ROLE_ARN`)"
+            )),
+            Self::WrongOrganization { .. } => {
+                Some("check `spec.managementAccountId` of the Organization, or the credentials".into())
+            }
+            Self::NotAllFeatures { .. } => {
+                Some("enable all features in the management account (every member has to agree), then run again".into())
+            }
+            Self::Aws(error) => error.remedy(),
+        }
+    }
+}
+
+/// A plan and what it was made from.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The organization as read.
+    pub observed: Observed,
+    /// What may run.
+    pub plan: Plan<Guarded>,
+}
+
+/// What the manifests make it necessary to read.
+#[must_use]
+pub fn wants(desired: &Desired, max_age: SignedDuration) -> Wants {
+    let spec = &desired.organization.spec;
+    let kinds = desired.policies.values().map(|policy| policy.spec.kind.clone());
+    let base = |declared: Option<crate::api::BaseAccess>| declared.is_some();
+    Wants {
+        types: Some(spec.policy_types.iter().cloned().chain(kinds).collect()),
+        contacts: desired
+            .accounts
+            .values()
+            .filter(|account| !account.spec.contacts.is_empty())
+            .filter_map(|account| {
+                let spec = &account.spec;
+                let who = match (&spec.account_id, &spec.email) {
+                    (Some(id), _) => AccountRef::Id(id.clone()),
+                    (None, Some(email)) => AccountRef::Email(email.to_lowercase()),
+                    (None, None) => return None,
+                };
+                Some((who, spec.contacts.keys().copied().collect()))
+            })
+            .collect(),
+        all_contacts: false,
+        services: !spec.services.is_empty(),
+        administrators: !spec.administrators.is_empty(),
+        delegation_policy: spec.delegation_policy.is_some(),
+        base_access: base(spec.base_access)
+            || desired.units.values().any(|unit| base(unit.spec.base_access))
+            || desired.accounts.values().any(|account| base(account.spec.base_access)),
+        max_age,
+    }
+}
+
+/// Refuses credentials of an organization that the manifests are not for: an organization seen through wrong credentials
+/// can look empty.
+async fn check_caller(port: &dyn Port, desired: &Desired) -> Result<(), PassError> {
+    let management = &desired.organization.spec.management_account;
+    let Response::Identity { account: caller, arn } = port.call(&Request::GetCallerIdentity).await? else {
+        return Err(
+            AwsError::unanswered("GetCallerIdentity", "garbage", "the answer is that of another operation").into()
+        );
+    };
+    if caller == *management {
+        return Ok(());
+    }
+    let wrong = PassError::WrongAccount { caller: caller.clone(), arn, management: management.clone() };
+    let Ok(answers) = pages(port, Request::ListDelegatedAdministrators { token: None }).await else {
+        return Err(wrong);
+    };
+    let delegated =
+        answers.iter().any(|answer| matches!(answer, Response::Administrators(p) if p.items.contains(&caller)));
+    if delegated { Ok(()) } else { Err(wrong) }
+}
+
+/// Observes and plans.
+///
+/// # Errors
+/// Where the organization is not the one of the manifests, or cannot be read at all.
+pub async fn plan(
+    port: &dyn Port,
+    desired: &Desired,
+    previous: Option<&Observed>,
+    memory: &Memory,
+    options: &Options,
+    clock: Clock<'_>,
+) -> Result<Planned, PassError> {
+    let began = clock();
+    let wants = wants(desired, options.max_age);
+    let ((), observed) =
+        futures::try_join!(check_caller(port, desired), async { Ok(read(port, &wants, previous, clock).await?) })?;
+    check_organization(desired, &observed)?;
+    let observed = freshen(port, desired, observed, memory, options, began, clock).await?;
+    Ok(plan_offline(desired, observed, memory, options, clock()))
+}
+
+/// Plans on an organization that was read before: no AWS call.
+#[must_use]
+pub fn plan_offline(
+    desired: &Desired,
+    observed: Observed,
+    memory: &Memory,
+    options: &Options,
+    now: Timestamp,
+) -> Planned {
+    let (proposed, _) = plan::propose(desired, &observed, memory, &plan::Options { prune: options.prune }, now);
+    let plan = plan::guard(proposed, desired, &observed, &options.approvals, now);
+    Planned { observed, plan }
+}
+
+/// Checks that an organization is the one that the manifests are for.
+///
+/// # Errors
+/// It is not, or it lacks all features.
+pub fn check_organization(desired: &Desired, observed: &Observed) -> Result<(), PassError> {
+    let (found, declared) = (&observed.organization.management_account, &desired.organization.spec.management_account);
+    if found != declared {
+        return Err(PassError::WrongOrganization { found: found.clone(), declared: declared.clone() });
+    }
+    if !observed.organization.all_features {
+        return Err(PassError::NotAllFeatures { id: observed.organization.id.to_string() });
+    }
+    Ok(())
+}
+
+/// Reads again what a first plan touches and what guards it, where that is older than this pass.
+async fn freshen(
+    port: &dyn Port,
+    desired: &Desired,
+    observed: Observed,
+    memory: &Memory,
+    options: &Options,
+    since: Timestamp,
+    clock: Clock<'_>,
+) -> Result<Observed, AwsError> {
+    let (first, _) = plan::propose(desired, &observed, memory, &plan::Options { prune: options.prune }, clock());
+    let requests = plan::fresh::stale(&first, &observed, since);
+    if requests.is_empty() {
+        return Ok(observed);
+    }
+    refresh(port, observed, requests, clock).await
+}
+
+/// What came of applying a plan.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What came of each change.
+    pub applied: Applied,
+    /// The plan that is left after it, on what was read again; empty where all is as declared.
+    pub left: Plan<Guarded>,
+    /// Reading again failed: the plan that is left rests on what AWS answered to the writes.
+    pub unverified: Option<AwsError>,
+}
+
+/// Why nothing was applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// `mode: Observe`.
+    #[error("`spec.mode` is `Observe`: nothing is written")]
+    Observes,
+    /// The organization is suspended.
+    #[error("the Organization is suspended (`spec.suspend`): nothing is written")]
+    Suspended,
+    /// No lease.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+}
+
+/// Applies a plan under a lease, and reads what it touched again.
+///
+/// # Errors
+/// Where nothing may be written; whatever was written is in the report.
+pub async fn apply_plan(
+    port: &dyn Port,
+    desired: &Desired,
+    planned: Planned,
+    memory: &mut Memory,
+    options: &Options,
+    control: Control<'_>,
+) -> Result<Report, ApplyError> {
+    if desired.organization.spec.mode == Mode::Observe {
+        return Err(ApplyError::Observes);
+    }
+    if desired.organization.suspend {
+        return Err(ApplyError::Suspended);
+    }
+    let clock = control.clock;
+    let Planned { observed, plan } = planned;
+    let lease = Lease::take(port, &observed.root.id, control.who, clock).await?;
+    let mut applied = apply(port, &plan, observed, lease, control).await;
+    if let Some(lease) = applied.lease.take()
+        && let Err(error) = lease.give_back(port).await
+    {
+        tracing::warn!(%error, "the lease could not be given back; it runs out by itself");
+    }
+    let drift = applied
+        .outcomes
+        .iter()
+        .filter(|(change, outcome)| change.reason == plan::Reason::Drift && *outcome == crate::apply::Outcome::Done);
+    memory.corrected(drift.flat_map(|(change, _)| change.facts.clone()), clock());
+    let touched: Vec<&plan::Change> = applied.outcomes.iter().map(|(change, _)| change).collect();
+    let requests = plan::fresh::touched(&touched, &applied.observed);
+    let unverified = match refresh(port, applied.observed.clone(), requests, clock).await {
+        Ok(observed) => {
+            applied.observed = observed;
+            None
+        }
+        Err(error) => Some(error),
+    };
+    let left = plan_offline(desired, applied.observed.clone(), memory, options, clock()).plan;
+    memory.learn(&left.facts);
+    Ok(Report { applied, left, unverified })
+}

@@ -1,0 +1,472 @@
+//! Identity: which AWS object each declared object is. By id, then by bylaw's tag, then by name as its adoption policy
+//! allows (design section 3). What cannot be told apart is refused, never guessed.
+
+use std::collections::BTreeMap;
+
+use super::model::Refusal;
+use crate::api::common::AdoptionPolicy;
+use crate::aws::port::AccountState;
+use crate::desired::{Declared, Desired, NodeKey, model};
+use crate::names::{AccountId, Kind, NodeId, ObjectKey, PolicyId, TAG_RESOURCE, Tags, UnitId};
+use crate::observed::{Observed, Part, Scope};
+
+/// What a declared object is in AWS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound<Id> {
+    /// It is this one. `adopt`: it was found by name, and bylaw's tag is to be written.
+    Found {
+        /// Its id.
+        id: Id,
+        /// Its tag is still to be written.
+        adopt: bool,
+    },
+    /// It is not there and is to be created.
+    Create,
+    /// It cannot be told, or must not be touched; a refusal or note says why.
+    Stuck,
+}
+
+impl<Id> Bound<Id> {
+    /// The id, if it is there.
+    pub fn id(&self) -> Option<&Id> {
+        match self {
+            Self::Found { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+}
+
+/// The AWS objects of all declared objects.
+#[derive(Debug, Clone, Default)]
+pub struct Binding {
+    /// OUs by object name.
+    pub units: BTreeMap<Box<str>, Bound<UnitId>>,
+    /// Accounts by object name.
+    pub accounts: BTreeMap<Box<str>, Bound<AccountId>>,
+    /// Policies by object name.
+    pub policies: BTreeMap<Box<str>, Bound<PolicyId>>,
+    /// What could not be bound.
+    pub refusals: Vec<Refusal>,
+    /// Object of each bound node, the other way round.
+    pub node_objects: BTreeMap<NodeId, NodeKey>,
+    /// Object of each bound policy, the other way round.
+    pub policy_objects: BTreeMap<PolicyId, Box<str>>,
+}
+
+impl Binding {
+    /// Id of a node, if it is there.
+    #[must_use]
+    pub fn node(&self, key: &NodeKey, observed: &Observed) -> Option<NodeId> {
+        match key {
+            NodeKey::Root => Some(observed.root_node()),
+            NodeKey::Unit(name) => self.units.get(name)?.id().cloned().map(NodeId::Unit),
+            NodeKey::Account(name) => self.accounts.get(name)?.id().cloned().map(NodeId::Account),
+        }
+    }
+
+    /// Whether a node is neither there nor to be created.
+    #[must_use]
+    pub fn is_stuck(&self, key: &NodeKey) -> bool {
+        match key {
+            NodeKey::Root => false,
+            NodeKey::Unit(name) => !matches!(self.units.get(name), Some(Bound::Found { .. } | Bound::Create)),
+            NodeKey::Account(name) => !matches!(self.accounts.get(name), Some(Bound::Found { .. } | Bound::Create)),
+        }
+    }
+
+    fn refuse(&mut self, rule: &'static str, object: &ObjectKey, message: String, remedy: impl Into<String>) {
+        self.refusals.push(Refusal {
+            rule,
+            object: object.clone(),
+            message,
+            remedy: remedy.into(),
+            changes: vec![],
+            hash: None,
+        });
+    }
+}
+
+/// The tag `bylaw.dev/resource` of something, if its tags were read and have it.
+fn resource_tag(tags: &Part<Tags>) -> Option<&str> {
+    tags.get()?.get(TAG_RESOURCE).map(String::as_str)
+}
+
+/// Candidates of one kind, indexed by the tag.
+struct Tagged<Id> {
+    by_tag: BTreeMap<String, Vec<Id>>,
+    unreadable: Option<String>,
+}
+
+impl<Id: Clone + std::fmt::Display> Tagged<Id> {
+    fn of<'a>(items: impl Iterator<Item = (Id, &'a Part<Tags>)>) -> Self {
+        let mut by_tag: BTreeMap<String, Vec<Id>> = BTreeMap::new();
+        let mut unreadable = None;
+        for (id, tags) in items {
+            match tags {
+                Part::Known { value, .. } => {
+                    if let Some(tag) = value.get(TAG_RESOURCE) {
+                        by_tag.entry(tag.clone()).or_default().push(id);
+                    }
+                }
+                Part::Unread => unreadable = Some(format!("the tags of `{id}` were not read")),
+                Part::Unreadable { error, .. } => {
+                    unreadable = Some(format!("the tags of `{id}` could not be read: {error}"));
+                }
+            }
+        }
+        Self { by_tag, unreadable }
+    }
+}
+
+/// How one object is looked for: what the three kinds have in common.
+struct Search<'a, Id> {
+    key: &'a ObjectKey,
+    by_id: Option<Result<Id, String>>,
+    tagged: &'a Tagged<Id>,
+    by_name: Vec<(Id, Option<String>)>,
+    adoption: AdoptionPolicy,
+    gap: Option<String>,
+    what: String,
+}
+
+impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
+    fn run(self, binding: &mut Binding) -> Bound<Id> {
+        let found = |id: Id, adopt: bool| Bound::Found { id, adopt };
+        match self.by_id {
+            Some(Ok(id)) => return found(id, false),
+            Some(Err(why)) if self.gap.is_none() && why.is_empty() => {}
+            Some(Err(why)) => {
+                let why = if why.is_empty() { self.gap.clone().unwrap_or_default() } else { why };
+                binding.refuse("bound-id-missing", self.key, why, "check the id, or take it out of the manifest");
+                return Bound::Stuck;
+            }
+            None => {}
+        }
+        match self.tagged.by_tag.get(&self.key.to_string()).map(Vec::as_slice) {
+            Some([id]) => return found(id.clone(), false),
+            Some(many) if many.len() > 1 => {
+                let ids: Vec<String> = many.iter().map(ToString::to_string).collect();
+                binding.refuse(
+                    "ambiguous-tag",
+                    self.key,
+                    format!(
+                        "{} AWS objects carry the tag `{TAG_RESOURCE}={}`: {}",
+                        ids.len(),
+                        self.key,
+                        ids.join(", ")
+                    ),
+                    "remove the tag from all but the one that is meant",
+                );
+                return Bound::Stuck;
+            }
+            _ => {}
+        }
+        match self.by_name.as_slice() {
+            [] => {}
+            [(id, None)] => {
+                return match self.adoption {
+                    AdoptionPolicy::Create => {
+                        binding.refuse(
+                            "exists",
+                            self.key,
+                            format!("{} exists already (`{id}`), and `adoptionPolicy` is `Create`", self.what),
+                            "set `adoptionPolicy: AdoptOrCreate` to take it over, or give another name",
+                        );
+                        Bound::Stuck
+                    }
+                    AdoptionPolicy::Adopt | AdoptionPolicy::AdoptOrCreate => found(id.clone(), true),
+                };
+            }
+            [(id, Some(other))] => {
+                binding.refuse(
+                    "taken",
+                    self.key,
+                    format!("{} exists already (`{id}`) and belongs to `{other}`", self.what),
+                    "give another name, or remove the other object and its tag first",
+                );
+                return Bound::Stuck;
+            }
+            many => {
+                let ids: Vec<String> = many.iter().map(|(id, _)| id.to_string()).collect();
+                binding.refuse(
+                    "ambiguous-name",
+                    self.key,
+                    format!("{} is there {} times: {}", self.what, ids.len(), ids.join(", ")),
+                    format!("bind one by the annotation `{}`", crate::names::ANNOTATION_ID),
+                );
+                return Bound::Stuck;
+            }
+        }
+        if let Some(why) = self.gap.or_else(|| self.tagged.unreadable.clone()) {
+            binding.refuse(
+                "partial-read",
+                self.key,
+                format!("{} was not found, but that is not certain: {why}", self.what),
+                "run again when AWS answers; nothing is created from a partial reading",
+            );
+            return Bound::Stuck;
+        }
+        if self.adoption == AdoptionPolicy::Adopt {
+            binding.refuse(
+                "missing",
+                self.key,
+                format!("{} is not there, and `adoptionPolicy` is `Adopt`", self.what),
+                "set `adoptionPolicy: AdoptOrCreate` to create it",
+            );
+            return Bound::Stuck;
+        }
+        Bound::Create
+    }
+}
+
+/// Finds the AWS object of every declared object.
+#[must_use]
+pub fn bind(desired: &Desired, observed: &Observed) -> Binding {
+    let mut binding = Binding::default();
+    bind_units(desired, observed, &mut binding);
+    bind_accounts(desired, observed, &mut binding);
+    bind_policies(desired, observed, &mut binding);
+    let nodes =
+        binding
+            .units
+            .iter()
+            .filter_map(|(name, bound)| Some((NodeId::Unit(bound.id()?.clone()), NodeKey::Unit(name.clone()))))
+            .chain(binding.accounts.iter().filter_map(|(name, bound)| {
+                Some((NodeId::Account(bound.id()?.clone()), NodeKey::Account(name.clone())))
+            }))
+            .chain(std::iter::once((observed.root_node(), NodeKey::Root)))
+            .collect();
+    binding.node_objects = nodes;
+    binding.policy_objects =
+        binding.policies.iter().filter_map(|(name, bound)| Some((bound.id()?.clone(), name.clone()))).collect();
+    refuse_shared(&mut binding);
+    binding
+}
+
+/// Two objects bound to one AWS object: neither may act on it.
+fn refuse_shared(binding: &mut Binding) {
+    fn shared<Id: Ord + Clone + std::fmt::Display>(bounds: &BTreeMap<Box<str>, Bound<Id>>) -> Vec<(Vec<Box<str>>, Id)> {
+        let mut by_id: BTreeMap<Id, Vec<Box<str>>> = BTreeMap::new();
+        for (name, bound) in bounds {
+            if let Some(id) = bound.id() {
+                by_id.entry(id.clone()).or_default().push(name.clone());
+            }
+        }
+        by_id.into_iter().filter(|(_, names)| names.len() > 1).map(|(id, names)| (names, id)).collect()
+    }
+    let mut all: Vec<(Kind, Vec<Box<str>>, String)> = Vec::new();
+    all.extend(shared(&binding.units).into_iter().map(|(n, id)| (Kind::OrganizationalUnit, n, id.to_string())));
+    all.extend(shared(&binding.accounts).into_iter().map(|(n, id)| (Kind::Account, n, id.to_string())));
+    all.extend(shared(&binding.policies).into_iter().map(|(n, id)| (Kind::OrganizationPolicy, n, id.to_string())));
+    for (kind, names, id) in all {
+        for name in &names {
+            match kind {
+                Kind::OrganizationalUnit => drop(binding.units.insert(name.clone(), Bound::Stuck)),
+                Kind::Account => drop(binding.accounts.insert(name.clone(), Bound::Stuck)),
+                _ => drop(binding.policies.insert(name.clone(), Bound::Stuck)),
+            }
+            let others: Vec<&str> = names.iter().filter(|n| *n != name).map(|n| &**n).collect();
+            binding.refuse(
+                "shared",
+                &ObjectKey::new(kind, name),
+                format!("`{id}` is also what `{kind}/{}` is bound to", others.join("`, `")),
+                "keep one of the objects",
+            );
+        }
+    }
+}
+
+fn bind_units(desired: &Desired, observed: &Observed, binding: &mut Binding) {
+    let tagged = Tagged::of(observed.units.iter().map(|(id, unit)| (id.clone(), &unit.tags)));
+    let mut by_place: BTreeMap<(&NodeId, &str), Vec<&UnitId>> = BTreeMap::new();
+    for (id, unit) in &observed.units {
+        by_place.entry((&unit.parent, &unit.name)).or_default().push(id);
+    }
+    for name in parents_first(desired) {
+        let Some(unit) = desired.units.get(&name) else { continue };
+        let parent = binding.node(&unit.spec.parent, observed);
+        let bound = if binding.is_stuck(&unit.spec.parent) {
+            Bound::Stuck
+        } else {
+            let gap = observed.gaps.iter().find_map(|gap| match &gap.scope {
+                Scope::UnitsBelow(node) => Some(format!("the OUs below `{node}` could not be listed: {}", gap.error)),
+                _ => None,
+            });
+            let by_name = parent.iter().flat_map(|parent| {
+                by_place.get(&(parent, unit.spec.name.as_str())).into_iter().flatten().map(|id| {
+                    let other = observed.units.get(*id).and_then(|found| resource_tag(&found.tags));
+                    ((*id).clone(), other.map(str::to_owned))
+                })
+            });
+            Search {
+                key: &unit.key,
+                by_id: declared_id(unit, |id: &UnitId| observed.units.contains_key(id)),
+                tagged: &tagged,
+                by_name: by_name.collect(),
+                adoption: unit.spec.adoption,
+                gap,
+                what: format!("an OU named `{}` below {}", unit.spec.name, unit.spec.parent),
+            }
+            .run(binding)
+        };
+        let bound = refuse_moved_unit(unit, bound, parent.as_ref(), observed, binding);
+        binding.units.insert(name, bound);
+    }
+}
+
+/// AWS has no call that moves an OU, and making a new one would leave accounts and policies behind.
+fn refuse_moved_unit(
+    unit: &Declared<model::Unit>,
+    bound: Bound<UnitId>,
+    parent: Option<&NodeId>,
+    observed: &Observed,
+    binding: &mut Binding,
+) -> Bound<UnitId> {
+    let Some(found) = bound.id().and_then(|id| observed.units.get(id)) else { return bound };
+    if Some(&found.parent) == parent {
+        return bound;
+    }
+    binding.refuse(
+        "move-unit",
+        &unit.key,
+        format!(
+            "the OU is below `{}` in AWS and below {} in the manifest; AWS cannot move an OU",
+            observed.name(&found.parent),
+            unit.spec.parent
+        ),
+        "declare a new OU there, move its accounts and policies over, then delete the old one",
+    );
+    Bound::Stuck
+}
+
+/// OU object names so that a parent comes before its children. The tree has no cycles.
+#[must_use]
+pub fn parents_first(desired: &Desired) -> Vec<Box<str>> {
+    let depth = |name: &str| {
+        let mut depth = 0;
+        let mut at = desired.units.get(name);
+        while let Some(unit) = at {
+            depth += 1;
+            at = match &unit.spec.parent {
+                NodeKey::Unit(parent) if depth < 64 => desired.units.get(parent),
+                _ => None,
+            };
+        }
+        depth
+    };
+    let mut names: Vec<(usize, &Box<str>)> = desired.units.keys().map(|name| (depth(name), name)).collect();
+    names.sort();
+    names.into_iter().map(|(_, name)| name.clone()).collect()
+}
+
+/// The id that an object is bound to: there, or `Err("")` where it is not.
+fn declared_id<T, Id: std::str::FromStr>(
+    object: &Declared<T>,
+    exists: impl Fn(&Id) -> bool,
+) -> Option<Result<Id, String>> {
+    let text = object.id.as_ref()?;
+    Some(match text.parse::<Id>() {
+        Ok(id) if exists(&id) => Ok(id),
+        Ok(_) => Err(String::new()),
+        Err(_) => Err(format!("`{text}` is not an id of a {}", object.key.kind)),
+    })
+}
+
+fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) {
+    let tagged = Tagged::of(observed.accounts.iter().map(|(id, account)| (id.clone(), &account.tags)));
+    let mut by_email: BTreeMap<String, Vec<&AccountId>> = BTreeMap::new();
+    for (id, account) in &observed.accounts {
+        by_email.entry(account.email.to_lowercase()).or_default().push(id);
+    }
+    let gap = observed.gaps.iter().find(|gap| gap.scope == Scope::Accounts);
+    for (name, account) in &desired.accounts {
+        let spec = &account.spec;
+        let by_id = match &spec.account_id {
+            Some(id) if observed.accounts.contains_key(id) => Some(Ok(id.clone())),
+            Some(id) => Some(Err(match gap {
+                Some(gap) => {
+                    format!("account `{id}` was not found, and the accounts could not all be listed: {}", gap.error)
+                }
+                None => format!("account `{id}` is not in the organization"),
+            })),
+            None => declared_id(account, |id| observed.accounts.contains_key(id)).map(|found| {
+                found.map_err(|why| {
+                    if why.is_empty() { "the account it is bound to is not in the organization".into() } else { why }
+                })
+            }),
+        };
+        let email = spec.email.as_ref().map(|email| email.to_lowercase());
+        let by_name = email.iter().flat_map(|email| by_email.get(email).into_iter().flatten()).map(|id| {
+            let other = observed.accounts.get(*id).and_then(|found| resource_tag(&found.tags));
+            ((*id).clone(), other.map(str::to_owned))
+        });
+        let bound = Search {
+            key: &account.key,
+            by_id,
+            tagged: &tagged,
+            by_name: by_name.collect(),
+            adoption: AdoptionPolicy::AdoptOrCreate,
+            gap: gap.map(|gap| format!("the accounts could not all be listed: {}", gap.error)),
+            what: format!("an account with the e-mail `{}`", spec.email.as_deref().unwrap_or("?")),
+        }
+        .run(binding);
+        let bound = refuse_inactive(account, bound, observed, binding);
+        let bound = if binding.is_stuck(&spec.parent) { Bound::Stuck } else { bound };
+        binding.accounts.insert(name.clone(), bound);
+    }
+}
+
+/// AWS changes nothing in an account that is suspended, closed or not yet active.
+fn refuse_inactive(
+    account: &Declared<model::Account>,
+    bound: Bound<AccountId>,
+    observed: &Observed,
+    binding: &mut Binding,
+) -> Bound<AccountId> {
+    let Some((id, found)) = bound.id().and_then(|id| Some((id, observed.accounts.get(id)?))) else { return bound };
+    if found.state == AccountState::Active {
+        return bound;
+    }
+    let state = serde_json::to_value(found.state).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    binding.refuse(
+        "account-inactive",
+        &account.key,
+        format!("account `{id}` is `{state}`: nothing in it can be changed"),
+        "reopen it through AWS Support, or take the object out of the manifests",
+    );
+    Bound::Stuck
+}
+
+fn bind_policies(desired: &Desired, observed: &Observed, binding: &mut Binding) {
+    let own = || observed.policies.iter().filter(|(_, policy)| !policy.aws_managed);
+    let tagged = Tagged::of(own().map(|(id, policy)| (id.clone(), &policy.tags)));
+    let mut by_name: BTreeMap<(&str, &str), Vec<&PolicyId>> = BTreeMap::new();
+    for (id, policy) in own() {
+        by_name.entry((policy.kind.as_str(), &policy.name)).or_default().push(id);
+    }
+    for (name, policy) in &desired.policies {
+        let spec = &policy.spec;
+        let gap = observed
+            .gaps
+            .iter()
+            .find(|gap| gap.scope == Scope::Policies(spec.kind.clone()))
+            .map(|gap| gap.error.clone());
+        let gap =
+            gap.or_else(|| (!observed.listed_types.contains(&spec.kind)).then(|| "they were not listed".to_owned()));
+        let candidates = by_name.get(&(spec.kind.as_str(), spec.name.as_str())).into_iter().flatten().map(|id| {
+            let other = observed.policies.get(*id).and_then(|found| resource_tag(&found.tags));
+            ((*id).clone(), other.map(str::to_owned))
+        });
+        let bound = Search {
+            key: &policy.key,
+            by_id: declared_id(policy, |id| observed.policies.contains_key(id)),
+            tagged: &tagged,
+            by_name: candidates.collect(),
+            adoption: spec.adoption,
+            gap: gap.map(|why| format!("the policies of type `{}` could not all be listed: {why}", spec.kind)),
+            what: format!("a {} named `{}`", spec.kind, spec.name),
+        }
+        .run(binding);
+        binding.policies.insert(name.clone(), bound);
+    }
+}

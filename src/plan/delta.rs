@@ -1,0 +1,216 @@
+//! The difference between what is declared and what AWS holds, as changes. Nothing is decided here about whether a
+//! change may run: that is the guard's.
+
+mod attachments;
+mod objects;
+mod removed;
+
+use std::marker::PhantomData;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::bind::{Binding, bind};
+use super::memory::{Fact, Facts, Mark, Memory};
+use super::model::{Action, Change, Drift, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage};
+use crate::desired::{Desired, NodeKey};
+use crate::names::{Kind, NodeId, ObjectKey};
+use crate::observed::Observed;
+
+/// What a plan is made with besides the two sides.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Delete what bylaw made, whose object is gone and had opted in.
+    pub prune: bool,
+}
+
+/// Everything that is to be done so that `observed` becomes `desired`.
+#[must_use]
+pub fn propose(
+    desired: &Desired,
+    observed: &Observed,
+    memory: &Memory,
+    options: &Options,
+    now: Timestamp,
+) -> (Plan<Proposed>, Binding) {
+    let binding = bind(desired, observed);
+    let mut delta = Delta {
+        desired,
+        observed,
+        binding: &binding,
+        memory,
+        now,
+        changes: vec![],
+        refusals: binding.refusals.clone(),
+        drift: vec![],
+        notes: vec![],
+        facts: Facts::default(),
+    };
+    delta.organization();
+    delta.units();
+    delta.accounts();
+    delta.policies();
+    delta.attachments();
+    delta.removed(options.prune);
+    let mut changes = delta.changes;
+    // A stable sort: within a stage the order in which the changes were found stays, and parents were found first.
+    changes.sort_by_key(|change| change.stage);
+    for (change, id) in changes.iter_mut().zip(1..) {
+        change.id = id;
+    }
+    let plan = Plan {
+        organization: desired.organization.key.clone(),
+        changes,
+        refusals: delta.refusals,
+        drift: delta.drift,
+        notes: delta.notes,
+        facts: delta.facts,
+        state: PhantomData,
+    };
+    (plan, binding)
+}
+
+struct Delta<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    binding: &'a Binding,
+    memory: &'a Memory,
+    now: Timestamp,
+    changes: Vec<Change>,
+    refusals: Vec<Refusal>,
+    drift: Vec<Drift>,
+    notes: Vec<Note>,
+    facts: Facts,
+}
+
+/// What a comparison found: the reason of the change to make, and the fact that the change settles.
+#[derive(Debug, Clone)]
+struct Differs {
+    reason: Reason,
+    fact: Mark,
+}
+
+impl Delta<'_> {
+    /// States the fact `object path = wanted`, compares it with what was found, and says whether and why it differs.
+    /// A contested fact is refused here and `None` is returned.
+    fn compare(&mut self, object: &ObjectKey, path: &str, wanted: &str, found: Option<&str>) -> Option<Differs> {
+        let settled = found == Some(wanted);
+        self.state_fact(object, path, wanted, found.unwrap_or("nothing"), settled)
+    }
+
+    /// As [`Delta::compare`], where equality was decided by meaning and not by text.
+    fn state_fact(
+        &mut self,
+        object: &ObjectKey,
+        path: &str,
+        wanted: &str,
+        found: &str,
+        settled: bool,
+    ) -> Option<Differs> {
+        let name = object.to_string();
+        let (fact, value) = (Mark::of(&[&name, path]), Mark::of(&[wanted]));
+        self.facts.stated.insert(fact, Fact { wanted: value, settled });
+        if settled {
+            return None;
+        }
+        let drifted = self.memory.was_settled(fact, value);
+        if drifted {
+            self.drift.push(Drift {
+                object: object.clone(),
+                path: path.to_owned(),
+                wanted: wanted.to_owned(),
+                found: found.to_owned(),
+                by: None,
+            });
+        }
+        if drifted && self.memory.is_contested(fact, self.now) {
+            self.refuse(
+                "contested",
+                object,
+                format!("`{path}` was put right three times within an hour, and somebody changes it back"),
+                "find the other hand (CloudTrail names it), make one of the two let go, then run again after an hour",
+            );
+            return None;
+        }
+        Some(Differs { reason: if drifted { Reason::Drift } else { Reason::Differs }, fact })
+    }
+
+    fn push(&mut self, object: &ObjectKey, stage: Stage, action: Action, reason: Reason, facts: Vec<Mark>) {
+        self.changes.push(Change { id: 0, object: object.clone(), action, reason, stage, reach: 0, facts });
+    }
+
+    fn refuse(&mut self, rule: &'static str, object: &ObjectKey, message: String, remedy: &str) {
+        self.refusals.push(Refusal {
+            rule,
+            object: object.clone(),
+            message,
+            remedy: remedy.to_owned(),
+            changes: vec![],
+            hash: None,
+        });
+    }
+
+    fn note(&mut self, object: &ObjectKey, message: impl Into<String>) {
+        self.notes.push(Note { object: object.clone(), message: message.into() });
+    }
+
+    /// The node of a key: there, or to be created. `None` where it is stuck.
+    fn node(&self, key: &NodeKey) -> Option<NodeRef> {
+        if self.binding.is_stuck(key) {
+            return None;
+        }
+        Some(match self.binding.node(key, self.observed) {
+            Some(id) => NodeRef::Known(id),
+            None => NodeRef::New(key.clone()),
+        })
+    }
+
+    /// The policy of an object name: there, or to be created. `None` where it is stuck.
+    fn policy(&self, name: &str) -> Option<PolicyRef> {
+        match self.binding.policies.get(name)? {
+            super::bind::Bound::Found { id, .. } => Some(PolicyRef::Known(id.clone())),
+            super::bind::Bound::Create => Some(PolicyRef::New(ObjectKey::new(Kind::OrganizationPolicy, name))),
+            super::bind::Bound::Stuck => None,
+        }
+    }
+
+    /// Whether a node is bylaw's to change at all: not the management account, not ignored, not suspended, and not
+    /// perhaps the counterpart of an object that could not be read.
+    fn is_open(&self, node: &NodeId) -> bool {
+        let ignore = &self.desired.organization.spec.ignore;
+        if self.observed.is_management(node) {
+            return false;
+        }
+        for at in self.observed.chain(node) {
+            let ignored = match &at {
+                NodeId::Root(_) => false,
+                NodeId::Unit(_) => matches_any(&ignore.organizational_units, self.observed.name(&at)),
+                NodeId::Account(id) => {
+                    matches_any(&ignore.accounts, id.as_str()) || matches_any(&ignore.accounts, self.observed.name(&at))
+                }
+            };
+            if ignored {
+                return false;
+            }
+        }
+        match self.binding.node_objects.get(node) {
+            Some(NodeKey::Unit(name)) => !self.desired.units.get(name).is_some_and(|unit| unit.suspend),
+            Some(NodeKey::Account(name)) => !self.desired.accounts.get(name).is_some_and(|account| account.suspend),
+            Some(NodeKey::Root) => true,
+            None => {
+                let kind = match node {
+                    NodeId::Account(_) => Kind::Account,
+                    _ => Kind::OrganizationalUnit,
+                };
+                let tags = self.observed.tags(node).and_then(|tags| tags.get());
+                let tag = tags.and_then(|tags| tags.get(crate::names::TAG_RESOURCE)).map(String::as_str);
+                !self.desired.may_be_broken(kind, node.as_str(), self.observed.name(node), tag)
+            }
+        }
+    }
+}
+
+/// Whether one of the patterns (`*`, `?`) matches the whole text.
+#[must_use]
+pub fn matches_any(patterns: &[String], text: &str) -> bool {
+    patterns.iter().any(|pattern| crate::names::glob(pattern, text))
+}

@@ -1,0 +1,324 @@
+//! Changes of what is attached where: declared targets, exclusive nodes, and the AWS-managed `FullAWSAccess`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::bind::Bound;
+use super::super::model::{Action, NodeRef, PolicyRef, Reason, Stage};
+use super::{Delta, matches_any};
+use crate::api::{Attachments, BaseAccess};
+use crate::desired::{Declared, NodeKey, model};
+use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType, TAG_RESOURCE};
+use crate::observed::{Part, Scope};
+
+impl Delta<'_> {
+    pub(super) fn attachments(&mut self) {
+        let children = Children::of(self);
+        for (name, policy) in &self.desired.policies {
+            if policy.suspend {
+                continue;
+            }
+            let Some(wanted) = self.wanted_nodes(policy, &children) else { continue };
+            match self.binding.policies.get(name) {
+                Some(Bound::Create) => {
+                    for node in wanted {
+                        self.attach(&policy.key, &PolicyRef::New(policy.key.clone()), &policy.spec.kind, node);
+                    }
+                }
+                Some(Bound::Found { id, .. }) => self.align(policy, id, wanted),
+                _ => {}
+            }
+        }
+        self.exclusive();
+        self.base_access();
+    }
+
+    /// The nodes that a policy is to be attached to, with what is excluded below a target cut out by attaching to the
+    /// siblings. `None` where that cannot be told; a target that is stuck is left out and nothing is detached for it.
+    fn wanted_nodes(&mut self, policy: &Declared<model::Policy>, children: &Children) -> Option<BTreeSet<NodeRef>> {
+        let excluded: BTreeSet<NodeRef> = policy.spec.excluding.iter().filter_map(|key| self.node(key)).collect();
+        if policy.spec.excluding.iter().any(|key| self.binding.is_stuck(key)) {
+            self.refuse(
+                "excluding-unknown",
+                &policy.key,
+                "an object that is excluded cannot be told in AWS, so it is not known where the policy may be attached"
+                    .into(),
+                "mend the excluded object first",
+            );
+            return None;
+        }
+        let mut wanted = BTreeSet::new();
+        for key in &policy.spec.targets {
+            let Some(node) = self.node(key) else {
+                self.note(&policy.key, format!("is not attached to `{key}`, which cannot be told in AWS"));
+                continue;
+            };
+            if let NodeRef::Known(id) = &node {
+                let suspended = !self.is_open(id);
+                if suspended && !matches!(id, NodeId::Root(_)) {
+                    self.note(&policy.key, format!("is left as it is at `{key}`, which is left alone"));
+                    continue;
+                }
+            }
+            let holes: BTreeSet<&NodeRef> = excluded.iter().filter(|hole| children.is_below(hole, &node)).collect();
+            if holes.is_empty() {
+                wanted.insert(node);
+                continue;
+            }
+            if let Some(gap) = self.observed.gaps.iter().find(|g| !matches!(g.scope, Scope::Policies(_))) {
+                self.refuse(
+                    "partial-read",
+                    &policy.key,
+                    format!("the siblings of what is excluded could not all be listed: {}", gap.error),
+                    "run again when AWS answers",
+                );
+                return None;
+            }
+            children.around(&node, &holes, &mut wanted);
+            self.note(
+                &policy.key,
+                format!("`excluding` below `{key}`: attached to the siblings; children that appear later are bound from the next pass on"),
+            );
+        }
+        if let Some(management) = wanted.iter().find(|node| match node {
+            NodeRef::Known(id) => self.observed.is_management(id),
+            NodeRef::New(_) => false,
+        }) {
+            let management = management.clone();
+            wanted.remove(&management);
+        }
+        Some(wanted)
+    }
+
+    /// Attaches where it is missing and detaches where it is too much.
+    fn align(&mut self, policy: &Declared<model::Policy>, id: &PolicyId, wanted: BTreeSet<NodeRef>) {
+        let Some(found) = self.observed.policies.get(id) else { return };
+        let kind = &policy.spec.kind;
+        let targets = match &found.targets {
+            Part::Known { value, .. } => value.clone(),
+            // A policy type that is off has no attachments, and AWS does not list them.
+            Part::Unread if !self.observed.root.policy_types.contains_key(kind) => BTreeSet::new(),
+            Part::Unread | Part::Unreadable { .. } => {
+                let why = found.targets.error().unwrap_or("not asked for").to_owned();
+                self.refuse(
+                    "partial-read",
+                    &policy.key,
+                    format!("where the policy is attached could not be read: {why}"),
+                    "run again when AWS answers; nothing is detached from a partial reading",
+                );
+                return;
+            }
+        };
+        let found: BTreeSet<NodeRef> = targets.into_iter().map(NodeRef::Known).collect();
+        for node in &wanted {
+            let path = self.attachment_path(node);
+            if let Some(differs) = self.state_fact(&policy.key, &path, "attached", "not attached", found.contains(node))
+            {
+                let (stage, target) = (attach_stage(node), node.clone());
+                let action = Action::Attach { policy: PolicyRef::Known(id.clone()), kind: kind.clone(), target };
+                self.push(&policy.key, stage, action, differs.reason, vec![differs.fact]);
+            }
+        }
+        let stuck = policy.spec.targets.iter().any(|key| self.binding.is_stuck(key));
+        for node in found.difference(&wanted) {
+            let NodeRef::Known(at) = node else { continue };
+            // Where a declared target cannot be told, an attachment that nothing explains may be that very target.
+            if stuck || !self.is_open(at) {
+                continue;
+            }
+            let action = Action::Detach { policy: id.clone(), kind: kind.clone(), target: node.clone() };
+            let declared_before = self
+                .memory
+                .settled
+                .contains_key(&super::Mark::of(&[&policy.key.to_string(), &self.attachment_path(node)]));
+            let reason = if declared_before { Reason::Differs } else { Reason::NotDeclared };
+            self.push(&policy.key, Stage::Detach, action, reason, vec![]);
+        }
+    }
+
+    fn attach(&mut self, key: &ObjectKey, policy: &PolicyRef, kind: &PolicyType, node: NodeRef) {
+        let path = self.attachment_path(&node);
+        if let Some(differs) = self.state_fact(key, &path, "attached", "not attached", false) {
+            let reason = if differs.reason == Reason::Drift { Reason::Drift } else { Reason::Missing };
+            let action = Action::Attach { policy: policy.clone(), kind: kind.clone(), target: node.clone() };
+            self.push(key, attach_stage(&node), action, reason, vec![differs.fact]);
+        }
+    }
+
+    /// Facts name nodes by object, so that they stay the same when an id becomes known.
+    fn attachment_path(&self, node: &NodeRef) -> String {
+        match node {
+            NodeRef::New(key) => format!("attachments/{key}"),
+            NodeRef::Known(id) => match self.binding.node_objects.get(id) {
+                Some(key) => format!("attachments/{key}"),
+                None => format!("attachments/{id}"),
+            },
+        }
+    }
+
+    /// Detaches what nobody declares from the nodes whose attachments are exclusive.
+    fn exclusive(&mut self) {
+        let organization = &self.desired.organization;
+        let mut nodes: Vec<(NodeId, ObjectKey)> = vec![];
+        if organization.spec.attachments == Attachments::Exclusive {
+            nodes.push((self.observed.root_node(), organization.key.clone()));
+        }
+        for (name, unit) in &self.desired.units {
+            if unit.spec.attachments == Attachments::Exclusive
+                && let Some(Bound::Found { id, .. }) = self.binding.units.get(name)
+            {
+                nodes.push((NodeId::Unit(id.clone()), unit.key.clone()));
+            }
+        }
+        for (node, key) in nodes {
+            if !self.is_open(&node) {
+                continue;
+            }
+            for (id, policy) in &self.observed.policies {
+                let attached = policy.targets.get().is_some_and(|targets| targets.contains(&node));
+                let tag = policy.tags.get().and_then(|tags| tags.get(TAG_RESOURCE)).map(String::as_str);
+                if !attached
+                    || policy.aws_managed
+                    || self.binding.policy_objects.contains_key(id)
+                    || matches_any(&organization.spec.ignore.policies, &policy.name)
+                    || self.desired.may_be_broken(Kind::OrganizationPolicy, id.as_str(), &policy.name, tag)
+                    || self.is_of_stuck_object(tag)
+                {
+                    continue;
+                }
+                let action = Action::Detach {
+                    policy: id.clone(),
+                    kind: policy.kind.clone(),
+                    target: NodeRef::Known(node.clone()),
+                };
+                self.push(&key, Stage::Detach, action, Reason::NotDeclared, vec![]);
+            }
+        }
+    }
+
+    /// An object that could not be bound may be the one that carries this tag.
+    fn is_of_stuck_object(&self, tag: Option<&str>) -> bool {
+        let Some(Ok(key)) = tag.map(str::parse::<ObjectKey>) else { return false };
+        self.desired.policies.contains_key(&key.name)
+    }
+
+    /// Keeps `FullAWSAccess` where `baseAccess` says so.
+    fn base_access(&mut self) {
+        let Ok(full) = "p-FullAWSAccess".parse::<PolicyId>() else { return };
+        let organization = &self.desired.organization;
+        let mut nodes: Vec<(ObjectKey, NodeKey, BaseAccess)> = vec![];
+        nodes.extend(organization.spec.base_access.map(|base| (organization.key.clone(), NodeKey::Root, base)));
+        for (name, unit) in self.desired.units.iter().filter(|(_, unit)| !unit.suspend) {
+            nodes.extend(unit.spec.base_access.map(|base| (unit.key.clone(), NodeKey::Unit(name.clone()), base)));
+        }
+        for (name, account) in self.desired.accounts.iter().filter(|(_, account)| !account.suspend) {
+            nodes.extend(
+                account.spec.base_access.map(|base| (account.key.clone(), NodeKey::Account(name.clone()), base)),
+            );
+        }
+        if nodes.is_empty() {
+            return;
+        }
+        let on = self.observed.root.policy_types.contains_key(&PolicyType::scp());
+        let found = self.observed.policies.get(&full).map_or(&Part::Unread, |policy| &policy.targets);
+        for (key, node, base) in nodes {
+            let Some(target) = self.node(&node) else { continue };
+            let has = match (&target, found) {
+                // AWS attaches it to everything when the type is switched on, and to each new node.
+                (NodeRef::New(_), _) => true,
+                (NodeRef::Known(_), _) if !on => true,
+                (NodeRef::Known(id), Part::Known { value, .. }) => value.contains(id),
+                (NodeRef::Known(_), _) => {
+                    let why = found.error().unwrap_or("not asked for").to_owned();
+                    self.refuse(
+                        "partial-read",
+                        &key,
+                        format!("where `FullAWSAccess` is attached could not be read: {why}"),
+                        "run again when AWS answers",
+                    );
+                    return;
+                }
+            };
+            let wanted = base == BaseAccess::Full;
+            let (want, is) = (if wanted { "Full" } else { "AllowList" }, if has { "Full" } else { "AllowList" });
+            let Some(differs) = self.state_fact(&key, "baseAccess", want, is, wanted == has) else { continue };
+            let kind = PolicyType::scp();
+            let (stage, action) = if wanted {
+                (attach_stage(&target), Action::Attach { policy: PolicyRef::Known(full.clone()), kind, target })
+            } else {
+                let stage = if is_new_account(&target) { Stage::Accounts } else { Stage::Detach };
+                (stage, Action::Detach { policy: full.clone(), kind, target })
+            };
+            self.push(&key, stage, action, differs.reason, vec![differs.fact]);
+        }
+    }
+}
+
+fn is_new_account(node: &NodeRef) -> bool {
+    matches!(node, NodeRef::New(NodeKey::Account(_)))
+}
+
+fn attach_stage(node: &NodeRef) -> Stage {
+    if is_new_account(node) { Stage::Accounts } else { Stage::Attach }
+}
+
+/// The tree as it will be: what is there, and what the plan adds.
+struct Children {
+    below: BTreeMap<NodeRef, Vec<NodeRef>>,
+    above: BTreeMap<NodeRef, NodeRef>,
+}
+
+impl Children {
+    fn of(delta: &Delta<'_>) -> Self {
+        let mut above: BTreeMap<NodeRef, NodeRef> = BTreeMap::new();
+        if delta.desired.policies.values().all(|policy| policy.spec.excluding.is_empty()) {
+            return Self { below: BTreeMap::new(), above };
+        }
+        for (parent, nodes) in delta.observed.children() {
+            for node in nodes {
+                above.insert(NodeRef::Known(node), NodeRef::Known(parent.clone()));
+            }
+        }
+        let declared = delta
+            .desired
+            .units
+            .iter()
+            .map(|(name, unit)| (NodeKey::Unit(name.clone()), &unit.spec.parent))
+            .chain(delta.desired.accounts.iter().map(|(name, a)| (NodeKey::Account(name.clone()), &a.spec.parent)));
+        for (key, parent) in declared {
+            if let (Some(node), Some(parent)) = (delta.node(&key), delta.node(parent)) {
+                above.insert(node, parent);
+            }
+        }
+        let mut below: BTreeMap<NodeRef, Vec<NodeRef>> = BTreeMap::new();
+        for (node, parent) in &above {
+            below.entry(parent.clone()).or_default().push(node.clone());
+        }
+        Self { below, above }
+    }
+
+    fn is_below(&self, node: &NodeRef, top: &NodeRef) -> bool {
+        let mut at = node;
+        for _ in 0..16 {
+            match self.above.get(at) {
+                Some(parent) if parent == top => return true,
+                Some(parent) => at = parent,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// Adds the fewest nodes below `top` that together hold all of it but the holes.
+    fn around(&self, top: &NodeRef, holes: &BTreeSet<&NodeRef>, into: &mut BTreeSet<NodeRef>) {
+        for child in self.below.get(top).into_iter().flatten() {
+            if holes.contains(child) {
+                continue;
+            }
+            if holes.iter().any(|hole| self.is_below(hole, child)) {
+                self.around(child, holes, into);
+            } else {
+                into.insert(child.clone());
+            }
+        }
+    }
+}

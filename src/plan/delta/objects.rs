@@ -1,0 +1,417 @@
+//! Changes of the objects themselves: existence, names, parents, contents, tags, contacts.
+
+use super::super::bind::Bound;
+use super::super::memory::Mark;
+use super::super::model::{Action, Edit, NodeRef, PolicyRef, Reason, Stage, Tagged};
+use super::Delta;
+use crate::desired::{Declared, NodeKey, model};
+use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_MANAGED_BY, TAG_RESOURCE, Tags};
+use crate::observed::{self, Part};
+use crate::policy::Document;
+
+impl Delta<'_> {
+    pub(super) fn organization(&mut self) {
+        let organization = &self.desired.organization;
+        let (key, spec) = (organization.key.clone(), &organization.spec);
+        for kind in &spec.policy_types {
+            let found = self.observed.root.policy_types.get(kind);
+            if let Some(differs) = self.state_fact(&key, &format!("policyTypes/{kind}"), "on", "off", found.is_some()) {
+                let action = Action::EnablePolicyType { kind: kind.clone() };
+                self.push(&key, Stage::Enable, action, differs.reason, vec![differs.fact]);
+            }
+        }
+        self.services(&key);
+        self.administrators(&key);
+        self.delegation_policy(&key);
+        let root = Tagged::Node(NodeRef::Known(self.observed.root_node()));
+        self.tags(&key, root, Some(&self.observed.root.tags), &spec.tags, false, None);
+    }
+
+    fn services(&mut self, key: &ObjectKey) {
+        let wanted = &self.desired.organization.spec.services;
+        if wanted.is_empty() {
+            return;
+        }
+        let Some(found) = self.known(key, "the trusted services", &self.observed.services) else { return };
+        for principal in wanted {
+            let on = found.contains(principal);
+            if let Some(differs) = self.state_fact(key, &format!("trustedServices/{principal}"), "on", "off", on) {
+                let action = Action::EnableService { principal: principal.clone() };
+                self.push(key, Stage::Enable, action, differs.reason, vec![differs.fact]);
+            }
+        }
+    }
+
+    fn administrators(&mut self, key: &ObjectKey) {
+        let wanted = &self.desired.organization.spec.administrators;
+        if wanted.is_empty() {
+            return;
+        }
+        let Some(found) = self.known(key, "the delegated administrators", &self.observed.administrators) else {
+            return;
+        };
+        for (account, services) in wanted {
+            let Some(node) = self.node(&NodeKey::Account(account.clone())) else { continue };
+            let has = match &node {
+                NodeRef::Known(NodeId::Account(id)) => found.get(id),
+                _ => None,
+            };
+            let stage = if matches!(node, NodeRef::New(_)) { Stage::Accounts } else { Stage::Details };
+            for principal in services {
+                let settled = has.is_some_and(|services| services.contains(principal));
+                let path = format!("delegatedAdministrators/{account}/{principal}");
+                if let Some(differs) = self.state_fact(key, &path, "registered", "not registered", settled) {
+                    let action = Action::RegisterAdministrator { account: node.clone(), principal: principal.clone() };
+                    self.push(key, stage, action, differs.reason, vec![differs.fact]);
+                }
+            }
+        }
+    }
+
+    fn delegation_policy(&mut self, key: &ObjectKey) {
+        let Some(wanted) = &self.desired.organization.spec.delegation_policy else { return };
+        let Some(found) = self.known(key, "the delegation policy", &self.observed.delegation_policy) else { return };
+        let settled = found.as_deref().is_some_and(|text| same_meaning(wanted, text));
+        let shown = found.as_deref().unwrap_or("nothing");
+        if let Some(differs) = self.state_fact(key, "delegationPolicy", wanted.minified(), shown, settled) {
+            let action = Action::PutDelegationPolicy { content: wanted.minified().to_owned(), before: found.clone() };
+            self.push(key, Stage::Details, action, differs.reason, vec![differs.fact]);
+        }
+    }
+
+    pub(super) fn units(&mut self) {
+        for name in super::super::bind::parents_first(self.desired) {
+            let (Some(unit), Some(bound)) = (self.desired.units.get(&name), self.binding.units.get(&name)) else {
+                continue;
+            };
+            if self.skips(unit) {
+                continue;
+            }
+            let spec = &unit.spec;
+            let (Some(parent), key) = (self.node(&spec.parent), &unit.key) else { continue };
+            let deletion = (spec.deletion == crate::api::DeletionPolicy::Delete).then_some("Delete");
+            match bound {
+                Bound::Stuck => {}
+                Bound::Create => {
+                    let fact = self.missing(key);
+                    let action = Action::CreateUnit {
+                        key: name.clone(),
+                        parent,
+                        name: spec.name.clone(),
+                        tags: self.birth_tags(key, &spec.tags, deletion),
+                    };
+                    self.push(key, Stage::Units, action, fact.0, vec![fact.1]);
+                }
+                Bound::Found { id, adopt } => {
+                    let Some(found) = self.observed.units.get(id) else { continue };
+                    self.present(key);
+                    if let Some(differs) = self.compare(key, "name", &spec.name, Some(&found.name)) {
+                        let action = Action::RenameUnit {
+                            unit: id.clone(),
+                            parent: found.parent.clone(),
+                            name: Edit { from: found.name.clone(), to: spec.name.clone() },
+                        };
+                        self.push(key, Stage::Units, action, differs.reason, vec![differs.fact]);
+                    }
+                    let resource = Tagged::Node(NodeRef::Known(NodeId::Unit(id.clone())));
+                    self.tags(key, resource, Some(&found.tags), &spec.tags, *adopt, deletion);
+                }
+            }
+        }
+    }
+
+    pub(super) fn accounts(&mut self) {
+        for (name, account) in &self.desired.accounts {
+            let Some(bound) = self.binding.accounts.get(name) else { continue };
+            if self.skips(account) {
+                continue;
+            }
+            match bound {
+                Bound::Stuck => {}
+                Bound::Create => self.new_account(name, account),
+                Bound::Found { id, adopt } => {
+                    let node = NodeId::Account(id.clone());
+                    if self.observed.is_management(&node) {
+                        self.note(&account.key, "is the management account, which is never changed");
+                        continue;
+                    }
+                    if let Some(found) = self.observed.accounts.get(id) {
+                        self.known_account(account, id, found, *adopt);
+                    }
+                }
+            }
+        }
+    }
+
+    fn new_account(&mut self, name: &str, account: &Declared<model::Account>) {
+        let (key, spec) = (&account.key, &account.spec);
+        let (Some(email), Some(given)) = (&spec.email, &spec.name) else { return };
+        let Some(parent) = self.node(&spec.parent) else { return };
+        let fact = self.missing(key);
+        let node = NodeRef::New(NodeKey::Account(name.into()));
+        let action = Action::CreateAccount {
+            key: name.into(),
+            name: given.clone(),
+            email: email.clone(),
+            role_name: spec.role_name.clone(),
+            tags: self.birth_tags(key, &spec.tags, spec.close.then_some("Close")),
+        };
+        self.push(key, Stage::Accounts, action, fact.0.clone(), vec![fact.1]);
+        let root = NodeRef::Known(self.observed.root_node());
+        if parent != root {
+            let action = Action::MoveAccount { account: node.clone(), from: root, to: parent };
+            self.push(key, Stage::Accounts, action, fact.0.clone(), vec![]);
+        }
+        for (kind, contact) in &spec.contacts {
+            let action =
+                Action::PutContact { account: node.clone(), kind: *kind, contact: contact.clone(), before: None };
+            self.push(key, Stage::Accounts, action, fact.0.clone(), vec![]);
+        }
+    }
+
+    fn known_account(
+        &mut self,
+        account: &Declared<model::Account>,
+        id: &AccountId,
+        found: &observed::Account,
+        adopt: bool,
+    ) {
+        let (key, spec) = (&account.key, &account.spec);
+        let node = NodeRef::Known(NodeId::Account(id.clone()));
+        self.present(key);
+        if let Some(email) = &spec.email
+            && !email.eq_ignore_ascii_case(&found.email)
+        {
+            self.note(
+                key,
+                format!(
+                    "e-mail is `{}` in AWS and `{email}` in the manifest; it is changed by its owner only",
+                    found.email
+                ),
+            );
+        }
+        self.place(key, spec, &node, found);
+        if let Some(name) = &spec.name
+            && let Some(differs) = self.compare(key, "name", name, Some(&found.name))
+        {
+            let action = Action::RenameAccount {
+                account: id.clone(),
+                name: Edit { from: found.name.clone(), to: name.clone() },
+            };
+            self.push(key, Stage::Details, action, differs.reason, vec![differs.fact]);
+        }
+        let resource = Tagged::Node(node.clone());
+        self.tags(key, resource, Some(&found.tags), &spec.tags, adopt, spec.close.then_some("Close"));
+        for (kind, contact) in &spec.contacts {
+            let part = found.contacts.get(kind).unwrap_or(&Part::Unread);
+            let Some(before) = self.known(key, "an alternate contact", part) else { continue };
+            let path = format!("alternateContacts/{}", kind.as_str());
+            let shown = before.as_ref().map_or_else(|| "nothing".to_owned(), |contact| contact.email.clone());
+            let settled = before.as_ref() == Some(contact);
+            if let Some(differs) = self.state_fact(key, &path, &contact_text(contact), &shown, settled) {
+                let action = Action::PutContact {
+                    account: node.clone(),
+                    kind: *kind,
+                    contact: contact.clone(),
+                    before: before.clone(),
+                };
+                self.push(key, Stage::Details, action, differs.reason, vec![differs.fact]);
+            }
+        }
+    }
+
+    fn place(&mut self, key: &ObjectKey, spec: &model::Account, node: &NodeRef, found: &observed::Account) {
+        let Some(to) = self.node(&spec.parent) else { return };
+        let Some(parent) = &found.parent else {
+            self.refuse(
+                "partial-read",
+                key,
+                "where the account is could not be told".into(),
+                "run again when AWS answers; nothing is moved from a partial reading",
+            );
+            return;
+        };
+        let from = NodeRef::Known(parent.clone());
+        let shown = self.observed.name(parent).to_owned();
+        if let Some(differs) = self.state_fact(key, "parent", &spec.parent.to_string(), &shown, from == to) {
+            let action = Action::MoveAccount { account: node.clone(), from, to };
+            self.push(key, Stage::Move, action, differs.reason, vec![differs.fact]);
+        }
+    }
+
+    pub(super) fn policies(&mut self) {
+        for (name, policy) in &self.desired.policies {
+            let Some(bound) = self.binding.policies.get(name) else { continue };
+            if self.skips(policy) {
+                continue;
+            }
+            let (key, spec) = (&policy.key, &policy.spec);
+            let deletion = (spec.deletion == crate::api::DeletionPolicy::Delete).then_some("Delete");
+            match bound {
+                Bound::Stuck => {}
+                Bound::Create => {
+                    let fact = self.missing(key);
+                    let action = Action::CreatePolicy {
+                        kind: spec.kind.clone(),
+                        name: spec.name.clone(),
+                        description: spec.description.clone(),
+                        content: spec.content.minified().to_owned(),
+                        tags: self.birth_tags(key, &spec.tags, deletion),
+                    };
+                    self.push(key, Stage::Policies, action, fact.0, vec![fact.1]);
+                }
+                Bound::Found { id, adopt } => {
+                    let Some(found) = self.observed.policies.get(id) else { continue };
+                    self.present(key);
+                    self.known_policy(policy, id, found);
+                    let resource = Tagged::Policy(PolicyRef::Known(id.clone()));
+                    self.tags(key, resource, Some(&found.tags), &spec.tags, *adopt, deletion);
+                }
+            }
+        }
+    }
+
+    fn known_policy(&mut self, policy: &Declared<model::Policy>, id: &PolicyId, found: &observed::Policy) {
+        let (key, spec) = (&policy.key, &policy.spec);
+        let Some(text) = self.known(key, "the content", &found.content) else { return };
+        let mut facts = vec![];
+        let mut reason = Reason::Differs;
+        let mut edit = |differs: Option<super::Differs>, from: &str, to: &str| {
+            let differs = differs?;
+            facts.push(differs.fact);
+            if differs.reason == Reason::Drift {
+                reason = Reason::Drift;
+            }
+            Some(Edit { from: from.to_owned(), to: to.to_owned() })
+        };
+        let name = self.compare(key, "name", &spec.name, Some(&found.name));
+        let name = edit(name, &found.name, &spec.name);
+        let description = self.compare(key, "description", &spec.description, Some(&found.description));
+        let description = edit(description, &found.description, &spec.description);
+        let settled = same_meaning(&spec.content, text);
+        let content = self.state_fact(key, "content", spec.content.minified(), text, settled);
+        let content = edit(content, text, spec.content.minified());
+        if name.is_none() && description.is_none() && content.is_none() {
+            return;
+        }
+        let narrows = content.is_some() && takes_away(&spec.content, text);
+        let stage = if narrows { Stage::Narrow } else { Stage::Policies };
+        let action = Action::UpdatePolicy { policy: id.clone(), kind: spec.kind.clone(), name, description, content };
+        self.push(key, stage, action, reason, facts);
+    }
+
+    /// Declared tags that differ, and bylaw's own where they are due. Other keys are nobody's business here.
+    fn tags(
+        &mut self,
+        key: &ObjectKey,
+        resource: Tagged,
+        found: Option<&Part<Tags>>,
+        wanted: &Tags,
+        adopt: bool,
+        deletion: Option<&str>,
+    ) {
+        if wanted.is_empty() && !adopt && deletion.is_none() && found.is_none_or(|part| part.get().is_none()) {
+            return;
+        }
+        let Some(found) = found.and_then(|part| self.known(key, "the tags", part)) else { return };
+        let (mut set, mut before, mut facts) = (Tags::new(), Tags::new(), vec![]);
+        let mut reason = Reason::Adopted;
+        for (name, value) in wanted {
+            if super::matches_any(&self.desired.organization.spec.ignore.tags, name) {
+                continue;
+            }
+            let has = found.get(name).map(String::as_str);
+            let Some(differs) = self.compare(key, &format!("tags/{name}"), value, has) else { continue };
+            set.insert(name.clone(), value.clone());
+            before.extend(has.map(|has| (name.clone(), has.to_owned())));
+            facts.push(differs.fact);
+            if reason != Reason::Drift {
+                reason = differs.reason;
+            }
+        }
+        let mut own = |name: &str, value: &str| {
+            if found.get(name).map(String::as_str) != Some(value) {
+                before.extend(found.get(name).map(|has| (name.to_owned(), has.clone())));
+                set.insert(name.to_owned(), value.to_owned());
+            }
+        };
+        if adopt {
+            own(TAG_RESOURCE, &key.to_string());
+        }
+        match deletion {
+            Some(policy) => {
+                own(TAG_RESOURCE, &key.to_string());
+                own(TAG_DELETION, policy);
+            }
+            None if found.contains_key(TAG_DELETION) => own(TAG_DELETION, "Retain"),
+            None => {}
+        }
+        if !set.is_empty() {
+            self.push(key, Stage::Details, Action::Tag { resource, set, before }, reason, facts);
+        }
+    }
+
+    fn birth_tags(&self, key: &ObjectKey, declared: &Tags, deletion: Option<&str>) -> Tags {
+        let mut tags = declared.clone();
+        tags.insert(TAG_RESOURCE.into(), key.to_string());
+        tags.insert(TAG_MANAGED_BY.into(), self.desired.organization.key.name.to_string());
+        tags.extend(deletion.map(|policy| (TAG_DELETION.to_owned(), policy.to_owned())));
+        tags
+    }
+
+    /// States that the object is to exist, and that it does not. A foreign hand that keeps deleting it is not contested:
+    /// making it again is what the limits of a pass are for.
+    fn missing(&mut self, key: &ObjectKey) -> (Reason, Mark) {
+        match self.state_fact(key, "exists", "yes", "no", false) {
+            Some(differs) if differs.reason == Reason::Drift => (Reason::Drift, differs.fact),
+            Some(differs) => (Reason::Missing, differs.fact),
+            None => (Reason::Missing, Mark::of(&[&key.to_string(), "exists"])),
+        }
+    }
+
+    fn present(&mut self, key: &ObjectKey) {
+        self.state_fact(key, "exists", "yes", "yes", true);
+    }
+
+    /// A part that a difference rests on: its value, or a refusal where it was not read.
+    pub(super) fn known<'p, T>(&mut self, key: &ObjectKey, what: &str, part: &'p Part<T>) -> Option<&'p T> {
+        match part {
+            Part::Known { value, .. } => Some(value),
+            Part::Unread => {
+                self.refuse("partial-read", key, format!("{what} was not read"), "run again with `--fresh`");
+                None
+            }
+            Part::Unreadable { error, .. } => {
+                self.refuse(
+                    "partial-read",
+                    key,
+                    format!("{what} could not be read: {error}"),
+                    "run again when AWS answers; nothing is changed from a partial reading",
+                );
+                None
+            }
+        }
+    }
+
+    fn skips<T>(&mut self, object: &Declared<T>) -> bool {
+        if object.suspend {
+            self.note(&object.key, "is suspended: left alone");
+        }
+        object.suspend
+    }
+}
+
+fn contact_text(contact: &crate::aws::port::Contact) -> String {
+    format!("{}|{}|{}|{}", contact.name, contact.title, contact.email, contact.phone)
+}
+
+/// Whether AWS's text means what is wanted.
+pub(in crate::plan) fn same_meaning(wanted: &Document, text: &str) -> bool {
+    Document::parse(wanted.kind(), text).is_ok_and(|(found, _)| found.same_meaning(wanted))
+}
+
+/// Whether the update takes a deny out of the policy, or allows more: then it waits until everything that guards is there.
+fn takes_away(wanted: &Document, text: &str) -> bool {
+    let Ok((found, _)) = Document::parse(wanted.kind(), text) else { return true };
+    !found.denies().is_subset(wanted.denies()) || !wanted.allows().is_subset(found.allows())
+}

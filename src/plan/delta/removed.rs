@@ -1,0 +1,144 @@
+//! What bylaw made and no manifest declares any more. Absence is not a delete: it is told, and deleted only where the
+//! object had opted in (the tag says so) and the person asks for it.
+
+use super::super::model::{Action, NodeRef, Reason, Stage};
+use super::Delta;
+use crate::desired::NodeKey;
+use crate::names::{Kind, NodeId, ObjectKey, TAG_DELETION, TAG_RESOURCE, Tags, UnitId};
+use crate::observed::Part;
+
+impl Delta<'_> {
+    pub(super) fn removed(&mut self, prune: bool) {
+        self.removed_policies(prune);
+        self.removed_units(prune);
+        self.removed_accounts(prune);
+    }
+
+    /// The object that a tag names, if nobody declares it and none of the unreadable ones can be it.
+    fn orphan(&self, tags: &Part<Tags>, kind: Kind, id: &str, name: &str) -> Option<(ObjectKey, Option<String>)> {
+        let tags = tags.get()?;
+        let tag = tags.get(TAG_RESOURCE)?;
+        let key: ObjectKey = tag.parse().ok()?;
+        let declared = match key.kind {
+            Kind::Organization => true,
+            Kind::OrganizationalUnit => self.desired.units.contains_key(&key.name),
+            Kind::Account => self.desired.accounts.contains_key(&key.name),
+            Kind::OrganizationPolicy => self.desired.policies.contains_key(&key.name),
+        };
+        let broken = self.desired.may_be_broken(kind, id, name, Some(tag));
+        (!declared && !broken && key.kind == kind).then(|| (key, tags.get(TAG_DELETION).cloned()))
+    }
+
+    /// Whether to delete, and a note where not.
+    fn deletes(&mut self, key: &ObjectKey, what: &str, opted: Option<&str>, opt_in: &str, prune: bool) -> bool {
+        match opted {
+            Some(policy) if policy == opt_in && prune => true,
+            Some(policy) if policy == opt_in => {
+                self.note(
+                    key,
+                    format!("{what} is declared by nobody; its deletion policy is `{opt_in}`: `--prune` deletes it"),
+                );
+                false
+            }
+            _ => {
+                self.note(key, format!("{what} is declared by nobody and is kept"));
+                false
+            }
+        }
+    }
+
+    fn removed_policies(&mut self, prune: bool) {
+        for (id, policy) in &self.observed.policies {
+            if self.binding.policy_objects.contains_key(id) {
+                continue;
+            }
+            let Some((key, opted)) = self.orphan(&policy.tags, Kind::OrganizationPolicy, id.as_str(), &policy.name)
+            else {
+                continue;
+            };
+            if !self.deletes(&key, &format!("policy `{}` (`{id}`)", policy.name), opted.as_deref(), "Delete", prune) {
+                continue;
+            }
+            let Some(targets) = self.known(&key, "where the policy is attached", &policy.targets) else { continue };
+            for node in targets {
+                let target = NodeRef::Known(node.clone());
+                let action = Action::Detach { policy: id.clone(), kind: policy.kind.clone(), target };
+                self.push(&key, Stage::Detach, action, Reason::Removed, vec![]);
+            }
+            let action =
+                Action::DeletePolicy { policy: id.clone(), kind: policy.kind.clone(), name: policy.name.clone() };
+            self.push(&key, Stage::Delete, action, Reason::Removed, vec![]);
+        }
+    }
+
+    fn removed_units(&mut self, prune: bool) {
+        let mut gone: Vec<(usize, UnitId, ObjectKey)> = vec![];
+        for (id, unit) in &self.observed.units {
+            let node = NodeId::Unit(id.clone());
+            if self.binding.node_objects.contains_key(&node) {
+                continue;
+            }
+            let Some((key, opted)) = self.orphan(&unit.tags, Kind::OrganizationalUnit, id.as_str(), &unit.name) else {
+                continue;
+            };
+            if self.deletes(&key, &format!("OU `{}` (`{id}`)", unit.name), opted.as_deref(), "Delete", prune) {
+                gone.push((self.observed.chain(&node).len(), id.clone(), key));
+            }
+        }
+        gone.sort();
+        for (_, id, key) in gone.iter().rev() {
+            if let Some(why) = self.keeps_unit(id, &gone) {
+                self.refuse("not-empty", key, why, "move the accounts and remove the OUs below it first");
+                continue;
+            }
+            let name = self.observed.name(&NodeId::Unit(id.clone())).to_owned();
+            let action = Action::DeleteUnit { unit: id.clone(), name };
+            self.push(key, Stage::Delete, action, Reason::Removed, vec![]);
+        }
+    }
+
+    /// Why an OU cannot be deleted: something stays in it or comes into it.
+    fn keeps_unit(&self, id: &UnitId, gone: &[(usize, UnitId, ObjectKey)]) -> Option<String> {
+        if let Some(gap) = self.observed.gaps.first() {
+            return Some(format!("what is in the OU could not be read to the end: {}", gap.error));
+        }
+        let node = NodeId::Unit(id.clone());
+        for (child, unit) in &self.observed.units {
+            if unit.parent == node && !gone.iter().any(|(_, id, _)| id == child) {
+                return Some(format!("the OU `{}` is in it", unit.name));
+            }
+        }
+        for (child, account) in &self.observed.accounts {
+            if account.parent.as_ref() != Some(&node) {
+                continue;
+            }
+            let declared = match self.binding.node_objects.get(&NodeId::Account(child.clone())) {
+                Some(NodeKey::Account(name)) => self.desired.accounts.get(name).map(|account| &account.spec.parent),
+                _ => None,
+            };
+            let leaves =
+                declared.is_some_and(|parent| self.binding.node(parent, self.observed).as_ref() != Some(&node));
+            if !leaves {
+                return Some(format!("the account `{}` (`{child}`) is in it", account.name));
+            }
+        }
+        None
+    }
+
+    fn removed_accounts(&mut self, prune: bool) {
+        for (id, account) in &self.observed.accounts {
+            let node = NodeId::Account(id.clone());
+            let active = account.state == crate::aws::port::AccountState::Active;
+            if self.binding.node_objects.contains_key(&node) || !active || self.observed.is_management(&node) {
+                continue;
+            }
+            let Some((key, opted)) = self.orphan(&account.tags, Kind::Account, id.as_str(), &account.name) else {
+                continue;
+            };
+            if self.deletes(&key, &format!("account `{}` (`{id}`)", account.name), opted.as_deref(), "Close", prune) {
+                let action = Action::CloseAccount { account: id.clone(), name: account.name.clone() };
+                self.push(&key, Stage::Delete, action, Reason::Removed, vec![]);
+            }
+        }
+    }
+}

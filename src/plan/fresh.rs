@@ -1,0 +1,121 @@
+//! What a plan rests on that is older than the pass: it is read again before anybody decides on it (design section 1).
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::model::{Change, NodeRef, Plan, PolicyRef};
+use super::world::{Interner, World, policy_of, touches};
+use crate::aws::Request;
+use crate::aws::port::Resource;
+use crate::names::{NodeId, PolicyId};
+use crate::observed::{Observed, Part};
+
+/// Requests that read again every part older than `since` that the plan touches or that guards what it touches: tags of
+/// the nodes and of all above them (the brake, identity), tags and contents of the policies it changes, and contents of
+/// the policies that stay where a guard is taken away.
+#[must_use]
+pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -> Vec<Request> {
+    let world = World::of(observed, &mut Interner::default());
+    let mut nodes: BTreeSet<NodeId> = BTreeSet::new();
+    let mut policies: BTreeSet<PolicyId> = BTreeSet::new();
+    for change in &plan.changes {
+        let known = touches(change, &world).into_iter().filter_map(known_node);
+        let chains: Vec<NodeId> = known.flat_map(|node| observed.chain(&node)).collect();
+        if let Some(PolicyRef::Known(id)) = policy_of(change) {
+            policies.insert(id);
+        }
+        if change.action.loosens() {
+            policies.extend(guards(&chains, observed));
+        }
+        nodes.extend(chains);
+    }
+    let old = |at: Option<Timestamp>| at.is_some_and(|at| at < since);
+    let mut requests: Vec<Request> = nodes
+        .into_iter()
+        .filter(|node| observed.tags(node).is_some_and(|tags| old(tags.read_at())))
+        .map(|node| Request::ListTagsForResource { resource: Resource::Node(node), token: None })
+        .collect();
+    for id in policies {
+        let Some(policy) = observed.policies.get(&id).filter(|policy| !policy.aws_managed) else { continue };
+        if old(policy.content.read_at()) {
+            requests.push(Request::DescribePolicy { policy: id.clone() });
+        }
+        if old(policy.tags.read_at()) {
+            requests.push(Request::ListTagsForResource { resource: Resource::Policy(id), token: None });
+        }
+    }
+    requests
+}
+
+fn known_node(node: NodeRef) -> Option<NodeId> {
+    match node {
+        NodeRef::Known(id) => Some(id),
+        NodeRef::New(_) => None,
+    }
+}
+
+/// Policies attached anywhere on the way up.
+fn guards<'a>(chain: &'a [NodeId], observed: &'a Observed) -> impl Iterator<Item = PolicyId> + use<'a> {
+    observed.policies.iter().filter_map(move |(id, policy)| match &policy.targets {
+        Part::Known { value, .. } if chain.iter().any(|node| value.contains(node)) => Some(id.clone()),
+        _ => None,
+    })
+}
+
+/// Requests that show whether what was changed is so now.
+#[must_use]
+pub fn touched(changes: &[&Change], observed: &Observed) -> Vec<Request> {
+    use super::model::{Action, Tagged};
+    let mut requests: Vec<Request> = vec![];
+    let mut add = |request: Request| {
+        if !requests.contains(&request) {
+            requests.push(request);
+        }
+    };
+    let policy_of_object = |change: &Change| {
+        let tag = change.object.to_string();
+        observed.policies.iter().find_map(|(id, policy)| {
+            let tags = policy.tags.get()?;
+            (tags.get(crate::names::TAG_RESOURCE) == Some(&tag)).then(|| id.clone())
+        })
+    };
+    let id_of = |policy: &PolicyRef, change: &Change| match policy {
+        PolicyRef::Known(id) => Some(id.clone()),
+        PolicyRef::New(_) => policy_of_object(change),
+    };
+    for change in changes {
+        match &change.action {
+            Action::EnablePolicyType { .. } => add(Request::ListRoots { token: None }),
+            Action::CreateUnit { parent: NodeRef::Known(parent), .. } => {
+                add(Request::ListOrganizationalUnitsForParent { parent: parent.clone(), token: None });
+            }
+            Action::RenameUnit { parent, .. } => {
+                add(Request::ListOrganizationalUnitsForParent { parent: parent.clone(), token: None });
+            }
+            Action::UpdatePolicy { policy, .. } => add(Request::DescribePolicy { policy: policy.clone() }),
+            Action::Attach { policy, .. } => {
+                if let Some(policy) = id_of(policy, change) {
+                    add(Request::ListTargetsForPolicy { policy, token: None });
+                }
+            }
+            Action::Detach { policy, .. } => {
+                add(Request::ListTargetsForPolicy { policy: policy.clone(), token: None });
+            }
+            Action::MoveAccount { account: NodeRef::Known(NodeId::Account(account)), .. }
+            | Action::RenameAccount { account, .. } => add(Request::DescribeAccount { account: account.clone() }),
+            Action::Tag { resource: Tagged::Node(NodeRef::Known(node)), .. } => {
+                add(Request::ListTagsForResource { resource: Resource::Node(node.clone()), token: None });
+            }
+            Action::Tag { resource: Tagged::Policy(PolicyRef::Known(policy)), .. } => {
+                add(Request::ListTagsForResource { resource: Resource::Policy(policy.clone()), token: None });
+            }
+            Action::PutContact { account: NodeRef::Known(NodeId::Account(account)), kind, .. } => {
+                add(Request::GetAlternateContact { account: account.clone(), kind: *kind });
+            }
+            Action::PutDelegationPolicy { .. } => add(Request::DescribeResourcePolicy),
+            _ => {}
+        }
+    }
+    requests
+}

@@ -1,0 +1,225 @@
+//! What may run. A proposed plan goes in; out comes one that can be applied, with everything that was held back and why.
+//!
+//! Each rule is one function over what is still kept. What a rule holds back is a [`Refusal`]; what depends on something
+//! held back is held back with it; and last of all the order of what is left is walked step by step to see that no
+//! account is less guarded on the way than both before and after (design section 4, invariant 3).
+
+mod limits;
+mod rules;
+mod windows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::marker::PhantomData;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::model::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Refusal, Tagged, hash};
+use super::world::{Interner, World, policy_of, touches};
+use crate::desired::Desired;
+use crate::names::ObjectKey;
+use crate::observed::Observed;
+
+/// What a person or an approval object lets pass.
+#[derive(Debug, Clone, Default)]
+pub struct Approvals {
+    /// Hashes of refused changes.
+    pub hashes: BTreeSet<String>,
+}
+
+/// Judges a plan.
+#[must_use]
+pub fn guard(
+    plan: Plan<Proposed>,
+    desired: &Desired,
+    observed: &Observed,
+    approvals: &Approvals,
+    now: Timestamp,
+) -> Plan<Guarded> {
+    let mut atoms = Interner::default();
+    let before = World::of(observed, &mut atoms);
+    let mut court = Court {
+        desired,
+        observed,
+        approvals,
+        now,
+        proposed: plan.changes.clone(),
+        kept: plan.changes,
+        refusals: plan.refusals,
+    };
+    if !court.kept.is_empty() {
+        court.measure(&before);
+        court.management();
+        court.holds(&before);
+        court.dependents();
+        court.slots(&before);
+        court.dependents();
+        court.limits();
+        court.dependents();
+        court.affected(&before, &mut atoms);
+        court.dependents();
+        court.windows(&before, &mut atoms);
+        court.blocks_everything(&before, &mut atoms);
+        court.dependents();
+        court.windows(&before, &mut atoms);
+        court.dependents();
+    }
+    Plan {
+        organization: plan.organization,
+        changes: court.kept,
+        refusals: court.refusals,
+        drift: plan.drift,
+        notes: plan.notes,
+        facts: plan.facts,
+        state: PhantomData,
+    }
+}
+
+/// The changes on trial.
+struct Court<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    approvals: &'a Approvals,
+    now: Timestamp,
+    /// All that was proposed: what holds "after" is judged by it, whatever is held back now.
+    proposed: Vec<Change>,
+    kept: Vec<Change>,
+    refusals: Vec<Refusal>,
+}
+
+/// How a refusal reads.
+struct Verdict {
+    rule: &'static str,
+    object: ObjectKey,
+    message: String,
+    remedy: String,
+    /// An approval of the changes' hash lets them pass.
+    approvable: bool,
+}
+
+impl Court<'_> {
+    /// Holds back every kept change that `judge` says so of, one refusal for each distinct verdict object.
+    fn hold_each(&mut self, mut judge: impl FnMut(&Change) -> Option<Verdict>) {
+        let (mut kept, mut refused) = (vec![], vec![]);
+        for change in std::mem::take(&mut self.kept) {
+            match judge(&change) {
+                None => kept.push(change),
+                Some(verdict) => refused.push((verdict, vec![change])),
+            }
+        }
+        self.kept = kept;
+        for (verdict, changes) in refused {
+            self.refuse(verdict, changes);
+        }
+    }
+
+    /// Holds back the changes with these ids together, unless they are approved.
+    fn hold_all(&mut self, ids: &BTreeSet<u32>, verdict: Verdict) {
+        if ids.is_empty() {
+            return;
+        }
+        let (held, kept): (Vec<Change>, Vec<Change>) =
+            std::mem::take(&mut self.kept).into_iter().partition(|change| ids.contains(&change.id));
+        self.kept = kept;
+        self.refuse(verdict, held);
+    }
+
+    fn refuse(&mut self, verdict: Verdict, changes: Vec<Change>) {
+        let prints: BTreeSet<String> = changes.iter().map(Change::fingerprint).collect();
+        let hash = verdict.approvable.then(|| hash(&(verdict.rule, prints)));
+        if hash.as_ref().is_some_and(|hash| self.approvals.hashes.contains(hash)) {
+            self.kept.extend(changes);
+            self.kept.sort_by_key(|change| change.id);
+            return;
+        }
+        self.refusals.push(Refusal {
+            rule: verdict.rule,
+            object: verdict.object,
+            message: verdict.message,
+            remedy: match &hash {
+                Some(hash) => format!("{}, or approve exactly these changes: `--approve {hash}`", verdict.remedy),
+                None => verdict.remedy,
+            },
+            changes,
+            hash,
+        });
+    }
+
+    /// How many accounts each change reaches.
+    fn measure(&mut self, before: &World<'_>) {
+        let counts = before.counts();
+        for change in &mut self.kept {
+            let nodes = touches(change, before);
+            change.reach = before.reach(&nodes, &counts);
+        }
+    }
+
+    /// Holds back what needs something whose creation is held back.
+    fn dependents(&mut self) {
+        loop {
+            let (mut nodes, mut policies) = (BTreeSet::new(), BTreeSet::new());
+            for change in &self.kept {
+                match &change.action {
+                    Action::CreateUnit { key, .. } => {
+                        nodes.insert(NodeRef::New(crate::desired::NodeKey::Unit(key.clone())));
+                    }
+                    Action::CreateAccount { key, .. } => {
+                        nodes.insert(NodeRef::New(crate::desired::NodeKey::Account(key.clone())));
+                    }
+                    Action::CreatePolicy { .. } => policies.extend(policy_of(change)),
+                    _ => {}
+                }
+            }
+            let mut waiting: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+            for change in &self.kept {
+                for missing in missing(change, &nodes, &policies) {
+                    waiting.entry(missing).or_default().insert(change.id);
+                }
+            }
+            if waiting.is_empty() {
+                return;
+            }
+            for (missing, ids) in waiting {
+                let Some(object) = self.kept.iter().find(|c| ids.contains(&c.id)).map(|c| c.object.clone()) else {
+                    continue;
+                };
+                self.hold_all(
+                    &ids,
+                    Verdict {
+                        rule: "depends",
+                        object,
+                        message: format!("waits for `{missing}`, whose creation does not run"),
+                        remedy: "see the refusal of that creation".into(),
+                        approvable: false,
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// What a change needs that nobody creates.
+fn missing(change: &Change, nodes: &BTreeSet<NodeRef>, policies: &BTreeSet<PolicyRef>) -> Vec<String> {
+    let mut missing = vec![];
+    let mut node = |at: &NodeRef| {
+        if let NodeRef::New(key) = at
+            && !nodes.contains(at)
+        {
+            missing.push(key.to_string());
+        }
+    };
+    match &change.action {
+        Action::CreateUnit { parent, .. } => node(parent),
+        Action::MoveAccount { account, from, to } => [account, from, to].into_iter().for_each(node),
+        Action::Attach { target, .. } | Action::Detach { target, .. } => node(target),
+        Action::PutContact { account, .. } | Action::RegisterAdministrator { account, .. } => node(account),
+        Action::Tag { resource: Tagged::Node(at), .. } => node(at),
+        _ => {}
+    }
+    if let Action::Attach { policy, .. } | Action::Tag { resource: Tagged::Policy(policy), .. } = &change.action
+        && let PolicyRef::New(key) = policy
+        && !policies.contains(policy)
+    {
+        missing.push(key.to_string());
+    }
+    missing
+}

@@ -1,0 +1,112 @@
+//! How much one pass may change (design section 4, invariant 2).
+
+use std::collections::BTreeSet;
+
+use super::super::model::{Action, Change, NodeRef, Verb};
+use super::super::world::{Class, Interner, World, touches};
+use super::rules::objects;
+use super::{Court, Verdict};
+
+impl Court<'_> {
+    /// Counted changes: past a limit all of the kind are held back, since half of them is nobody's intention.
+    pub(super) fn limits(&mut self) {
+        let limits = self.desired.organization.spec.limits.clone();
+        let kinds: [(&'static str, &str, Verb, u32, &str); 4] = [
+            ("limit-creates", "objects would be created", Verb::Create, limits.max_creates, "maxCreates"),
+            ("limit-deletes", "objects would be deleted or closed", Verb::Delete, limits.max_deletes, "maxDeletes"),
+            ("limit-moves", "accounts would be moved", Verb::Move, limits.max_moves, "maxMoves"),
+            ("limit-detaches", "policies would be detached", Verb::Detach, limits.max_detaches, "maxDetaches"),
+        ];
+        for (rule, what, verb, max, field) in kinds {
+            let counted: Vec<&Change> =
+                self.kept.iter().filter(|change| change.action.verb() == verb && !is_birth(change)).collect();
+            if counted.len() <= usize::try_from(max).unwrap_or(usize::MAX) {
+                continue;
+            }
+            let ids = counted.iter().map(|change| change.id).collect();
+            let message = format!("{} {what}, `spec.limits.{field}` is {max}: {}", counted.len(), objects(&counted));
+            let remedy = format!("raise `spec.limits.{field}` in `{}`", self.desired.organization.key);
+            let object = self.desired.organization.key.clone();
+            self.hold_all(&ids, Verdict { rule, object, message, remedy, approvable: true });
+        }
+    }
+
+    /// Reach of policy changes: the small ones pass while all that pass together stay within `maxAffected`.
+    pub(super) fn affected(&mut self, before: &World<'_>, atoms: &mut Interner) {
+        let bears = |change: &&Change| {
+            matches!(change.action.verb(), Verb::Attach | Verb::Detach | Verb::Move)
+                || matches!(change.action, Action::UpdatePolicy { content: Some(_), .. })
+        };
+        let special: BTreeSet<NodeRef> = self.kept.iter().flat_map(|change| touches(change, before)).collect();
+        if !self.kept.iter().any(|change| bears(&change)) {
+            return;
+        }
+        let mut after = before.clone();
+        self.kept.iter().for_each(|change| after.apply(change, atoms));
+        let classes = before.classes(&special);
+        let total: usize = classes.iter().map(|class| class.accounts.len()).sum();
+        let limit = self.allowance(total);
+        let changed: Vec<&Class> =
+            classes.iter().filter(|class| before.binds(&class.node) != after.binds(&class.node)).collect();
+        let count = |classes: &BTreeSet<usize>| -> usize {
+            classes.iter().filter_map(|at| changed.get(*at)).map(|class| class.accounts.len()).sum()
+        };
+        let everywhere: usize = changed.iter().map(|class| class.accounts.len()).sum();
+        if everywhere <= limit {
+            return;
+        }
+        let mut reached: Vec<(usize, u32, BTreeSet<usize>)> = vec![];
+        for change in self.kept.iter().filter(bears) {
+            let nodes = touches(change, before);
+            let classes: BTreeSet<usize> = (0..changed.len())
+                .filter(|at| {
+                    changed.get(*at).is_some_and(|class| {
+                        let (was, will) = (before.chain(&class.node), after.chain(&class.node));
+                        nodes.iter().any(|node| was.contains(node) || will.contains(node))
+                    })
+                })
+                .collect();
+            reached.push((count(&classes), change.id, classes));
+        }
+        reached.sort();
+        let (mut passed, mut held) = (BTreeSet::new(), BTreeSet::new());
+        for (alone, id, classes) in reached {
+            let together: BTreeSet<usize> = passed.union(&classes).copied().collect();
+            if alone == 0 || count(&together) <= limit {
+                passed = together;
+            } else {
+                held.insert(id);
+            }
+        }
+        let changes: Vec<&Change> = self.kept.iter().filter(|change| held.contains(&change.id)).collect();
+        let max = &self.desired.organization.spec.limits.max_affected;
+        let message = format!(
+            "what is allowed or denied would change in {everywhere} of {total} accounts, `spec.limits.maxAffected` \
+             ({} accounts, {} %) lets {limit} pass: {}",
+            max.accounts,
+            max.percent,
+            objects(&changes)
+        );
+        let object = changes.first().map_or_else(|| self.desired.organization.key.clone(), |c| c.object.clone());
+        let remedy = "target fewer accounts first, or raise `spec.limits.maxAffected`".to_owned();
+        self.hold_all(&held, Verdict { rule: "limit-affected", object, message, remedy, approvable: true });
+    }
+
+    /// The smaller of the two counts of `maxAffected`; a share is never read as fewer than 5 accounts unless it is 0.
+    fn allowance(&self, total: usize) -> usize {
+        let max = &self.desired.organization.spec.limits.max_affected;
+        let accounts = usize::try_from(max.accounts).unwrap_or(usize::MAX);
+        let percent = usize::try_from(max.percent).unwrap_or(100);
+        let share = if percent == 0 { 0 } else { (total * percent / 100).max(5) };
+        accounts.min(share)
+    }
+}
+
+/// A step in the birth of an account, which binds nobody yet.
+fn is_birth(change: &Change) -> bool {
+    match &change.action {
+        Action::MoveAccount { account, .. } => matches!(account, NodeRef::New(_)),
+        Action::Detach { target, .. } => matches!(target, NodeRef::New(_)),
+        _ => false,
+    }
+}

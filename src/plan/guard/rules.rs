@@ -1,0 +1,173 @@
+//! Rules that look at one change or one node.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::super::model::{Action, Change, NodeRef, PolicyRef};
+use super::super::world::{Interner, World, policy_of, touches};
+use super::{Court, Verdict};
+use crate::names::{NodeId, PolicyType, TAG_HOLD, Tags};
+use crate::observed::Part;
+
+impl Court<'_> {
+    /// Invariant 6: the management account is never changed.
+    pub(super) fn management(&mut self) {
+        let observed = self.observed;
+        let node = NodeRef::Known(NodeId::Account(observed.organization.management_account.clone()));
+        let nobody = World::of(observed, &mut Interner::default());
+        self.hold_each(|change| {
+            let by_policy =
+                policy_of(change).is_some() && !matches!(change.action, Action::Attach { .. } | Action::Detach { .. });
+            (!by_policy && touches(change, &nobody).contains(&node)).then(|| Verdict {
+                rule: "management-account",
+                object: change.object.clone(),
+                message: "would change the management account".into(),
+                remedy: "take it out of the manifests: the management account is changed by its owners only".into(),
+                approvable: false,
+            })
+        });
+    }
+
+    /// The brake: whatever touches a held node, or is below it, waits.
+    pub(super) fn holds(&mut self, before: &World<'_>) {
+        let observed = self.observed;
+        let mut nodes: BTreeMap<NodeRef, String> = BTreeMap::new();
+        let all = std::iter::once(observed.root_node())
+            .chain(observed.units.keys().cloned().map(NodeId::Unit))
+            .chain(observed.accounts.keys().cloned().map(NodeId::Account));
+        for node in all {
+            if let Some(hold) = observed.tags(&node).and_then(|tags| held(tags, self.now)) {
+                nodes.insert(NodeRef::Known(node), hold);
+            }
+        }
+        let mut policies: BTreeMap<PolicyRef, String> = BTreeMap::new();
+        for (id, policy) in &observed.policies {
+            if let Some(hold) = held(&policy.tags, self.now) {
+                policies.insert(PolicyRef::Known(id.clone()), hold);
+            }
+        }
+        if nodes.is_empty() && policies.is_empty() {
+            return;
+        }
+        let root = NodeRef::Known(observed.root_node());
+        self.hold_each(|change| {
+            let mut touched = touches(change, before);
+            if let Action::MoveAccount { from, to, .. } = &change.action {
+                touched.extend([from.clone(), to.clone()]);
+            }
+            if let Action::CreateUnit { parent, .. } = &change.action {
+                touched.push(parent.clone());
+            }
+            if touched.is_empty() {
+                touched.push(root.clone());
+            }
+            let at_node = touched.iter().flat_map(|node| before.chain(node)).find_map(|node| {
+                let hold = nodes.get(&node)?;
+                Some(format!("`{node}` is held {hold}"))
+            });
+            let message = at_node.or_else(|| {
+                let hold = policies.get(&policy_of(change)?)?;
+                Some(format!("the policy is held {hold}"))
+            })?;
+            Some(Verdict {
+                rule: "hold",
+                object: change.object.clone(),
+                message,
+                remedy: format!("remove the tag `{TAG_HOLD}`, or wait until it expires"),
+                approvable: false,
+            })
+        });
+    }
+
+    /// Attachment quotas at the fullest moment: attachments come before detachments (aws-facts section 2).
+    pub(super) fn slots(&mut self, before: &World<'_>) {
+        let mut counts: BTreeMap<(NodeRef, PolicyType), BTreeSet<PolicyRef>> = BTreeMap::new();
+        let observed = self.observed;
+        self.hold_each(|change| {
+            let Action::Attach { policy, kind, target } = &change.action else { return None };
+            let attached = counts.entry((target.clone(), kind.clone())).or_insert_with(|| {
+                let mut attached: BTreeSet<PolicyRef> = before.attached(target, kind).into_iter().collect();
+                // A new node gets AWS's default at birth.
+                if matches!(target, NodeRef::New(_))
+                    && let Some(Ok(default)) = kind.rule().default_policy.map(str::parse)
+                {
+                    attached.insert(PolicyRef::Known(default));
+                }
+                attached
+            });
+            let max = kind.rule().max_attached;
+            if attached.len() < max || attached.contains(policy) {
+                attached.insert(policy.clone());
+                return None;
+            }
+            let where_ = match target {
+                NodeRef::Known(id) => format!("`{}` (`{id}`)", observed.name(id)),
+                NodeRef::New(key) => format!("`{key}`"),
+            };
+            Some(Verdict {
+                rule: "slots",
+                object: change.object.clone(),
+                message: format!(
+                    "{where_} has {} of {max} policies of type `{kind}` attached, foreign ones included; one more does \
+                     not fit while the others are there",
+                    attached.len()
+                ),
+                remedy:
+                    "merge two policies, or change the content of one in place; detaching first would open a window"
+                        .into(),
+                approvable: false,
+            })
+        });
+    }
+
+    /// The last service control policy of a node stays, and so does the last that allows anything.
+    pub(super) fn blocks_everything(&mut self, before: &World<'_>, atoms: &mut Interner) {
+        let mut after = before.clone();
+        self.kept.iter().for_each(|change| after.apply(change, atoms));
+        let observed = self.observed;
+        self.hold_each(|change| {
+            let Action::Detach { policy, kind, target } = &change.action else { return None };
+            let policy = PolicyRef::Known(policy.clone());
+            if *kind != PolicyType::scp() || !before.allows_something(&policy) {
+                return None;
+            }
+            let left = after.attached(target, kind);
+            let name = match target {
+                NodeRef::Known(id) => observed.name(id).to_owned(),
+                NodeRef::New(key) => key.to_string(),
+            };
+            (!left.iter().any(|policy| after.allows_something(policy))).then(|| Verdict {
+                rule: "last-policy",
+                object: change.object.clone(),
+                message: format!(
+                    "detaching it leaves {} at `{name}`, so nothing would be allowed there or below",
+                    if left.is_empty() { "no service control policy" } else { "no policy that allows anything" }
+                ),
+                remedy: "attach a policy that allows what is needed first".into(),
+                approvable: false,
+            })
+        });
+    }
+}
+
+/// Until when something is held, for people; `None` where it is not, or no longer.
+fn held(tags: &Part<Tags>, now: Timestamp) -> Option<String> {
+    let text = tags.get()?.get(TAG_HOLD)?;
+    match text.parse::<Timestamp>() {
+        Ok(until) if until <= now => None,
+        Ok(until) => Some(format!("until {until} by its tag `{TAG_HOLD}`")),
+        // A brake that cannot be read is still a brake.
+        Err(_) => Some(format!("by its tag `{TAG_HOLD}={text}`, which is no RFC 3339 time and so does not expire")),
+    }
+}
+
+/// Name of an object for lists in messages.
+pub(super) fn objects(changes: &[&Change]) -> String {
+    let names: BTreeSet<String> = changes.iter().map(|change| change.object.to_string()).collect();
+    let shown: Vec<&str> = names.iter().take(4).map(String::as_str).collect();
+    match names.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

@@ -1,0 +1,20 @@
+//! From two sides to one plan: [`propose`] finds the changes, [`guard`] says which may run.
+//!
+//! Pure. Architecture invariants: a plan is never made from a part that was not read; only a [`Guarded`] plan can be
+//! applied; and nothing here writes, waits or looks at a clock.
+
+pub mod bind;
+pub mod delta;
+pub mod estimate;
+pub mod fresh;
+pub mod guard;
+pub mod memory;
+pub mod model;
+mod world;
+
+pub use delta::{Options, propose};
+pub use guard::{Approvals, guard};
+pub use memory::Memory;
+pub use model::{
+    Action, Change, Drift, Guarded, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage, Verb,
+};

@@ -1,0 +1,448 @@
+//! The plan as data: changes in the order in which they are safe, refusals with their hashes, and drift.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::memory::{Facts, Mark};
+use crate::aws::port::{Contact, ContactKind};
+use crate::desired::NodeKey;
+use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, PolicyType, Tags, UnitId};
+
+/// A node that is there, or that this plan creates.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(untagged)]
+pub enum NodeRef {
+    /// It is there.
+    Known(NodeId),
+    /// The object whose creation is in the plan.
+    New(#[serde(serialize_with = "display")] NodeKey),
+}
+impl fmt::Display for NodeRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(id) => id.fmt(f),
+            Self::New(key) => write!(f, "new {key}"),
+        }
+    }
+}
+
+/// A policy that is there, or that this plan creates.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(untagged)]
+pub enum PolicyRef {
+    /// It is there.
+    Known(PolicyId),
+    /// The object whose creation is in the plan.
+    New(ObjectKey),
+}
+impl fmt::Display for PolicyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(id) => id.fmt(f),
+            Self::New(key) => write!(f, "new {key}"),
+        }
+    }
+}
+
+/// What carries tags, there or to be created.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
+pub enum Tagged {
+    /// A node.
+    Node(NodeRef),
+    /// A policy.
+    Policy(PolicyRef),
+}
+
+fn display<S: serde::Serializer>(value: &impl fmt::Display, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_str(value)
+}
+
+/// A value that becomes another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edit<T> {
+    /// As it is.
+    pub from: T,
+    /// As it shall be.
+    pub to: T,
+}
+
+/// One write to AWS. What is read again before it is written stands in it as the value that the plan rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[allow(missing_docs, reason = "the fields are those of the AWS operation, with what they replace")]
+pub enum Action {
+    EnablePolicyType {
+        kind: PolicyType,
+    },
+    EnableService {
+        principal: String,
+    },
+    CreateUnit {
+        key: Box<str>,
+        parent: NodeRef,
+        name: String,
+        tags: Tags,
+    },
+    RenameUnit {
+        unit: UnitId,
+        parent: NodeId,
+        name: Edit<String>,
+    },
+    CreatePolicy {
+        kind: PolicyType,
+        name: String,
+        description: String,
+        content: String,
+        tags: Tags,
+    },
+    UpdatePolicy {
+        policy: PolicyId,
+        kind: PolicyType,
+        name: Option<Edit<String>>,
+        description: Option<Edit<String>>,
+        content: Option<Edit<String>>,
+    },
+    Attach {
+        policy: PolicyRef,
+        kind: PolicyType,
+        target: NodeRef,
+    },
+    MoveAccount {
+        account: NodeRef,
+        from: NodeRef,
+        to: NodeRef,
+    },
+    Detach {
+        policy: PolicyId,
+        kind: PolicyType,
+        target: NodeRef,
+    },
+    Tag {
+        resource: Tagged,
+        set: Tags,
+        before: Tags,
+    },
+    PutContact {
+        account: NodeRef,
+        kind: ContactKind,
+        contact: Contact,
+        before: Option<Contact>,
+    },
+    RenameAccount {
+        account: AccountId,
+        name: Edit<String>,
+    },
+    RegisterAdministrator {
+        account: NodeRef,
+        principal: String,
+    },
+    PutDelegationPolicy {
+        content: String,
+        before: Option<String>,
+    },
+    CreateAccount {
+        key: Box<str>,
+        name: String,
+        email: String,
+        role_name: Option<String>,
+        tags: Tags,
+    },
+    DeletePolicy {
+        policy: PolicyId,
+        kind: PolicyType,
+        name: String,
+    },
+    DeleteUnit {
+        unit: UnitId,
+        name: String,
+    },
+    CloseAccount {
+        account: AccountId,
+        name: String,
+    },
+}
+
+/// Order of the plan. Everything that adds a guard comes before everything that takes one away; account creation is slow
+/// (0.1/s) and binds nobody yet, so nothing waits for it; deletions are last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    /// Policy types and trusted services switched on.
+    Enable,
+    /// OUs created, parents first, and renamed.
+    Units,
+    /// Policies created, and updates that only add.
+    Policies,
+    /// Policies attached to what is there.
+    Attach,
+    /// Accounts moved.
+    Move,
+    /// Updates that take something out of a policy.
+    Narrow,
+    /// Policies detached.
+    Detach,
+    /// Tags, contacts, names, delegation.
+    Details,
+    /// New accounts: created, attached to, moved, one chain an account.
+    Accounts,
+    /// Deletions, children first.
+    Delete,
+}
+
+/// Why a change is in the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reason {
+    /// Declared, and not there.
+    Missing,
+    /// Declared otherwise than it is.
+    Differs,
+    /// It was as declared after the last pass, and somebody changed it.
+    Drift,
+    /// There already, and taken over: only bylaw's tag is written.
+    Adopted,
+    /// Attached to a node whose attachments are exclusive, and declared by nobody.
+    NotDeclared,
+    /// Its object is gone, it opted in to deletion, and deletion was asked for.
+    Removed,
+}
+impl Reason {
+    /// For people: the half sentence after "because".
+    #[must_use]
+    pub fn because(&self) -> &'static str {
+        match self {
+            Self::Missing => "declared, and not in AWS",
+            Self::Differs => "declared otherwise",
+            Self::Drift => "changed outside bylaw since the last pass",
+            Self::Adopted => "there already: taken over by writing bylaw's tag",
+            Self::NotDeclared => "attachments are exclusive here, and no manifest attaches it",
+            Self::Removed => "its object is gone and had opted in to deletion",
+        }
+    }
+}
+
+/// One change of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// Position in the plan, from 1.
+    pub id: u32,
+    /// The object that asks for it.
+    pub object: ObjectKey,
+    /// What is done.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// When.
+    pub stage: Stage,
+    /// Accounts that it reaches (those below the nodes it touches, the management account not counted).
+    pub reach: u32,
+    /// The facts that it settles.
+    #[serde(skip)]
+    pub facts: Vec<Mark>,
+}
+
+/// Kinds of changes, as `summary` counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "plain words")]
+pub enum Verb {
+    Create,
+    Update,
+    Delete,
+    Attach,
+    Detach,
+    Move,
+    Tag,
+    Enable,
+}
+
+impl Action {
+    /// The kind of change.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::EnablePolicyType { .. } | Self::EnableService { .. } | Self::RegisterAdministrator { .. } => {
+                Verb::Enable
+            }
+            Self::CreateUnit { .. } | Self::CreatePolicy { .. } | Self::CreateAccount { .. } => Verb::Create,
+            Self::RenameUnit { .. }
+            | Self::UpdatePolicy { .. }
+            | Self::PutContact { .. }
+            | Self::RenameAccount { .. }
+            | Self::PutDelegationPolicy { .. } => Verb::Update,
+            Self::Attach { .. } => Verb::Attach,
+            Self::Detach { .. } => Verb::Detach,
+            Self::MoveAccount { .. } => Verb::Move,
+            Self::Tag { .. } => Verb::Tag,
+            Self::DeletePolicy { .. } | Self::DeleteUnit { .. } | Self::CloseAccount { .. } => Verb::Delete,
+        }
+    }
+
+    /// Whether something is lost that bylaw cannot put back.
+    #[must_use]
+    pub fn is_destructive(&self) -> bool {
+        self.verb() == Verb::Delete
+    }
+
+    /// Whether it can take a guard away from an account: it must not run when a change that adds one has failed.
+    #[must_use]
+    pub fn loosens(&self) -> bool {
+        matches!(self.verb(), Verb::Detach | Verb::Move | Verb::Delete)
+            || matches!(self, Self::UpdatePolicy { content: Some(_), .. })
+    }
+
+    /// The AWS operation that carries it out, and the one that is asked before, if any.
+    #[must_use]
+    pub fn operations(&self) -> (&'static str, Option<&'static str>) {
+        let for_tags = |resource: &Tagged| match resource {
+            Tagged::Node(NodeRef::New(_)) | Tagged::Policy(PolicyRef::New(_)) => None,
+            _ => Some("ListTagsForResource"),
+        };
+        match self {
+            Self::EnablePolicyType { .. } => ("EnablePolicyType", Some("ListRoots")),
+            Self::EnableService { .. } => ("EnableAWSServiceAccess", Some("ListAWSServiceAccessForOrganization")),
+            Self::CreateUnit { .. } => ("CreateOrganizationalUnit", None),
+            Self::RenameUnit { .. } => ("UpdateOrganizationalUnit", Some("ListOrganizationalUnitsForParent")),
+            Self::CreatePolicy { .. } => ("CreatePolicy", None),
+            Self::UpdatePolicy { .. } => ("UpdatePolicy", Some("DescribePolicy")),
+            Self::Attach { target: NodeRef::New(_), .. } => ("AttachPolicy", None),
+            Self::Attach { .. } => ("AttachPolicy", Some("ListPoliciesForTarget")),
+            Self::MoveAccount { account: NodeRef::New(_), .. } => ("MoveAccount", None),
+            Self::MoveAccount { .. } => ("MoveAccount", Some("DescribeAccount")),
+            Self::Detach { .. } => ("DetachPolicy", Some("ListPoliciesForTarget")),
+            Self::Tag { resource, .. } => ("TagResource", for_tags(resource)),
+            Self::PutContact { account: NodeRef::New(_), .. } => ("PutAlternateContact", None),
+            Self::PutContact { .. } => ("PutAlternateContact", Some("GetAlternateContact")),
+            Self::RenameAccount { .. } => ("PutAccountName", Some("DescribeAccount")),
+            Self::RegisterAdministrator { .. } => {
+                ("RegisterDelegatedAdministrator", Some("ListDelegatedServicesForAccount"))
+            }
+            Self::PutDelegationPolicy { .. } => ("PutResourcePolicy", Some("DescribeResourcePolicy")),
+            Self::CreateAccount { .. } => ("CreateAccount", Some("ListCreateAccountStatus")),
+            Self::DeletePolicy { .. } => ("DeletePolicy", Some("ListTargetsForPolicy")),
+            Self::DeleteUnit { .. } => ("DeleteOrganizationalUnit", Some("ListOrganizationalUnitsForParent")),
+            Self::CloseAccount { .. } => ("CloseAccount", Some("DescribeAccount")),
+        }
+    }
+}
+
+impl Change {
+    /// Hash of what the change is, whatever its place in the plan: two plans that hold it hold the same change.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        hash(&(&self.object, &self.action))
+    }
+}
+
+/// First 16 hex digits of the SHA-256 of a value's JSON.
+#[must_use]
+pub fn hash(value: &impl Serialize) -> String {
+    let bytes = serde_json::to_vec(value).unwrap_or_default();
+    Sha256::digest(&bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the guard does not let pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// Stable id of the rule, in kebab-case.
+    pub rule: &'static str,
+    /// The object concerned.
+    pub object: ObjectKey,
+    /// What would happen, and why it does not.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+    /// The changes that are held back.
+    pub changes: Vec<Change>,
+    /// Hash of those changes, where an approval can let them pass.
+    pub hash: Option<String>,
+}
+
+/// A difference between what was last applied and what AWS holds now, that no manifest explains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drift {
+    /// The object.
+    pub object: ObjectKey,
+    /// What differs (`attachments/r-abcd`, `tags/owner`, `content`, `parent`, `name`).
+    pub path: String,
+    /// As declared and last applied.
+    pub wanted: String,
+    /// As found.
+    pub found: String,
+    /// Who did it, where an event tells.
+    pub by: Option<String>,
+}
+
+/// Something worth knowing that is no change: an object left alone, a part that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Note {
+    /// The object.
+    pub object: ObjectKey,
+    /// What there is to know.
+    pub message: String,
+}
+
+/// State of a plan that nobody checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proposed;
+/// State of a plan that passed [`super::guard`]: the only one that can be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guarded;
+
+/// Changes in their order, what was refused, and what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan<State> {
+    /// The `Organization` object.
+    pub organization: ObjectKey,
+    /// Changes in the order in which they run.
+    pub changes: Vec<Change>,
+    /// What does not run, and why.
+    pub refusals: Vec<Refusal>,
+    /// What changed outside bylaw.
+    pub drift: Vec<Drift>,
+    /// What is left alone.
+    pub notes: Vec<Note>,
+    /// What the manifests state, and which of it holds already.
+    pub facts: Facts,
+    pub(super) state: PhantomData<State>,
+}
+
+impl<State> Plan<State> {
+    /// Hash of the changes that run.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        hash(&self.changes.iter().map(Change::fingerprint).collect::<BTreeSet<_>>())
+    }
+
+    /// Nothing to do, nothing refused.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.refusals.is_empty()
+    }
+}
+
+impl Plan<Guarded> {
+    /// The same plan with only those changes that `keep` holds the fingerprints of (a saved plan, run as it was shown).
+    #[must_use]
+    pub fn only(mut self, keep: &BTreeSet<String>) -> Plan<Proposed> {
+        self.changes.retain(|change| keep.contains(&change.fingerprint()));
+        Plan {
+            organization: self.organization,
+            changes: self.changes,
+            refusals: self.refusals,
+            drift: self.drift,
+            notes: self.notes,
+            facts: self.facts,
+            state: PhantomData,
+        }
+    }
+}

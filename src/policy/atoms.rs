@@ -1,0 +1,160 @@
+//! The meaning of a document cut into pieces that can be compared one by one, and which of two pieces surely holds the
+//! other. The order of a plan rests on this: no deny may be lost on the way while another seems to hold it.
+
+use std::collections::BTreeSet;
+
+use super::canonical::{fold, lone_statement_text};
+use super::document::Content;
+use super::pattern::{is_everything, subsumes, subsumes_resource};
+use super::statement::{Effect, Scope, Statement, Version};
+use crate::names::PolicyType;
+
+/// A statement of more pieces stays whole.
+const MOST_OF_A_STATEMENT: usize = 2_000;
+/// Statements past that many pieces stay whole, so that a hostile document costs no more than a large one.
+const MOST_OF_A_DOCUMENT: usize = 50_000;
+
+/// The pieces of a document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Atoms {
+    /// What it forbids.
+    pub denies: BTreeSet<String>,
+    /// What it allows.
+    pub allows: BTreeSet<String>,
+}
+
+impl Atoms {
+    /// Cuts a document: one piece for each pair of an action and a resource, with the condition and principal it hangs on.
+    /// `NotAction` and `NotResource` cannot be cut. Pieces are statements as JSON, canonical and without Sid.
+    #[must_use]
+    pub fn of(kind: &PolicyType, content: &Content) -> Self {
+        let mut out = Self::default();
+        match content {
+            Content::Management(tree) => {
+                // No JSON, so that it is never taken for a statement whatever its keys are.
+                out.denies.insert(format!("{kind}: {}", tree.meaning()));
+            }
+            Content::Statements(policy) => {
+                let mut left = MOST_OF_A_DOCUMENT;
+                for statement in &policy.statements {
+                    let pieces = cut(fold(statement), policy.version, left.min(MOST_OF_A_STATEMENT));
+                    left = left.saturating_sub(pieces.len());
+                    match statement.effect {
+                        Effect::Deny => out.denies.extend(pieces),
+                        Effect::Allow => out.allows.extend(pieces),
+                    }
+                }
+            }
+        }
+        out
+    }
+}
+
+fn singles(scope: &Scope<Vec<String>>) -> Vec<Scope<Vec<String>>> {
+    match scope {
+        Scope::Only(values) => values.iter().map(|value| Scope::Only(vec![value.clone()])).collect(),
+        Scope::AllBut(values) => vec![Scope::AllBut(values.clone())],
+    }
+}
+
+fn cut(statement: Statement, version: Version, most: usize) -> Vec<String> {
+    let count = |scope: &Scope<Vec<String>>| match scope {
+        Scope::Only(values) => values.len(),
+        Scope::AllBut(_) => 1,
+    };
+    if count(&statement.action).saturating_mul(count(&statement.resource)) > most {
+        return vec![lone_statement_text(&statement, version)];
+    }
+    let (actions, resources) = (singles(&statement.action), singles(&statement.resource));
+    let mut piece = statement;
+    let mut out = vec![];
+    for action in actions {
+        piece.action = action;
+        for resource in &resources {
+            piece.resource = resource.clone();
+            out.push(lone_statement_text(&piece, version));
+        }
+    }
+    out
+}
+
+/// Whether everything that the piece `held` speaks of is surely spoken of by `holder` too: for denies, whoever is denied by
+/// `held` is denied by `holder`. `false` says nothing. To compare many, parse each once ([`Atom::parse`]).
+#[must_use]
+pub fn covers(holder: &str, held: &str) -> bool {
+    holder == held
+        || matches!((Atom::parse(holder), Atom::parse(held)), (Some(holder), Some(held)) if holder.covers(&held))
+}
+
+/// A piece, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Atom {
+    version: Option<String>,
+    effect: String,
+    principal: Option<(bool, serde_json::Value)>,
+    action: Scope<Vec<String>>,
+    resource: Scope<Vec<String>>,
+    condition: Option<serde_json::Value>,
+}
+
+impl Atom {
+    /// Takes a piece apart. `None` for one of a management policy, which only itself covers.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let serde_json::Value::Object(members) = serde_json::from_str(text).ok()? else { return None };
+        let (mut version, mut effect, mut principal, mut condition) = (None, None, None, None);
+        let (mut action, mut resource) = (None, None);
+        for (key, value) in members {
+            match key.as_str() {
+                "Version" => version = Some(value.as_str()?.to_owned()),
+                "Effect" => effect = Some(value.as_str()?.to_owned()),
+                "Principal" => principal = Some((true, value)),
+                "NotPrincipal" => principal = Some((false, value)),
+                "Action" => action = Some(Scope::Only(strings(&value)?)),
+                "NotAction" => action = Some(Scope::AllBut(strings(&value)?)),
+                "Resource" => resource = Some(Scope::Only(strings(&value)?)),
+                "NotResource" => resource = Some(Scope::AllBut(strings(&value)?)),
+                "Condition" => condition = Some(value),
+                _ => return None,
+            }
+        }
+        Some(Self { version, effect: effect?, principal, action: action?, resource: resource?, condition })
+    }
+
+    /// Whether everything that `held` speaks of is surely spoken of by this.
+    #[must_use]
+    pub fn covers(&self, held: &Self) -> bool {
+        self.version == held.version
+            && self.effect == held.effect
+            && (self.condition.is_none() || self.condition == held.condition)
+            && self.covers_principal(held)
+            && covers_scope(&self.action, &held.action, subsumes)
+            && covers_scope(&self.resource, &held.resource, subsumes_resource)
+    }
+
+    fn covers_principal(&self, held: &Self) -> bool {
+        let everyone = |(only, named): &(bool, serde_json::Value)| *only && named.as_str() == Some("*");
+        // A piece without principals is of an SCP, one with is of another language: neither stands in for the other.
+        self.principal == held.principal || (self.principal.as_ref().is_some_and(everyone) && held.principal.is_some())
+    }
+}
+
+fn strings(value: &serde_json::Value) -> Option<Vec<String>> {
+    match value {
+        serde_json::Value::String(text) => Some(vec![text.clone()]),
+        serde_json::Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    }
+}
+
+fn covers_scope(holder: &Scope<Vec<String>>, held: &Scope<Vec<String>>, subsumes: fn(&str, &str) -> bool) -> bool {
+    let each_in =
+        |narrow: &[String], wide: &[String]| narrow.iter().all(|narrow| wide.iter().any(|wide| subsumes(wide, narrow)));
+    match (holder, held) {
+        (Scope::Only(wide), Scope::Only(narrow)) => each_in(narrow, wide),
+        (Scope::Only(wide), Scope::AllBut(_)) => wide.iter().any(|wide| is_everything(wide)),
+        // All but less is more.
+        (Scope::AllBut(less), Scope::AllBut(more)) => each_in(less, more),
+        (Scope::AllBut(_), Scope::Only(_)) => false,
+    }
+}

@@ -1,0 +1,212 @@
+//! The IAM policy language as values: what an SCP, an RCP and the delegation policy are made of.
+//!
+//! Values are as the user wrote them (spelling, order, without repetitions); [`super::canonical`] folds what has no
+//! meaning. An evaluator needs no more than these types.
+
+use super::condition::Operator;
+use crate::names::PolicyType;
+
+/// Name of the type under which the organization's resource policy (delegation policy) is read. It is not a policy type
+/// of AWS: AWS keeps one such document an organization, by `PutResourcePolicy`.
+pub const DELEGATION_POLICY: &str = "DELEGATION_POLICY";
+
+/// Most characters of the delegation policy (aws-facts section 2, "delegation policy 40,000").
+const DELEGATION_CHARACTERS: usize = 40_000;
+
+/// The language a document is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Language {
+    /// Service control policy: the IAM language without principals.
+    ServiceControl,
+    /// Resource control policy: denies for everyone.
+    ResourceControl,
+    /// Delegation policy: a resource policy with principals.
+    Delegation,
+    /// `@@` operators: tag, backup and all the others.
+    Management,
+}
+
+impl Language {
+    /// The language of a type; types of the future are taken for management policies, as all since 2021 were.
+    #[must_use]
+    pub fn of(kind: &PolicyType) -> Self {
+        match kind.as_str() {
+            DELEGATION_POLICY => Self::Delegation,
+            "RESOURCE_CONTROL_POLICY" => Self::ResourceControl,
+            _ if kind.rule().statements => Self::ServiceControl,
+            _ => Self::Management,
+        }
+    }
+
+    /// The document by its name, for messages.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::ServiceControl => "a service control policy",
+            Self::ResourceControl => "a resource control policy",
+            Self::Delegation => "a delegation policy",
+            Self::Management => "a management policy",
+        }
+    }
+}
+
+/// Most characters of one document of that type, counted as sent.
+#[must_use]
+pub fn max_characters(kind: &PolicyType) -> usize {
+    if Language::of(kind) == Language::Delegation { DELEGATION_CHARACTERS } else { kind.rule().max_characters }
+}
+
+/// Version of the policy language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// `2008-10-17`, what a document without `Version` has: `${…}` is plain text.
+    V2008,
+    /// `2012-10-17`: `${…}` is a variable.
+    V2012,
+}
+
+impl Version {
+    /// As written in documents.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V2008 => "2008-10-17",
+            Self::V2012 => "2012-10-17",
+        }
+    }
+}
+
+/// A document of statements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Version of the language.
+    pub version: Version,
+    /// `Id`, which has no meaning; delegation policies only.
+    pub id: Option<String>,
+    /// The statements, in the order of the text, none twice.
+    pub statements: Vec<Statement>,
+}
+
+/// Allow or deny.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// `Allow`.
+    Allow,
+    /// `Deny`.
+    Deny,
+}
+
+impl Effect {
+    /// As written in documents.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "Allow",
+            Self::Deny => "Deny",
+        }
+    }
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Its name, which AWS shows in some errors and which has no meaning.
+    pub sid: Option<String>,
+    /// Allow or deny.
+    pub effect: Effect,
+    /// Whom it speaks of: `None` in SCPs, everyone in RCPs.
+    pub principal: Option<Scope<Principals>>,
+    /// Patterns of actions (`s3:Get*`), compared without case.
+    pub action: Scope<Vec<String>>,
+    /// Patterns of ARNs, compared with case.
+    pub resource: Scope<Vec<String>>,
+    /// What has to hold besides; all of it.
+    pub condition: Vec<Clause>,
+}
+
+/// What a statement names, or all but that (`NotAction`, `NotResource`, `NotPrincipal`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope<T> {
+    /// These.
+    Only(T),
+    /// All but these.
+    AllBut(T),
+}
+
+impl<T> Scope<T> {
+    /// What is named.
+    pub fn named(&self) -> &T {
+        match self {
+            Self::Only(named) | Self::AllBut(named) => named,
+        }
+    }
+
+    /// The same with other names.
+    pub fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Scope<U> {
+        match self {
+            Self::Only(named) => Scope::Only(f(named)),
+            Self::AllBut(named) => Scope::AllBut(f(named)),
+        }
+    }
+
+    /// The element's name: `element`, or with `Not` before it.
+    #[must_use]
+    pub fn element(&self, element: &'static str) -> &'static str {
+        match (self, element) {
+            (Self::Only(_), _) => element,
+            (Self::AllBut(_), "Principal") => "NotPrincipal",
+            (Self::AllBut(_), "Action") => "NotAction",
+            (Self::AllBut(_), _) => "NotResource",
+        }
+    }
+}
+
+/// Principals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principals {
+    /// `*`.
+    Everyone,
+    /// By kind, in the order of the text.
+    Listed(Vec<(PrincipalKind, Vec<String>)>),
+}
+
+/// Kinds of principals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PrincipalKind {
+    /// Accounts, users, roles, sessions.
+    Aws,
+    /// S3 canonical users.
+    CanonicalUser,
+    /// Web and SAML identities.
+    Federated,
+    /// AWS services.
+    Service,
+}
+
+impl PrincipalKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Aws, Self::CanonicalUser, Self::Federated, Self::Service];
+
+    /// As written in documents.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "AWS",
+            Self::CanonicalUser => "CanonicalUser",
+            Self::Federated => "Federated",
+            Self::Service => "Service",
+        }
+    }
+}
+
+/// One `operator: {key: values}` of a condition. The clauses of a statement must all hold; of the values one has to match,
+/// or none for a negated operator. A statement has at most one clause for each operator and key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Clause {
+    /// The operator.
+    pub operator: Operator,
+    /// The condition key, compared without case.
+    pub key: String,
+    /// The values; booleans and numbers as text, as AWS reads them.
+    pub values: Vec<String>,
+}
