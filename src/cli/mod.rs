@@ -6,5 +6,8 @@ pub mod crds;
 pub mod diagnostics;
 pub mod docs;
 pub mod iam_policy;
+pub mod import;
+pub mod snapshot;
 pub mod sources;
+pub mod tree;
 pub mod validate;
