@@ -9,7 +9,7 @@ mod draft;
 mod names;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -119,10 +119,13 @@ fn files(draft: &draft::Draft) -> BTreeMap<PathBuf, String> {
             yaml::comment(line, text);
         }
     }
+    let mut begun: BTreeSet<&Path> = BTreeSet::new();
     for object in &draft.objects {
         let text = files.entry(object.file.clone()).or_default();
-        if text.lines().any(|line| !line.starts_with('#')) {
+        if !begun.insert(object.file.as_path()) {
             text.push_str("---\n");
+        } else if !text.is_empty() {
+            text.push('\n');
         }
         for note in &object.notes {
             yaml::comment(note, text);
@@ -191,8 +194,8 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
 
 /// Manifests of an earlier import that would be read together with these.
 fn strangers(directory: &Path, files: &[(PathBuf, String)]) -> Vec<PathBuf> {
-    let ours: std::collections::BTreeSet<PathBuf> = files.iter().map(|(path, _)| directory.join(path)).collect();
-    let mut folders: std::collections::BTreeSet<&Path> = ours.iter().filter_map(|path| path.parent()).collect();
+    let ours: BTreeSet<PathBuf> = files.iter().map(|(path, _)| directory.join(path)).collect();
+    let mut folders: BTreeSet<&Path> = ours.iter().filter_map(|path| path.parent()).collect();
     folders.insert(directory);
     let mut found: Vec<PathBuf> = folders
         .into_iter()

@@ -4,7 +4,7 @@ mod nodes;
 mod organization;
 mod policies;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -53,9 +53,10 @@ pub(super) struct Verdicts {
 impl Verdicts {
     /// Takes complaints for the next round; `false` where nothing can be left out for them.
     pub(super) fn take(&mut self, draft: &Draft, complaints: BTreeMap<String, String>) -> bool {
+        let by_key: HashMap<String, &Object> = draft.objects.iter().map(|o| (o.key.to_string(), o)).collect();
         let mut taken = false;
         for (object, why) in complaints {
-            let of = draft.objects.iter().find(|o| o.key.to_string() == object).and_then(|o| o.of.clone());
+            let of = by_key.get(&object).and_then(|o| o.of.clone());
             match of {
                 Some(Resource::Policy(id)) if self.as_text.insert(id.clone()) => taken = true,
                 Some(Resource::Policy(id)) => taken |= self.policies.insert(id, why).is_none(),

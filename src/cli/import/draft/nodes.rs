@@ -180,7 +180,7 @@ impl<'a> Cx<'a> {
     fn lost(&mut self, accounts: Option<&Vec<(&str, &AccountId)>>, unit: &Unit) {
         for (_, id) in accounts.into_iter().flatten() {
             let name = self.observed.accounts.get(*id).map_or("", |account| &account.name);
-            let line = format!("left out: account `{}` (`{id}`): its OU `{}` is", quoted(name), quoted(&unit.name));
+            let line = format!("left out: account `{}` (`{id}`), with its OU `{}`", quoted(name), quoted(&unit.name));
             self.head(main_file(), line);
         }
     }

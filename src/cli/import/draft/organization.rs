@@ -35,7 +35,7 @@ impl Cx<'_> {
             "Organization `{}` as it is: planning these manifests changes nothing. Written by `bylaw import`.",
             observed.organization.id
         )];
-        head.extend(missing.iter().map(|missing| format!("not known: {}", quoted_line(&missing.to_string()))));
+        head.extend(missing.iter().map(|missing| format!("not known: {missing}")));
         let left_out = self.draft.heads.remove(&main_file()).unwrap_or_default();
         head.extend(left_out);
         self.draft.heads.insert(main_file(), head);
@@ -146,8 +146,4 @@ fn principal(name: &str, field: &str, notes: &mut Vec<String>) -> bool {
         notes.push(format!("{field}: `{}` is left out, it is no service principal", quoted(name)));
     }
     fits
-}
-
-fn quoted_line(text: &str) -> String {
-    text.chars().take(300).collect()
 }
