@@ -90,8 +90,7 @@ async fn carry_out(
     let reporter = Reporter::new(std::io::stderr().is_terminal(), planned.plan.changes.len());
     let who = terminal.who();
     let progress = |progress: &crate::apply::Progress<'_>| reporter.told(progress);
-    let control =
-        Control { stop: interrupted(), progress: &progress, clock: &Timestamp::now, ledger, who: &who };
+    let control = Control { stop: interrupted(), progress: &progress, clock: &Timestamp::now, ledger, who: &who };
     let shown = planned.clone();
     let report = pass::apply_plan(&door, &setting.desired, planned, &mut memory, &setting.options, control).await;
     reporter.finish();
@@ -113,7 +112,9 @@ async fn carry_out(
 
 fn refused(error: ApplyError) -> Failure {
     match error {
-        ApplyError::Observes => Failure::new(error.to_string(), "set `spec.mode: Enforce` in the Organization to let bylaw write"),
+        ApplyError::Observes => {
+            Failure::new(error.to_string(), "set `spec.mode: Enforce` in the Organization to let bylaw write")
+        }
         ApplyError::Suspended => Failure::new(error.to_string(), "take `spec.suspend` out of the Organization"),
         ApplyError::Lease(error) => error.into(),
     }
@@ -161,7 +162,11 @@ fn confirmed(made: &Made, out: &mut dyn Write) -> Result<bool, Failure> {
         ));
     }
     let changes = made.planned.plan.changes.len();
-    write!(out, "\nMake {} in AWS? Only `yes` does: ", if changes == 1 { "this change".into() } else { format!("these {changes} changes") })?;
+    write!(
+        out,
+        "\nMake {} in AWS? Only `yes` does: ",
+        if changes == 1 { "this change".into() } else { format!("these {changes} changes") }
+    )?;
     out.flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

@@ -241,6 +241,9 @@ pub struct Import {
     /// Read this snapshot instead of AWS.
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
+    /// Name of the Organization object; left out: the one that bylaw's tags name, else `main`.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Overwrite files.
     #[arg(long)]
     pub force: bool,

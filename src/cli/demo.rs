@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::door::{self, Door};
 use super::failure::Failure;
 use super::show::{self, Context};
-use super::load;
+use super::{load, tree};
 use crate::apply::Control;
 use crate::apply::ledger::NoLedger;
 use crate::aws::Request;
@@ -39,7 +39,8 @@ pub async fn run(colour: bool, out: &mut dyn Write) -> Result<u8, Failure> {
     let management = desired.organization.spec.management_account.clone();
     let options = World { management: Some(management), creation_delay: Duration::ZERO, ..World::default() };
     let world = std::sync::Arc::new(Offline::new(options));
-    let mut story = Story { world: world.clone(), door: door::memory(Box::new(world)), memory: Memory::default(), colour, out };
+    let mut story =
+        Story { world: world.clone(), door: door::memory(Box::new(world)), memory: Memory::default(), colour, out };
 
     story.chapter(1, "An organization with nothing in it, and manifests that say what it should be")?;
     story.says("$ bylaw plan -f examples/data-science")?;
@@ -84,7 +85,16 @@ fn declared(files: &[(&str, &str)]) -> Result<Desired, Failure> {
 fn lockout() -> Result<Desired, Failure> {
     let edited: Vec<(&str, String)> = EXAMPLE
         .iter()
-        .map(|(file, text)| (*file, if file.ends_with("policies.yaml") { text.replacen("    Statement:\n", LOCKOUT, 1) } else { (*text).to_owned() }))
+        .map(|(file, text)| {
+            (
+                *file,
+                if file.ends_with("policies.yaml") {
+                    text.replacen("    Statement:\n", LOCKOUT, 1)
+                } else {
+                    (*text).to_owned()
+                },
+            )
+        })
         .collect();
     let edited: Vec<(&str, &str)> = edited.iter().map(|(file, text)| (*file, text.as_str())).collect();
     declared(&edited)
@@ -136,14 +146,12 @@ impl Story<'_> {
 
     async fn apply(&mut self, desired: &Desired, planned: Planned) -> Result<bool, Failure> {
         let (_never, stop) = watch::channel(false);
-        let control =
-            Control { stop, progress: &|_| {}, clock: &Timestamp::now, ledger: &NoLedger, who: "bylaw-demo" };
+        let control = Control { stop, progress: &|_| {}, clock: &Timestamp::now, ledger: &NoLedger, who: "bylaw-demo" };
         let shown = planned.clone();
         let options = Options::default();
-        let report =
-            pass::apply_plan(&self.door, desired, planned, &mut self.memory, &options, control).await.map_err(|error| {
-                Failure { message: error.to_string(), help: None }
-            })?;
+        let report = pass::apply_plan(&self.door, desired, planned, &mut self.memory, &options, control)
+            .await
+            .map_err(|error| Failure { message: error.to_string(), help: None })?;
         show::result::text(&report, &shown, desired, self.colour, self.out)?;
         Ok(show::result::converged(&report))
     }
@@ -155,14 +163,16 @@ impl Story<'_> {
 
     async fn tree(&mut self) -> Result<(), Failure> {
         let observed = self.observed().await?;
-        let _ = &observed;
+        let options = tree::Options { colour: self.colour, ..tree::Options::default() };
+        tree::run(&observed, &options, self.out)?;
         Ok(())
     }
 
     /// Detaches, moves and edits as a person in a hurry would.
     fn carelessness(&mut self) -> Result<(), Failure> {
         let state = self.world.state();
-        let policy = |name: &str| state.policies().iter().find(|(_, policy)| policy.name == name).map(|(id, _)| id.clone());
+        let policy =
+            |name: &str| state.policies().iter().find(|(_, policy)| policy.name == name).map(|(id, _)| id.clone());
         let account = state.accounts().iter().find(|(_, account)| account.name == "data-science-production");
         let found = policy("production-deployments").zip(policy("sagemaker-baseline")).zip(account);
         let Some(((locked, baseline), (account, place))) = found else {
@@ -172,7 +182,12 @@ impl Story<'_> {
         let detached: Vec<NodeId> = state.targets(&locked).into_iter().collect();
         let mut acts: Vec<(String, Request)> = detached
             .into_iter()
-            .map(|target| ("detaches `production-deployments` from PRODUCTION, to get a deployment through".to_owned(), detach(&locked, target)))
+            .map(|target| {
+                (
+                    "detaches `production-deployments` from PRODUCTION, to get a deployment through".to_owned(),
+                    detach(&locked, target),
+                )
+            })
             .collect();
         acts.push((
             "moves the production account to the root, to see whether that helps".into(),

@@ -118,7 +118,10 @@ pub fn rehearsal(observed: &Observed) -> Offline {
 /// The file cannot be read, or is no snapshot.
 pub fn snapshot_file(path: &Path) -> Result<Observed, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(format!("`{}` cannot be read: {error}", path.display()), "`bylaw snapshot -o FILE` writes a snapshot")
+        Failure::new(
+            format!("`{}` cannot be read: {error}", path.display()),
+            "`bylaw snapshot -o FILE` writes a snapshot",
+        )
     })?;
     snapshot::from_json(&text).map_err(|error| {
         Failure::new(format!("`{}`: {error}", path.display()), "`bylaw snapshot -o FILE` writes a snapshot")
@@ -132,7 +135,10 @@ impl From<crate::apply::lease::LeaseError> for Failure {
             crate::apply::lease::LeaseError::Aws(error) => AwsError::into(error),
             held @ crate::apply::lease::LeaseError::Held { .. } => Self::new(
                 held.to_string(),
-                format!("wait for it to end; if it died, its lease runs out by itself (tag `{}` on the root)", crate::names::TAG_LEASE),
+                format!(
+                    "wait for it to end; if it died, its lease runs out by itself (tag `{}` on the root)",
+                    crate::names::TAG_LEASE
+                ),
             ),
         }
     }

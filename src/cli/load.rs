@@ -15,7 +15,10 @@ use super::{diagnostics, sources};
 /// No `-f`, or manifests with errors.
 pub fn manifests(asked: &Manifests, colour: bool, err: &mut dyn Write) -> Result<(Desired, Vec<Source>), Failure> {
     if asked.files.is_empty() {
-        return Err(Failure::new("no manifests were named", "name files or directories with `-f`, or `-f -` for standard input"));
+        return Err(Failure::new(
+            "no manifests were named",
+            "name files or directories with `-f`, or `-f -` for standard input",
+        ));
     }
     let (sources, unread) = sources::load(&asked.files, &mut std::io::stdin().lock());
     let desired = desired(&sources, unread, asked.organization.as_deref(), colour, err)?;

@@ -11,12 +11,16 @@ pub mod docs;
 pub mod door;
 pub mod failure;
 pub mod iam_policy;
+pub mod import;
 pub mod load;
+pub mod look;
 pub mod plan;
 pub mod show;
+pub mod snapshot;
 pub mod sources;
 pub mod store;
 pub mod terminal;
+pub mod tree;
 pub mod validate;
 
 use std::ffi::OsString;
@@ -93,7 +97,9 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         }
         Command::Plan(asked) => waiting(plan::run(asked, terminal, out)),
         Command::Apply(asked) => waiting(apply::run(asked, terminal, out)),
-        Command::Snapshot(_) | Command::Import(_) | Command::Tree(_) => Ok(1),
+        Command::Snapshot(asked) => waiting(look::snapshot(asked, terminal, out)),
+        Command::Import(asked) => waiting(look::import(asked, terminal, out)),
+        Command::Tree(asked) => waiting(look::tree(asked, terminal, out)),
         Command::Demo => waiting(demo::run(terminal.out_colour, out)),
     }
 }

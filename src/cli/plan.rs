@@ -83,11 +83,11 @@ impl Setting<'_> {
         let previous = if self.aws.fresh { None } else { store.snapshot() };
         let memory = store.memory();
         let reading = terminal.reading(&door);
-        let planned =
-            pass::plan(&door, &self.desired, previous.as_ref(), &memory, &self.options, &Timestamp::now);
+        let planned = pass::plan(&door, &self.desired, previous.as_ref(), &memory, &self.options, &Timestamp::now);
         let planned = reading.watch(planned).await?;
         if let Err(error) = store.keep_snapshot(&planned.observed) {
-            terminal.warn(&format!("the snapshot of this pass could not be kept, so the next reads everything: {error}"));
+            terminal
+                .warn(&format!("the snapshot of this pass could not be kept, so the next reads everything: {error}"));
         }
         let context = Context { calls: door.tally().calls, ..self.context(&planned) };
         Ok(Made { planned, door, memory, store: Some(store), context })
@@ -130,8 +130,9 @@ pub async fn run(asked: &args::Plan, terminal: &Terminal, out: &mut dyn Write) -
     }
     if let Some(path) = &asked.out {
         let text = format!("{:#}\n", show::json::plan(planned, desired, context, Some(saved())));
-        std::fs::write(path, text)
-            .map_err(|error| Failure::new(format!("`{}` cannot be written: {error}", path.display()), "check the path"))?;
+        std::fs::write(path, text).map_err(|error| {
+            Failure::new(format!("`{}` cannot be written: {error}", path.display()), "check the path")
+        })?;
     }
     Ok(if planned.plan.is_empty() { 0 } else { 2 })
 }

@@ -36,7 +36,10 @@ impl Store {
     /// None of the variables is set, `HOME` neither.
     pub fn of(management: &AccountId) -> Result<Self, Failure> {
         let homeless = || {
-            Failure::new("there is no place for the cache and the audit log", "set `HOME`, or `BYLAW_CACHE_DIR` and `BYLAW_STATE_DIR`")
+            Failure::new(
+                "there is no place for the cache and the audit log",
+                "set `HOME`, or `BYLAW_CACHE_DIR` and `BYLAW_STATE_DIR`",
+            )
         };
         let organization = Path::new("organizations").join(management.as_str());
         Ok(Self {
@@ -136,6 +139,8 @@ impl Ledger for Journal {
         let mut line = serde_json::to_vec(entry).map_err(|error| error.to_string())?;
         line.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&line).and_then(|()| file.sync_data()).map_err(|error| format!("`{}`: {error}", self.path.display()))
+        file.write_all(&line)
+            .and_then(|()| file.sync_data())
+            .map_err(|error| format!("`{}`: {error}", self.path.display()))
     }
 }

@@ -325,8 +325,12 @@ impl<'a> Build<'a> {
             }
         }
         let delegation_policy = spec.delegation_policy.as_ref().and_then(|value| {
-            let (document, issues) =
-                content::document(manifest, "spec.delegationPolicy", &PolicyType::new(crate::policy::statement::DELEGATION_POLICY), value);
+            let (document, issues) = content::document(
+                manifest,
+                "spec.delegationPolicy",
+                &PolicyType::new(crate::policy::statement::DELEGATION_POLICY),
+                value,
+            );
             self.issues.extend(issues);
             let document = document?;
             let count = document.characters();

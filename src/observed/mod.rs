@@ -3,10 +3,9 @@
 //! Architecture invariant: nothing here knows what is wanted, and a part that was not read is never taken for empty.
 
 mod draft;
+pub mod missing;
 pub mod model;
 pub mod read;
-
-pub mod missing;
 pub mod snapshot;
 
 pub use model::{Account, Gap, Observed, Part, Policy, Root, Scope, Unit};

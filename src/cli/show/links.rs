@@ -187,7 +187,10 @@ impl<'a> Links<'a> {
         let above: Vec<NodeRef> = self.chain(target).into_iter().skip(1).collect();
         let attached = self.attached_of.get(&same).map(Vec::as_slice).unwrap_or_default();
         if let Some((id, node)) = attached.iter().find(|(_, node)| above.contains(node)) {
-            return format!("the same policy is attached above before, at {} (#{id}): it never lets go", self.names.node(node).label());
+            return format!(
+                "the same policy is attached above before, at {} (#{id}): it never lets go",
+                self.names.node(node).label()
+            );
         }
         let targets = self.names.observed.policies.get(policy).and_then(|policy| policy.targets.get());
         let stays = |node: &&NodeRef| {
@@ -199,7 +202,8 @@ impl<'a> Links<'a> {
             return format!("the same policy stays attached above, at {}", self.names.node(node).label());
         }
         let candidates = attached.iter().take(MOST_LOOKED_AT);
-        let below: Vec<u32> = candidates.filter(|(_, node)| self.chain(node).contains(target)).map(|(id, _)| *id).collect();
+        let below: Vec<u32> =
+            candidates.filter(|(_, node)| self.chain(node).contains(target)).map(|(id, _)| *id).collect();
         if !below.is_empty() {
             return format!("the same policy is attached below before ({}): both hold in between", ids(&below));
         }

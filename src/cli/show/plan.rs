@@ -369,7 +369,8 @@ pub(super) fn effort<State>(plan: &Plan<State>) -> String {
     let (reads, writes) = estimate::calls(plan);
     let sum = |calls: &estimate::Calls| usize::try_from(calls.values().sum::<u64>()).unwrap_or(usize::MAX);
     let (reads, writes) = (sum(&reads), sum(&writes));
-    let accounts = plan.changes.iter().filter(|change| matches!(change.action, crate::plan::Action::CreateAccount { .. }));
+    let accounts =
+        plan.changes.iter().filter(|change| matches!(change.action, crate::plan::Action::CreateAccount { .. }));
     let births = match accounts.count() {
         0 => "",
         _ => ", and the minutes in which AWS sets up new accounts",

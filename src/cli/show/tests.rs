@@ -140,7 +140,11 @@ async fn goldens_of_the_data_science_example() {
     all_forms("empty", &planned, &desired, &stage.context(&planned));
 
     // Past `maxAffected`: the edit of the policy on the parent.
-    let wider = edited(&sources, "ml.t3.*, ml.m5.*, ml.c5.*]\n      - Sid: StudioTypes", "ml.t3.*, ml.m6i.*]\n      - Sid: StudioTypes");
+    let wider = edited(
+        &sources,
+        "ml.t3.*, ml.m5.*, ml.c5.*]\n      - Sid: StudioTypes",
+        "ml.t3.*, ml.m6i.*]\n      - Sid: StudioTypes",
+    );
     let planned = stage.plan(&wider).await;
     all_forms("refused", &planned, &wider, &stage.context(&planned));
 

@@ -118,10 +118,16 @@ mod tests {
         assert_eq!(count(2_000, "policy"), "2,000 policies");
         assert_eq!(count(0, "account"), "0 accounts");
         assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!([about(0), about(24), about(121), about(7_800)], ["a second or two", "about 24 s", "about 3 min", "about 2 h 10 min"]);
+        assert_eq!(
+            [about(0), about(24), about(121), about(7_800)],
+            ["a second or two", "about 24 s", "about 3 min", "about 2 h 10 min"]
+        );
         let then = Timestamp::UNIX_EPOCH;
         let after = |seconds| age(then, then + SignedDuration::from_secs(seconds));
-        assert_eq!([after(-5), after(59), after(3_600), after(7_200), after(200_000)], ["just now", "just now", "60 min ago", "2 h ago", "2 days ago"]);
+        assert_eq!(
+            [after(-5), after(59), after(3_600), after(7_200), after(200_000)],
+            ["just now", "just now", "60 min ago", "2 h ago", "2 days ago"]
+        );
     }
 
     #[test]

@@ -1,0 +1,278 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::{ImportError, Options, manifests, run};
+use crate::aws::offline::{Offline, Options as World, State};
+use crate::aws::port::{AccountState, Contact, ContactKind, PolicyTypeStatus};
+use crate::cli::snapshot;
+use crate::desired::{Desired, Severity, Source, build, read};
+use crate::names::{AccountId, NodeId, PolicyId, PolicyType, TAG_HOLD, TAG_RESOURCE, Tags};
+use crate::observed::snapshot::{from_json, to_json};
+use crate::observed::{Observed, Part};
+use crate::pass;
+use crate::plan::Memory;
+use k8s_openapi::jiff::Timestamp;
+
+const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+fn clock() -> Timestamp {
+    NOW
+}
+
+async fn observe(world: &Offline) -> Observed {
+    snapshot::observe(world, &clock).await.unwrap()
+}
+
+fn desired(files: &[(PathBuf, String)]) -> Desired {
+    let sources: Vec<Source> = files
+        .iter()
+        .map(|(path, text)| Source { file: path.display().to_string().into(), bytes: text.clone().into_bytes() })
+        .collect();
+    let (manifests, issues) = read(&sources);
+    assert!(issues.iter().all(|issue| issue.severity != Severity::Error), "{issues:#?}\n{files:#?}");
+    let (desired, issues) = build(manifests, None);
+    assert!(issues.iter().all(|issue| issue.severity != Severity::Error), "{issues:#?}\n{files:#?}");
+    desired.unwrap()
+}
+
+/// Imports, plans the import over the port as `plan` does, and holds it to: nothing to do, nothing written.
+async fn holds(world: &Offline) -> Vec<(PathBuf, String)> {
+    let observed = observe(world).await;
+    let files = manifests(&observed, &Options::default()).unwrap();
+    let desired = desired(&files);
+    let options = pass::Options::default();
+    let planned = pass::plan(world, &desired, None, &Memory::default(), &options, &clock).await.unwrap();
+    let plan = planned.plan;
+    assert!(plan.is_empty(), "{:#?} {:#?}\n{files:#?}", plan.changes, plan.refusals);
+    assert!(plan.drift.is_empty(), "{:#?}", plan.drift);
+    assert_eq!(world.writes(), 0);
+    let again = manifests(&from_json(&to_json(&observed)).unwrap(), &Options::default()).unwrap();
+    assert_eq!(files, again, "the same bytes a second time, and from the snapshot");
+    files
+}
+
+fn text(files: &[(PathBuf, String)]) -> String {
+    files.iter().map(|(path, text)| format!("=== {}\n{text}", path.display())).collect()
+}
+
+fn edit(world: &Offline, change: impl FnOnce(&mut Observed)) -> Offline {
+    let mut observed = world.with(|state| state.to_observed(NOW));
+    change(&mut observed);
+    Offline::from_observed(&observed, World::default())
+}
+
+fn known<T>(value: T) -> Part<T> {
+    Part::known(value, NOW)
+}
+
+const TYPES: [&str; 5] =
+    ["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY", "TAG_POLICY", "BACKUP_POLICY", "AISERVICES_OPT_OUT_POLICY"];
+
+const CONTENTS: [(usize, &str); 9] = [
+    (
+        0,
+        r#"{"Version":"2012-10-17","Statement":[{"Sid":"DenyLeave","Effect":"Deny","Action":"organizations:LeaveOrganization","Resource":"*"}]}"#,
+    ),
+    (
+        0,
+        "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": {\"Effect\": \"Deny\", \"Action\": [\"ec2:*\", \"s3:*\"], \"Resource\": [\"*\"],\n    \"Condition\": {\"Bool\": {\"aws:MultiFactorAuthPresent\": false}, \"NumericLessThan\": {\"s3:max-keys\": 10}}}\n}",
+    ),
+    (
+        0,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":["iam:*"],"Resource":"*","Condition":{"StringNotEquals":{"aws:RequestedRegion":["no","on","1e3","0123","~","null"," ","a: b","-#x"]}}}]}"#,
+    ),
+    (0, r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#),
+    (0, "not json at all"),
+    (
+        1,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*","Condition":{"NumericEquals":{"s3:max-keys":1.5}}}]}"#,
+    ),
+    (2, r#"{"tags":{"cost":{"tag_key":{"@@assign":"Cost"},"tag_value":{"@@assign":["100","yes","0o7","1:30"]}}}}"#),
+    (
+        3,
+        r#"{"plans":{"daily":{"regions":{"@@assign":["eu-west-1"]},"rules":{"r":{"schedule_expression":{"@@assign":"cron(0 5 ? * * *)"},"target_backup_vault_name":{"@@assign":"v"}}},"selections":{"tags":{"t":{"iam_role_arn":{"@@assign":"arn:aws:iam::$account:role/x"},"tag_key":{"@@assign":"k"},"tag_value":{"@@assign":["v"]}}}}}}}"#,
+    ),
+    (4, r#"{"services":{"default":{"opt_out_policy":{"@@assign":"optOut"}}}}"#),
+];
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => proptest::sample::select(vec![
+            "Staging", "Production", "Data Science", "data_science", "NO", "null", "~", "0123", "1e3", "12:30", "organization",
+            "accounts", "con", "日本語", "Ünïcode", " led", "trail ", "a: b", "# hash", "- dash", "'quote'", "\"dq\"", "back\\slash",
+            "{}", "[x]", "*", "&a", "!t", "%p", "@at", "`tick`", "a\tb", "line\nbreak", "nel\u{85}", "ls\u{2028}", "\u{202e}rtl",
+            "yes", "0x1F", ".5", "_1", "=", "<<", "a #b", "true", "é", "🦀", "---", "...", "?", "? a", ":", "a:", "|", ">", "x*",
+        ]).prop_map(str::to_owned),
+        1 => "[a-zA-Z0-9 _-]{1,20}",
+        1 => "\\PC{1,12}",
+        1 => any::<String>().prop_map(|s| s.chars().take(130).collect::<String>()).prop_filter("AWS wants a name", |s| !s.is_empty()),
+    ]
+}
+
+fn tags() -> impl Strategy<Value = Tags> {
+    let pair = (
+        prop_oneof![
+            proptest::sample::select(vec![
+                "owner",
+                "no",
+                "0123",
+                "aws:x",
+                "bylaw.dev/x",
+                "AWS:y",
+                "k k",
+                " ",
+                "a\u{1f}",
+                "ключ",
+                TAG_HOLD
+            ])
+            .prop_map(str::to_owned),
+            "[a-z]{1,8}",
+        ],
+        prop_oneof![name(), Just(String::new())],
+    );
+    prop_oneof![
+        20 => proptest::collection::btree_map(pair.0.clone(), pair.1.clone(), 0..5).boxed(),
+        1 => Just((0..49).map(|i| (format!("k{i}"), "v".to_owned())).collect::<Tags>()).boxed(),
+    ]
+}
+
+#[derive(Debug, Clone)]
+struct Recipe {
+    units: Vec<(Index, String, Tags)>,
+    accounts: Vec<(Index, String, Tags, u8)>,
+    policies: Vec<(Index, String, String, Tags, Vec<Index>)>,
+    bare: Vec<Index>,
+    types: u8,
+    services: bool,
+    claims: Vec<(Index, Index)>,
+}
+
+fn recipe() -> impl Strategy<Value = Recipe> {
+    (
+        proptest::collection::vec((any::<Index>(), name(), tags()), 0..10),
+        proptest::collection::vec((any::<Index>(), name(), tags(), 0..12_u8), 0..12),
+        proptest::collection::vec(
+            (
+                any::<Index>(),
+                name(),
+                prop_oneof![name(), Just(String::new())],
+                tags(),
+                proptest::collection::vec(any::<Index>(), 0..4),
+            ),
+            0..8,
+        ),
+        proptest::collection::vec(any::<Index>(), 0..3),
+        any::<u8>(),
+        any::<bool>(),
+        proptest::collection::vec((any::<Index>(), any::<Index>()), 0..3),
+    )
+        .prop_map(|(units, accounts, policies, bare, types, services, claims)| Recipe {
+            units,
+            accounts,
+            policies,
+            bare,
+            types,
+            services,
+            claims,
+        })
+}
+
+/// The organization of a recipe, as AWS could hold it.
+fn cook(recipe: &Recipe) -> Offline {
+    let world = Offline::new(World::default());
+    let mut observed = world.with(|state| {
+        for (index, kind) in TYPES.iter().enumerate() {
+            if recipe.types & (1 << index) != 0 {
+                state.root.policy_types.insert(PolicyType::new(kind), PolicyTypeStatus::Enabled);
+            }
+        }
+        let root = state.root_node();
+        let mut parents: Vec<(NodeId, usize)> = vec![(root.clone(), 0)];
+        for (at, name, _) in &recipe.units {
+            let (parent, depth) = parents[at.index(parents.len())].clone();
+            if depth < 5 && state.unit_named(&parent, name).is_none() {
+                let id = state.add_unit(&parent, name);
+                parents.push((NodeId::Unit(id), depth + 1));
+            }
+        }
+        for (n, (at, name, _, _)) in recipe.accounts.iter().enumerate() {
+            state.add_account(&parents[at.index(parents.len())].0, name, &format!("a{n}@example.com"));
+        }
+        for (at, name, ..) in &recipe.policies {
+            let (kind, content) = CONTENTS[at.index(CONTENTS.len())];
+            let kind = PolicyType::new(TYPES[kind]);
+            if state.policy_named(&kind, name).is_none() {
+                state.add_policy(&kind, name, content);
+            }
+        }
+        state.to_observed(NOW)
+    });
+    let management = observed.organization.management_account.clone();
+    let mut recipes = recipe.units.iter();
+    for (unit, (_, _, tags)) in observed.units.values_mut().zip(&mut recipes) {
+        unit.tags = known(tags.clone());
+    }
+    let members = observed.accounts.iter_mut().filter(|(id, _)| **id != management);
+    for ((_, account), (_, _, tags, dice)) in members.zip(&recipe.accounts) {
+        account.tags = known(tags.clone());
+        account.state = match dice {
+            0 => AccountState::Suspended,
+            1 => AccountState::PendingActivation,
+            2 => AccountState::Closed,
+            _ => AccountState::Active,
+        };
+        if *dice >= 9 {
+            let phone = if *dice == 9 { "x".repeat(40) } else { "+1 0".to_owned() };
+            let contact = Contact { name: "no".into(), title: "a: b".into(), email: "s@example.com".into(), phone };
+            account.contacts.insert(ContactKind::Security, known(Some(contact)));
+        }
+    }
+    let mut nodes: Vec<NodeId> = vec![observed.root_node()];
+    nodes.extend(observed.units.keys().cloned().map(NodeId::Unit));
+    nodes.extend(observed.accounts.keys().cloned().map(NodeId::Account));
+    let on = observed.root.policy_types.clone();
+    let own = observed.policies.values_mut().filter(|policy| !policy.aws_managed);
+    for (policy, (_, _, description, tags, at)) in own.zip(&recipe.policies) {
+        policy.description = description.clone();
+        policy.tags = known(tags.clone());
+        let targets = at.iter().map(|at| nodes[at.index(nodes.len())].clone());
+        policy.targets = known(if on.contains_key(&policy.kind) { targets.collect() } else { Default::default() });
+    }
+    let full: PolicyId = "p-FullAWSAccess".parse().unwrap();
+    if let Some(targets) = observed.policies.get_mut(&full).and_then(|policy| policy.targets.get_mut()) {
+        for at in &recipe.bare {
+            targets.remove(&nodes[at.index(nodes.len())]);
+        }
+    }
+    // Objects that an earlier bylaw kept; some claim the same name.
+    for (at, name) in &recipe.claims {
+        let names = ["security", "staging", "a.b", "data-science"];
+        let name = names[name.index(names.len())];
+        if let Some(unit) = (!observed.units.is_empty()).then(|| at.index(observed.units.len())) {
+            let unit = observed.units.values_mut().nth(unit).unwrap();
+            unit.tags.get_mut().unwrap().insert(TAG_RESOURCE.into(), format!("OrganizationalUnit/{name}"));
+        }
+    }
+    if recipe.services {
+        observed.services = known(["account.amazonaws.com".to_owned(), "ram.amazonaws.com".to_owned()].into());
+        observed.administrators = known(
+            observed.accounts.keys().take(3).map(|id| (id.clone(), ["ram.amazonaws.com".to_owned()].into())).collect(),
+        );
+        observed.delegation_policy = known(Some(
+            r#"{"Version":"2012-10-17","Statement":[{"Sid":"D","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},"Action":"organizations:Describe*","Resource":"*"}]}"#.into(),
+        ));
+    }
+    Offline::from_observed(&observed, World::default())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #[test]
+    fn any_organization_imports_to_manifests_that_plan_nothing(recipe in recipe()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(holds(&cook(&recipe)));
+    }
+}
