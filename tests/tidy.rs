@@ -34,7 +34,7 @@ const ROOMS: &[Room] = &[
     room("quarantine", &["names", "policy", "api", "aws", "observed", "desired", "guardrails", "inventory"], false),
     room("gate", &["names", "policy", "api", "aws", "observed", "desired", "plan", "inventory", "quarantine"], true),
     room("process", &["names"], false),
-    room("engine", &["*"], false),
+    room("pass", &["names", "policy", "api", "aws", "observed", "desired", "plan", "apply"], false),
     room("controller", &["*"], false),
     room("cli", &["*"], false),
 ];
