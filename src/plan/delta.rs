@@ -53,7 +53,7 @@ pub fn propose(
     delta.removed(options.prune);
     let mut changes = delta.changes;
     // A stable sort: within a stage the order in which the changes were found stays, and parents were found first.
-    changes.sort_by_key(|change| change.stage);
+    changes.sort_by_cached_key(|change| (change.stage, step_of_birth(change)));
     for (change, id) in changes.iter_mut().zip(1..) {
         change.id = id;
     }
@@ -67,6 +67,23 @@ pub fn propose(
         state: PhantomData,
     };
     (plan, binding)
+}
+
+/// Place of a change in the life of a new account: whose, and which step. Nothing for all others.
+fn step_of_birth(change: &Change) -> Option<(Box<str>, u8)> {
+    let of = |node: &NodeRef, step: u8| match node {
+        NodeRef::New(NodeKey::Account(key)) => Some((key.clone(), step)),
+        _ => None,
+    };
+    match &change.action {
+        Action::CreateAccount { key, .. } => Some((key.clone(), 0)),
+        Action::Attach { target, .. } => of(target, 1),
+        Action::MoveAccount { account, .. } => of(account, 2),
+        Action::Detach { target, .. } => of(target, 3),
+        Action::PutContact { account, .. } => of(account, 4),
+        Action::RegisterAdministrator { account, .. } => of(account, 5),
+        _ => None,
+    }
 }
 
 struct Delta<'a> {
