@@ -137,7 +137,10 @@ mod tests {
 
     #[test]
     fn markup_is_text() {
-        assert_eq!(markup("`a|b` <img> @team #1"), "<code>a&#124;b</code> &#60;img&#62; &#64;&#8203;team &#35;&#8203;1");
+        assert_eq!(
+            markup("`a|b` <img> @team #1"),
+            "<code>a&#124;b</code> &#60;img&#62; &#64;&#8203;team &#35;&#8203;1"
+        );
         assert_eq!(markup("one ` only"), "one &#96; only");
         assert!(!markup("http://x www.y a@b.c GH-1").contains("://"));
         assert!(fenced("diff", &["```".into(), "`````x".into()]).starts_with("``````diff\n"));

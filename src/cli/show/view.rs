@@ -311,11 +311,7 @@ fn item<'a>(change: &'a Change, names: &Names<'_>, links: &Links<'_>) -> Item<'a
             let to = names.node(to);
             item.what = format!("move {} from {} to {}", label(&item.target), label(&item.from), to.label());
             let place = |of: &Reference| if of.kind == "root" { "root".to_owned() } else { of.name.clone() };
-            item.fields = vec![Field {
-                field: "parent".into(),
-                from: item.from.as_ref().map(place),
-                to: place(&to),
-            }];
+            item.fields = vec![Field { field: "parent".into(), from: item.from.as_ref().map(place), to: place(&to) }];
         }
         Action::Tag { resource, set, before } => {
             item.action = "tag";
@@ -326,7 +322,11 @@ fn item<'a>(change: &'a Change, names: &Names<'_>, links: &Links<'_>) -> Item<'a
             item.what = format!("tag {}{}", label(&item.target), label(&item.policy));
             item.fields = set
                 .iter()
-                .map(|(name, to)| Field { field: format!("tag {name}"), from: before.get(name).cloned(), to: to.clone() })
+                .map(|(name, to)| Field {
+                    field: format!("tag {name}"),
+                    from: before.get(name).cloned(),
+                    to: to.clone(),
+                })
                 .collect();
         }
         Action::PutContact { account, kind, contact, before } => {

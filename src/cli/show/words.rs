@@ -9,10 +9,10 @@ pub(super) fn stage(stage: Stage) -> &'static str {
     match stage {
         Stage::Enable => "Switch on policy types and trusted services",
         Stage::Units => "Create and rename OUs, parents first",
-        Stage::Policies => "Create policies, and change those that only get stricter",
+        Stage::Policies => "Create policies, and make policies stricter",
         Stage::Attach => "Attach policies, before anything is detached",
         Stage::Move => "Move accounts",
-        Stage::Narrow => "Change policies that allow more afterwards, now that all that guards is attached",
+        Stage::Narrow => "Change policies that lose a deny or allow more, now that everything that guards is in place",
         Stage::Detach => "Detach policies",
         Stage::Details => "Write tags, contacts, names and delegation",
         Stage::Accounts => "Create accounts, and set up each",
@@ -60,7 +60,7 @@ pub(super) fn because(reason: &Reason, verb: Verb) -> &'static str {
         (Reason::Differs, Verb::Enable) => "declared, and off in AWS",
         (Reason::Differs, Verb::Move) => "declared elsewhere",
         (Reason::Differs, Verb::Tag) => "declared otherwise",
-        (Reason::Missing, Verb::Move | Verb::Update) => "belongs to the new account",
+        (Reason::Missing, Verb::Move | Verb::Update) => "part of the new account",
         _ => reason.because(),
     }
 }
@@ -118,10 +118,16 @@ mod tests {
         assert_eq!(count(2_000, "policy"), "2,000 policies");
         assert_eq!(count(0, "account"), "0 accounts");
         assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!([about(0), about(24), about(121), about(7_800)], ["a second or two", "about 24 s", "about 3 min", "about 2 h 10 min"]);
+        assert_eq!(
+            [about(0), about(24), about(121), about(7_800)],
+            ["a second or two", "about 24 s", "about 3 min", "about 2 h 10 min"]
+        );
         let then = Timestamp::UNIX_EPOCH;
         let after = |seconds| age(then, then + SignedDuration::from_secs(seconds));
-        assert_eq!([after(-5), after(59), after(3_600), after(7_200), after(200_000)], ["just now", "just now", "60 min ago", "2 h ago", "2 days ago"]);
+        assert_eq!(
+            [after(-5), after(59), after(3_600), after(7_200), after(200_000)],
+            ["just now", "just now", "60 min ago", "2 h ago", "2 days ago"]
+        );
     }
 
     #[test]
