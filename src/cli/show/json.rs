@@ -73,7 +73,7 @@ pub struct Organization {
     pub policies: usize,
     /// Time of the oldest part that was read (RFC 3339).
     pub oldest_part: String,
-    /// `mode: Observe`, or suspended: nothing is written.
+    /// Whether `apply` writes: not with `mode: Observe`, and not while the Organization is suspended.
     pub writes: bool,
 }
 
@@ -288,6 +288,8 @@ pub struct OutcomeOutput {
     pub remedy: Option<String>,
     /// AWS's request id, for a support case.
     pub request_id: Option<String>,
+    /// Id of the account that was made; null for other changes.
+    pub account: Option<String>,
 }
 
 /// What is left to do.
@@ -401,6 +403,7 @@ pub fn report(report: &Report, planned: &Planned, desired: &Desired, context: &C
     let words: BTreeMap<u32, &str> = view.items.iter().map(|item| (item.change.id, item.what.as_str())).collect();
     let mut summary: BTreeMap<String, usize> = BTreeMap::new();
     let mut outcomes = vec![];
+    let made = result::made(report);
     for (change, outcome) in &report.applied.outcomes {
         let told = result::tell(outcome);
         *summary.entry(told.name.to_owned()).or_default() += 1;
@@ -413,6 +416,7 @@ pub fn report(report: &Report, planned: &Planned, desired: &Desired, context: &C
             message: told.message,
             remedy: told.remedy,
             request_id: told.request_id,
+            account: made.get(&change.id).map(ToString::to_string),
         });
     }
     let output = ApplyOutput {

@@ -1,7 +1,7 @@
 //! A plan as a comment of a pull request.
 //!
-//! What matters most comes first, since a comment is cut at [`MAX_CHARACTERS`]: counts, refusals, drift, then the changes
-//! by step with their details folded in. Everything that somebody else supplied goes through [`markup`] or [`fenced`].
+//! What matters most comes first, since a comment is cut at [`MAX_CHARACTERS`]: counts, what cannot be undone, refusals,
+//! drift, then the changes by step with their details folded in. Everything that somebody else supplied goes through [`markup`] or [`fenced`].
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,24 @@ const MOST_LINES: usize = 200;
 pub fn plan(planned: &Planned, desired: &Desired, context: &Context) -> String {
     let names = Names::new(desired, &planned.observed);
     let view = View::of(&planned.plan, &names);
-    let mut comment = Comment::default();
-    header(&mut comment, planned, desired, context);
-    refusals(&mut comment, &view);
-    drift(&mut comment, planned, &names);
-    steps(&mut comment, &view);
-    notes(&mut comment, planned, &names);
+    let write = |whole: bool| {
+        let mut comment = Comment::default();
+        header(&mut comment, planned, desired, context);
+        if !whole {
+            lost(&mut comment, &view);
+        }
+        refusals(&mut comment, &view);
+        drift(&mut comment, planned, &names);
+        steps(&mut comment, &view, whole);
+        notes(&mut comment, planned, &names);
+        if !whole {
+            view.items.iter().for_each(|item| folded(&mut comment, item, &names));
+        }
+        comment
+    };
+    let comment = write(true);
+    // Where not all fits, what cannot be undone comes first, and no change's details take the place of another change.
+    let comment = if comment.omitted.is_empty() { comment } else { write(false) };
     comment.finish(&planned.plan.hash())
 }
 
@@ -54,6 +66,11 @@ impl Comment {
         self.text.push_str(block);
         self.characters += characters;
         true
+    }
+
+    /// Not even a short block would fit: what follows need only be counted.
+    fn is_full(&self) -> bool {
+        self.characters + 200 > MAX_CHARACTERS - RESERVE
     }
 
     /// Adds rows below a head, as many as fit; the rest is counted as `what`.
@@ -141,6 +158,10 @@ fn refusals(comment: &mut Comment, view: &View<'_>) {
     comment.table("\n| rule | object | why | what to do | hash |\n|---|---|---|---|---|\n", rows, "refusals");
     for (refusal, items) in view.refusals.iter().filter(|(_, items)| !items.is_empty()) {
         let title = format!("{} held back by {}", words::count(items.len(), "change"), refusal.rule);
+        if comment.is_full() {
+            comment.omit("lists of what is held back", 1);
+            continue;
+        }
         let lines: Vec<String> = items.iter().flat_map(|item| lines(item, view.names)).collect();
         if !comment.push(&details(&title, &lines)) {
             comment.omit("lists of what is held back", 1);
@@ -183,7 +204,51 @@ fn drift(comment: &mut Comment, planned: &Planned, names: &Names<'_>) {
     }
 }
 
-fn steps(comment: &mut Comment, view: &View<'_>) {
+/// What cannot be undone, before all else.
+fn lost(comment: &mut Comment, view: &View<'_>) {
+    let items: Vec<&Item<'_>> = view.items.iter().filter(|item| item.change.action.is_destructive()).collect();
+    if items.is_empty() {
+        return;
+    }
+    comment.push(&format!("\n#### Cannot be undone ({})\n", items.len()));
+    let rows = items.iter().map(|item| row(item, view.names));
+    comment.table(HEAD_OF_CHANGES, rows, "changes that cannot be undone");
+}
+
+const HEAD_OF_CHANGES: &str = "\n| | | change | object | why | reach |\n|--:|---|---|---|---|---|\n";
+
+fn row(item: &Item<'_>, names: &Names<'_>) -> String {
+    let lost = if item.change.action.is_destructive() { " **(cannot be undone)**" } else { "" };
+    let between = item.between.as_deref().map(|text| format!("<br><sub>in between: {}</sub>", cell(text)));
+    format!(
+        "| {} | {} | {}{lost}{} | {} | {} | {} |\n",
+        item.change.id,
+        markup(&words::symbol(item.change.action.verb()).to_string()),
+        cell(&item.what),
+        between.unwrap_or_default(),
+        cell(&names.object(&item.change.object)),
+        cell(item.because),
+        cell(reach(item).as_deref().unwrap_or_default()),
+    )
+}
+
+/// The details of one change, folded in, where it has any.
+fn folded(comment: &mut Comment, item: &Item<'_>, names: &Names<'_>) {
+    if item.fields.is_empty() && item.statements.is_empty() {
+        return;
+    }
+    if comment.is_full() {
+        return comment.omit("details", 1);
+    }
+    let lines = lines(item, names);
+    // The first lines are those of the table.
+    let lines = lines.get(HEAD..).unwrap_or_default();
+    if !lines.is_empty() && !comment.push(&details(&format!("{} {}", item.change.id, item.what), lines)) {
+        comment.omit("details", 1);
+    }
+}
+
+fn steps(comment: &mut Comment, view: &View<'_>, with_details: bool) {
     let (mut at, mut step) = (0, 1);
     while let Some(first) = view.items.get(at) {
         let stage = first.change.stage;
@@ -194,30 +259,9 @@ fn steps(comment: &mut Comment, view: &View<'_>) {
             continue;
         }
         step += 1;
-        let rows = items.iter().map(|item| {
-            let lost = if item.change.action.is_destructive() { " **(cannot be undone)**" } else { "" };
-            let between = item.between.as_deref().map(|text| format!("<br><sub>in between: {}</sub>", cell(text)));
-            format!(
-                "| {} | {} | {}{lost}{} | {} | {} | {} |\n",
-                item.change.id,
-                markup(&words::symbol(item.change.action.verb()).to_string()),
-                cell(&item.what),
-                between.unwrap_or_default(),
-                cell(&view.names.object(&item.change.object)),
-                cell(item.because),
-                cell(reach(item).as_deref().unwrap_or_default()),
-            )
-        });
-        comment.table("\n| | | change | object | why | reach |\n|--:|---|---|---|---|---|\n", rows, "changes");
-        for item in items {
-            let lines = lines(item, view.names);
-            // The first lines are those of the table.
-            if lines.len() > HEAD
-                && !comment
-                    .push(&details(&format!("{} {}", item.change.id, item.what), lines.get(HEAD..).unwrap_or_default()))
-            {
-                comment.omit("details", 1);
-            }
+        comment.table(HEAD_OF_CHANGES, items.iter().map(|item| row(item, view.names)), "changes");
+        if with_details {
+            items.iter().for_each(|item| folded(comment, item, view.names));
         }
     }
 }
@@ -243,7 +287,7 @@ fn lines(item: &Item<'_>, names: &Names<'_>) -> Vec<String> {
         format!("  {} {} {}", item.change.id, words::symbol(item.change.action.verb()), item.what),
         format!("    {}: {}{reach}", names.object(&item.change.object), item.because),
     ];
-    for field in &item.fields {
+    for field in item.fields.iter().filter(|field| field.field != "parent") {
         if let Some(from) = &field.from {
             lines.push(format!("- {}: {from}", field.field));
         }

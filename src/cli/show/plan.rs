@@ -10,7 +10,7 @@ use crate::aws::buckets;
 use crate::desired::Desired;
 use crate::observed::{Observed, Scope};
 use crate::pass::Planned;
-use crate::plan::{Drift, Plan, Verb, estimate};
+use crate::plan::{Action, Drift, Plan, Verb, estimate};
 
 /// Changes of one kind in one stage that are all shown.
 const ALL_SHOWN: usize = 20;
@@ -291,8 +291,10 @@ impl Page<'_> {
 
 /// `reaches 3 accounts`; `None` for what binds nobody by its kind.
 pub(super) fn reach(item: &Item<'_>) -> Option<String> {
-    match (item.change.reach, item.change.action.verb()) {
-        (0, Verb::Attach | Verb::Detach | Verb::Update) => Some("reaches no account yet".into()),
+    match (item.change.reach, &item.change.action) {
+        (0, Action::Attach { .. } | Action::Detach { .. } | Action::UpdatePolicy { content: Some(_), .. }) => {
+            Some("reaches no account yet".into())
+        }
         (0, _) => None,
         (reach, _) => Some(format!("reaches {}", words::count(reach as usize, "account"))),
     }
@@ -373,8 +375,7 @@ pub(super) fn effort<State>(plan: &Plan<State>) -> String {
     let (reads, writes) = estimate::calls(plan);
     let sum = |calls: &estimate::Calls| usize::try_from(calls.values().sum::<u64>()).unwrap_or(usize::MAX);
     let (reads, writes) = (sum(&reads), sum(&writes));
-    let accounts =
-        plan.changes.iter().filter(|change| matches!(change.action, crate::plan::Action::CreateAccount { .. }));
+    let accounts = plan.changes.iter().filter(|change| matches!(change.action, Action::CreateAccount { .. }));
     let births = match accounts.count() {
         0 => "",
         _ => ", and the minutes in which AWS sets up new accounts",

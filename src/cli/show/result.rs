@@ -9,7 +9,9 @@ use super::view::{Names, View};
 use super::words;
 use crate::apply::Outcome;
 use crate::desired::Desired;
+use crate::names::AccountId;
 use crate::pass::{Planned, Report};
+use crate::plan::Action;
 
 /// Changes without success that are shown one by one.
 const MOST_SHOWN: usize = 50;
@@ -97,11 +99,13 @@ pub fn text(
     let what: BTreeMap<u32, &str> = view.items.iter().map(|item| (item.change.id, item.what.as_str())).collect();
     let what = |id: u32| what.get(&id).copied().unwrap_or_default();
     let outcomes = &report.applied.outcomes;
+    let made = made(report);
     for (change, outcome) in outcomes.iter().filter(|(_, outcome)| outcome.is_success()).take(MOST_SHOWN) {
         let told = tell(outcome);
         let mark = if *outcome == Outcome::Done { paint.green("✓") } else { paint.dim("=") };
         let words = if *outcome == Outcome::Done { String::new() } else { format!(": {}", told.words) };
-        writeln!(out, "{:>5} {mark} {}{words}", change.id, what(change.id))?;
+        let id = made.get(&change.id).map(|id| format!(": {id}")).unwrap_or_default();
+        writeln!(out, "{:>5} {mark} {}{id}{words}", change.id, what(change.id))?;
     }
     let in_place = outcomes.iter().filter(|(_, outcome)| outcome.is_success()).count();
     more(out, in_place, "that are in place")?;
@@ -136,6 +140,20 @@ pub fn text(
         }
     }
     Ok(())
+}
+
+/// Ids of the accounts that the run made, by the ids of the changes.
+pub(super) fn made(report: &Report) -> BTreeMap<u32, AccountId> {
+    let accounts = &report.applied.observed.accounts;
+    let by_email: BTreeMap<&str, &AccountId> =
+        accounts.iter().map(|(id, account)| (account.email.as_str(), id)).collect();
+    let outcomes = report.applied.outcomes.iter();
+    outcomes
+        .filter_map(|(change, _)| match &change.action {
+            Action::CreateAccount { email, .. } => Some((change.id, (*by_email.get(email.as_str())?).clone())),
+            _ => None,
+        })
+        .collect()
 }
 
 fn more(out: &mut dyn Write, all: usize, what: &str) -> io::Result<()> {
