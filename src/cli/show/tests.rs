@@ -174,6 +174,73 @@ async fn goldens_of_the_data_science_example() {
     all_forms("drift", &planned, &desired, &stage.context(&planned));
 }
 
+const SWAPS: &str = r#"
+apiVersion: bylaw.dev/v1alpha1
+kind: Organization
+metadata: {name: main}
+spec:
+  managementAccountId: "111111111111"
+  policyTypes: [SERVICE_CONTROL_POLICY]
+  trustedServices: [account.amazonaws.com]
+  attachments: Exclusive
+  limits: {maxAffected: {accounts: 100, percent: 100}}
+---
+apiVersion: bylaw.dev/v1alpha1
+kind: OrganizationalUnit
+metadata: {name: blue}
+spec: {name: Blue, tags: {team: blue}}
+---
+apiVersion: bylaw.dev/v1alpha1
+kind: OrganizationalUnit
+metadata: {name: green}
+spec: {name: Green}
+---
+apiVersion: bylaw.dev/v1alpha1
+kind: Account
+metadata: {name: app}
+spec: {name: app, email: app@acme.example, organizationalUnitRef: {name: blue}}
+---
+apiVersion: bylaw.dev/v1alpha1
+kind: OrganizationPolicy
+metadata: {name: regions}
+spec:
+  type: SERVICE_CONTROL_POLICY
+  targets: [{organizationalUnitRef: {name: blue}}, {organizationalUnitRef: {name: green}}]
+  content: {Version: "2012-10-17", Statement: [{Sid: Regions, Effect: Deny, Action: ["ec2:*", "rds:*"], Resource: "*"}]}
+---
+apiVersion: bylaw.dev/v1alpha1
+kind: OrganizationPolicy
+metadata: {name: old}
+spec:
+  type: SERVICE_CONTROL_POLICY
+  targets: [{organizationalUnitRef: {name: blue}}]
+  content: {Version: "2012-10-17", Statement: [{Sid: Old, Effect: Deny, Action: "iam:*", Resource: "*"}]}
+"#;
+
+/// What holds in between: a policy for another, a policy that goes up the tree, an account that moves, a text that is
+/// loosened, and what each change comes after.
+#[tokio::test(start_paused = true)]
+async fn goldens_of_what_holds_in_between() {
+    let before = [Source { file: "org.yaml".into(), bytes: SWAPS.as_bytes().to_vec() }];
+    let mut stage = Stage::new("111111111111");
+    let first = desired(&before);
+    let planned = stage.plan(&first).await;
+    let report = stage.apply(&first, planned).await;
+    assert!(result::converged(&report), "{report:#?}");
+    let text = SWAPS
+        .replace("{name: blue}}, {organizationalUnitRef: {name: green}}]", "{name: blue}}, {root: true}]")
+        .replace("organizationalUnitRef: {name: blue}}\n---", "organizationalUnitRef: {name: green}, alternateContacts: {security: {name: S, title: T, email: s@acme.example, phone: \"1\"}}}\n---")
+        .replace("team: blue", "team: azure")
+        .replace("metadata: {name: old}", "metadata: {name: new}")
+        .replace("Sid: Old", "Sid: New")
+        .replace("[\"ec2:*\", \"rds:*\"]", "[\"ec2:*\", \"sqs:*\"]");
+    let after = desired(&[Source { file: "org.yaml".into(), bytes: text.into_bytes() }]);
+    let planned = stage.plan(&after).await;
+    all_forms("between", &planned, &after, &stage.context(&planned));
+    let report = stage.apply(&after, planned.clone()).await;
+    assert!(result::converged(&report), "{report:#?}");
+}
+
 const HOSTILE: &str = "\u{1b}[2J\u{1b}[1;1H\u{202e}No changes\r\n| x | `` ``` <img src=x onerror=1> @octo/team #1 ](http://evil.example) </details>\u{e0041}\u{200b}";
 
 /// A plan in which AWS's names, tags and texts, the manifests' and the errors are all hostile.
