@@ -58,9 +58,9 @@ impl ImportError {
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
-            Self::Partial(_) => Some(
-                "read again when AWS answers and the role may read these, or import the rest with `--partial`",
-            ),
+            Self::Partial(_) => {
+                Some("read again when AWS answers and the role may read these, or import the rest with `--partial`")
+            }
             Self::Exists(_) => Some("give another directory, or overwrite them with `--force`"),
             Self::Inexpressible(_) | Self::Write { .. } | Self::Output(_) => None,
         }

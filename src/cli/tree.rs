@@ -139,11 +139,7 @@ impl Text<'_, '_> {
 
     fn counts(&mut self) -> io::Result<()> {
         let counts = &self.forest.counts;
-        let mut line = format!(
-            "{}, {}",
-            plural(counts.units, "OU"),
-            plural(counts.accounts, "account"),
-        );
+        let mut line = format!("{}, {}", plural(counts.units, "OU"), plural(counts.accounts, "account"),);
         if counts.inactive > 0 {
             line.push_str(&format!(" ({} not active)", counts.inactive));
         }
@@ -179,7 +175,10 @@ fn plural(count: usize, word: &str) -> String {
 
 /// Text from AWS without what could move the cursor or turn the line around.
 fn clean(text: &str) -> String {
-    let odd = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+    let odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    };
     if text.contains(odd) { text.replace(odd, "\u{fffd}") } else { text.to_owned() }
 }
 

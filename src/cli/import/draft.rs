@@ -180,7 +180,9 @@ impl Cx<'_> {
         }
         if kept.len() > MAX_TAGS {
             let count = kept.len();
-            notes.push(format!("tags: left out, these are {count} and a manifest holds {MAX_TAGS} (bylaw's own need room)"));
+            notes.push(format!(
+                "tags: left out, these are {count} and a manifest holds {MAX_TAGS} (bylaw's own need room)"
+            ));
             return none;
         }
         Yaml::texts(kept)

@@ -23,8 +23,17 @@ impl Names {
         let units = observed.units.iter().map(|(id, unit)| {
             let mut longer = vec![slug(&unit.name)];
             let chain = observed.chain(&NodeId::Unit(id.clone()));
-            longer.extend(chain.iter().skip(1).filter(|node| matches!(node, NodeId::Unit(_))).map(|node| slug(observed.name(node))));
-            (id.clone(), Wish { tagged: tagged(Kind::OrganizationalUnit, &unit.tags), parts: longer, id: tail(id.as_str()) })
+            longer.extend(
+                chain
+                    .iter()
+                    .skip(1)
+                    .filter(|node| matches!(node, NodeId::Unit(_)))
+                    .map(|node| slug(observed.name(node))),
+            );
+            (
+                id.clone(),
+                Wish { tagged: tagged(Kind::OrganizationalUnit, &unit.tags), parts: longer, id: tail(id.as_str()) },
+            )
         });
         let units = unique(units.collect(), "ou");
         let accounts = observed.accounts.iter().map(|(id, account)| {
@@ -58,8 +67,14 @@ impl Wish {
     /// The name with `level` parts before it; past the last part with the id behind it.
     fn name(&self, level: usize, kind: &str) -> String {
         let last = self.parts.len().saturating_sub(1);
-        let mut parts: Vec<&str> =
-            self.parts.iter().take(level.min(last) + 1).rev().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        let mut parts: Vec<&str> = self
+            .parts
+            .iter()
+            .take(level.min(last) + 1)
+            .rev()
+            .map(String::as_str)
+            .filter(|part| !part.is_empty())
+            .collect();
         let own = self.parts.first().is_none_or(String::is_empty);
         if own {
             parts.push(kind);
@@ -81,7 +96,8 @@ fn unique<Id: Ord + Clone>(wishes: BTreeMap<Id, Wish>, kind: &str) -> BTreeMap<I
     for tag in wishes.values().filter_map(|wish| wish.tagged.as_deref()) {
         *tags.entry(tag).or_default() += 1;
     }
-    let taken: BTreeSet<String> = tags.iter().filter(|(_, count)| **count == 1).map(|(tag, _)| (*tag).to_owned()).collect();
+    let taken: BTreeSet<String> =
+        tags.iter().filter(|(_, count)| **count == 1).map(|(tag, _)| (*tag).to_owned()).collect();
     let mut levels: BTreeMap<&Id, usize> = BTreeMap::new();
     for (id, wish) in &wishes {
         match &wish.tagged {

@@ -127,7 +127,8 @@ impl<'a> Forest<'a> {
             add(NodeId::Account(id.clone()), &account.name, &account.tags, state);
         }
         if unread > 0 {
-            self.unknown.push(format!("tags of {unread} nodes were not read: holds and bylaw's own tags are not shown"));
+            self.unknown
+                .push(format!("tags of {unread} nodes were not read: holds and bylaw's own tags are not shown"));
         }
     }
 
@@ -147,7 +148,9 @@ impl<'a> Forest<'a> {
                 // A type that is off has no attachments, and AWS does not list them.
                 Part::Unread if !on.contains_key(&policy.kind) => continue,
                 part => {
-                    let why = part.error().map_or("they were not read".to_owned(), |e| format!("they could not be read: {e}"));
+                    let why = part
+                        .error()
+                        .map_or("they were not read".to_owned(), |e| format!("they could not be read: {e}"));
                     let (kind, name) = (policy.kind.short(), &policy.name);
                     self.unknown.push(format!("attachments of {kind} `{name}` ({id}): {why}"));
                     self.counts.unknown += 1;

@@ -88,9 +88,11 @@ impl Serialize for View<'_> {
             management_account: node.management,
             managed: node.managed,
             hold: node.hold,
-            policies: node.policies.iter().flat_map(|(kind, policies)| {
-                policies.iter().map(|policy| Policy::of(kind.as_str(), policy))
-            }).collect(),
+            policies: node
+                .policies
+                .iter()
+                .flat_map(|(kind, policies)| policies.iter().map(|policy| Policy::of(kind.as_str(), policy)))
+                .collect(),
             unknown: &node.unknown,
             children: (!matches!(self.id, NodeId::Account(_)))
                 .then(|| Views { forest: self.forest, ids: self.forest.children(self.id) }),

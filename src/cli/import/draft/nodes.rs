@@ -34,11 +34,12 @@ impl<'a> Cx<'a> {
         let mut files = BTreeSet::from(["organization".to_owned(), "accounts".to_owned()]);
         // Depth first with a stack of its own: children of a node stand right below it, and no chain is too long.
         let mut stack: Vec<(&str, &UnitId, Option<&UnitId>)> = vec![];
-        let push = |stack: &mut Vec<(&'a str, &'a UnitId, Option<&'a UnitId>)>, node: &NodeId, parent: Option<&'a UnitId>| {
-            for (name, id) in units.get(node).into_iter().flatten().rev() {
-                stack.push((name, id, parent));
-            }
-        };
+        let push =
+            |stack: &mut Vec<(&'a str, &'a UnitId, Option<&'a UnitId>)>, node: &NodeId, parent: Option<&'a UnitId>| {
+                for (name, id) in units.get(node).into_iter().flatten().rev() {
+                    stack.push((name, id, parent));
+                }
+            };
         push(&mut stack, &root, None);
         let mut seen: BTreeSet<&UnitId> = BTreeSet::new();
         while let Some((name, id, parent)) = stack.pop() {
@@ -97,7 +98,10 @@ impl<'a> Cx<'a> {
         let mut notes = vec![];
         let mut spec = Fields::default();
         spec.put("name", Yaml::text(&unit.name));
-        spec.maybe("parentRef", parent.and_then(|parent| self.names.units.get(parent)).map(|name| Yaml::reference(name)));
+        spec.maybe(
+            "parentRef",
+            parent.and_then(|parent| self.names.units.get(parent)).map(|name| Yaml::reference(name)),
+        );
         spec.some("tags", self.tags(&unit.tags, &mut notes));
         spec.maybe("baseAccess", self.base_access(&node));
         spec.maybe("deletionPolicy", self.deletion(&object, &unit.tags, "Delete"));
@@ -110,7 +114,10 @@ impl<'a> Cx<'a> {
             let node = NodeId::Account((*id).clone());
             let shown = format!("account `{}` (`{id}`)", quoted(&account.name));
             if self.observed.is_management(&node) {
-                self.head(main_file(), format!("left out: {shown}: it is the management account, which bylaw never changes"));
+                self.head(
+                    main_file(),
+                    format!("left out: {shown}: it is the management account, which bylaw never changes"),
+                );
             } else if account.state != AccountState::Active {
                 self.head(main_file(), format!("left out: {shown}: it is {}", state(account.state)));
             } else if let Some(why) = self.verdicts.nodes.get(&node) {
@@ -188,7 +195,10 @@ impl<'a> Cx<'a> {
     /// What hangs below nothing that is known.
     fn unplaced(&mut self, seen: &BTreeSet<&UnitId>, accounts: Option<&Vec<(&str, &AccountId)>>) {
         for (id, unit) in self.observed.units.iter().filter(|(id, _)| !seen.contains(id)) {
-            self.head(main_file(), format!("left out: OU `{}` (`{id}`): what lies above it is not known", quoted(&unit.name)));
+            self.head(
+                main_file(),
+                format!("left out: OU `{}` (`{id}`): what lies above it is not known", quoted(&unit.name)),
+            );
         }
         let known: BTreeSet<&AccountId> = accounts.into_iter().flatten().map(|(_, id)| *id).collect();
         for (id, account) in &self.observed.accounts {
@@ -199,7 +209,8 @@ impl<'a> Cx<'a> {
                 Some(NodeId::Account(_)) => true,
             };
             if hidden {
-                let line = format!("left out: account `{}` (`{id}`): where it is could not be told", quoted(&account.name));
+                let line =
+                    format!("left out: account `{}` (`{id}`): where it is could not be told", quoted(&account.name));
                 self.head(main_file(), line);
             }
         }

@@ -50,7 +50,8 @@ impl Cx<'_> {
         let tags = observed.units.values().map(|unit| &unit.tags);
         let tags = tags.chain(observed.accounts.values().map(|account| &account.tags));
         let tags = tags.chain(observed.policies.values().map(|policy| &policy.tags));
-        let mut names: Vec<&String> = tags.filter_map(Part::<Tags>::get).filter_map(|tags| tags.get(TAG_MANAGED_BY)).collect();
+        let mut names: Vec<&String> =
+            tags.filter_map(Part::<Tags>::get).filter_map(|tags| tags.get(TAG_MANAGED_BY)).collect();
         names.sort_unstable();
         names.dedup();
         match names.as_slice() {
@@ -82,7 +83,10 @@ impl Cx<'_> {
     fn services(&self, notes: &mut Vec<String>) -> Yaml {
         let Some(services) = told("trustedServices", &self.observed.services, notes) else { return Yaml::List(vec![]) };
         if services.len() > MAX_SERVICES {
-            notes.push(format!("trustedServices: left out, these are {} and a manifest holds {MAX_SERVICES}", services.len()));
+            notes.push(format!(
+                "trustedServices: left out, these are {} and a manifest holds {MAX_SERVICES}",
+                services.len()
+            ));
             return Yaml::List(vec![]);
         }
         Yaml::List(services.iter().filter(|s| principal(s, "trustedServices", notes)).map(Yaml::text).collect())
@@ -100,14 +104,20 @@ impl Cx<'_> {
             let services: Vec<Yaml> =
                 services.iter().filter(|s| principal(s, "delegatedAdministrators", notes)).map(Yaml::text).collect();
             if services.is_empty() || services.len() > 100 {
-                notes.push(format!("delegatedAdministrators: `{account}` is left out, it acts for {} services", services.len()));
+                notes.push(format!(
+                    "delegatedAdministrators: `{account}` is left out, it acts for {} services",
+                    services.len()
+                ));
                 continue;
             }
             let entry = vec![("accountRef".into(), Yaml::reference(name)), ("services".into(), Yaml::List(services))];
             list.push((name, Yaml::Map(entry)));
         }
         if list.len() > MAX_SERVICES {
-            notes.push(format!("delegatedAdministrators: left out, these are {} and a manifest holds {MAX_SERVICES}", list.len()));
+            notes.push(format!(
+                "delegatedAdministrators: left out, these are {} and a manifest holds {MAX_SERVICES}",
+                list.len()
+            ));
             return none;
         }
         list.sort_by_key(|(name, _)| *name);

@@ -43,7 +43,10 @@ impl Cx<'_> {
             return Err(why.clone());
         }
         if !self.is_on(&policy.kind) {
-            return Err(format!("policies of type `{}` are switched off, so it binds nobody", quoted(policy.kind.as_str())));
+            return Err(format!(
+                "policies of type `{}` are switched off, so it binds nobody",
+                quoted(policy.kind.as_str())
+            ));
         }
         let object = key(Kind::OrganizationPolicy, name);
         let mut notes = vec![];
@@ -93,17 +96,23 @@ impl Cx<'_> {
                 NodeId::Unit(id) if self.units.contains_key(id) => units.extend(self.names.units.get(id)),
                 NodeId::Account(id) if self.accounts.contains(id) => accounts.extend(self.names.accounts.get(id)),
                 NodeId::Account(id) if self.observed.is_management(node) => {
-                    notes.push(format!("targets: it is attached to the management account (`{id}`) too, and that stays"));
+                    notes.push(format!(
+                        "targets: it is attached to the management account (`{id}`) too, and that stays"
+                    ));
                 }
                 NodeId::Account(id) => {
-                    notes.push(format!("targets: it is attached to account `{id}` too, which has no manifest; that stays"));
+                    notes.push(format!(
+                        "targets: it is attached to account `{id}` too, which has no manifest; that stays"
+                    ));
                     ignored_accounts.insert(id.to_string());
                 }
                 NodeId::Unit(id) => {
                     let name = self.observed.name(node).to_owned();
                     notes.push(format!("targets: it is attached to OU `{id}` too, which has no manifest; that stays"));
                     if name.is_empty() || self.hits_another(&name) {
-                        return Err(format!("it is attached to OU `{id}`, which has no manifest and a name that cannot be ignored"));
+                        return Err(format!(
+                            "it is attached to OU `{id}`, which has no manifest and a name that cannot be ignored"
+                        ));
                     }
                     ignored_units.insert(name);
                 }
@@ -138,14 +147,17 @@ pub(super) fn document(kind: &PolicyType, text: &str, as_object: bool) -> Result
         format!("its content cannot be read: {}", first.map_or_else(String::new, |flaw| flaw.message))
     })?;
     let mut flaws = flaw::Flaws::default();
-    let object = json::read(text, &mut flaws).as_ref().and_then(Yaml::of_json).filter(|_| as_object && !flaws.has_errors());
+    let object =
+        json::read(text, &mut flaws).as_ref().and_then(Yaml::of_json).filter(|_| as_object && !flaws.has_errors());
     let same = |yaml: &Yaml| {
         let value = serde_json::to_value(yaml).unwrap_or_default();
         Document::from_value(kind, &value).is_ok_and(|(read, _)| read.same_meaning(&document))
     };
     Ok(match object.filter(same) {
         Some(object) => object,
-        None if text.contains('\n') && text.chars().all(|c| !c.is_control() || c == '\n') => Yaml::Block(text.to_owned()),
+        None if text.contains('\n') && text.chars().all(|c| !c.is_control() || c == '\n') => {
+            Yaml::Block(text.to_owned())
+        }
         None => Yaml::text(text),
     })
 }
