@@ -12,5 +12,6 @@ mod engine;
 mod generated;
 #[cfg(feature = "aws")]
 mod moto;
+mod simulation;
 mod support;
 mod tidy;
