@@ -11,7 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::bind::{Binding, bind};
 use super::memory::{Fact, Facts, Mark, Memory};
-use super::model::{Action, Change, Drift, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage};
+use super::model::{Action, Change, Drift, NodeRef, Note, Plan, Proposed, Reason, Refusal, Stage};
 use crate::desired::{Desired, NodeKey};
 use crate::names::{Kind, NodeId, ObjectKey};
 use crate::observed::Observed;
@@ -53,7 +53,8 @@ pub fn propose(
     delta.removed(options.prune);
     let mut changes = delta.changes;
     // A stable sort: within a stage the order in which the changes were found stays, and parents were found first.
-    changes.sort_by_key(|change| change.stage);
+    // A new account comes before all that is done to it.
+    changes.sort_by_key(|change| (change.stage, !matches!(change.action, Action::CreateAccount { .. }) && change.stage == Stage::Accounts));
     for (change, id) in changes.iter_mut().zip(1..) {
         change.id = id;
     }
@@ -164,13 +165,36 @@ impl Delta<'_> {
         })
     }
 
-    /// The policy of an object name: there, or to be created. `None` where it is stuck.
-    fn policy(&self, name: &str) -> Option<PolicyRef> {
-        match self.binding.policies.get(name)? {
-            super::bind::Bound::Found { id, .. } => Some(PolicyRef::Known(id.clone())),
-            super::bind::Bound::Create => Some(PolicyRef::New(ObjectKey::new(Kind::OrganizationPolicy, name))),
-            super::bind::Bound::Stuck => None,
+    /// Whether `ignore` names the policy as it is declared or as it is found.
+    fn is_ignored_policy(&self, name: &str) -> bool {
+        let patterns = &self.desired.organization.spec.ignore.policies;
+        let declared = self.desired.policies.get(name).is_some_and(|policy| matches_any(patterns, &policy.spec.name));
+        let id = self.binding.policies.get(name).and_then(super::bind::Bound::id);
+        let found = id.and_then(|id| self.observed.policies.get(id));
+        declared || found.is_some_and(|found| matches_any(patterns, &found.name))
+    }
+
+    /// Whether something new would come to be where all is ignored, or be ignored itself: refused, since neither wish
+    /// is clearly the newer one.
+    fn is_ignored_place(&mut self, key: &ObjectKey, parent: &NodeRef, name: &str) -> bool {
+        let ignore = &self.desired.organization.spec.ignore;
+        let patterns = if key.kind == Kind::Account { &ignore.accounts } else { &ignore.organizational_units };
+        let inside = match parent {
+            NodeRef::Known(id) => self.observed.chain(id).iter().any(|at| {
+                matches!(at, NodeId::Unit(_)) && matches_any(&ignore.organizational_units, self.observed.name(at))
+            }),
+            NodeRef::New(_) => false,
+        };
+        let ignored = inside || matches_any(patterns, name);
+        if ignored {
+            self.refuse(
+                "ignored",
+                key,
+                "`spec.ignore` of the Organization names it, or the OU it is to be in".into(),
+                "take the pattern out of `spec.ignore`, or declare the object elsewhere",
+            );
         }
+        ignored
     }
 
     /// Whether a node is bylaw's to change at all: not the management account, not ignored, not suspended, and not
