@@ -262,6 +262,15 @@ impl PolicyType {
     pub fn is_known(&self) -> bool {
         POLICY_TYPES.iter().any(|rule| rule.name == &*self.0)
     }
+    /// What people call it: `SCP`, `RCP`, `TAG`, `BACKUP`, `EC2`.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        match &*self.0 {
+            "SERVICE_CONTROL_POLICY" => "SCP",
+            "RESOURCE_CONTROL_POLICY" => "RCP",
+            name => name.strip_prefix("DECLARATIVE_POLICY_").or_else(|| name.strip_suffix("_POLICY")).unwrap_or(name),
+        }
+    }
     /// The quotas and the language of the type.
     #[must_use]
     pub fn rule(&self) -> &'static PolicyTypeRule {

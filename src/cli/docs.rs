@@ -127,13 +127,18 @@ fn fields<'a>(path: &str, schema: &'a Value, rows: &mut Vec<Row<'a>>) {
 }
 
 impl Row<'_> {
-    /// The row of the table; nothing for the items of a list, whose fields follow.
+    /// The row of the table; nothing for the items of a list, whose fields follow, nor for the fields of a condition,
+    /// which are Kubernetes' own.
     fn line(&self) -> String {
-        if self.path.ends_with("[]") || self.path.ends_with(".*") {
+        let is_item = self.path.ends_with("[]") || self.path.ends_with(".*");
+        if is_item || self.path.starts_with("status.conditions[]") {
             return String::new();
         }
         let default = self.schema.get("default").map(|value| format!("`{value}`")).unwrap_or_default();
         let mut what = text(self.schema, "description").to_owned();
+        if self.path == "status.conditions" {
+            what += " See [conditions](conditions.md).";
+        }
         let limits = limits(self.schema);
         if !limits.is_empty() {
             what += &format!(" ({})", limits.join("; "));

@@ -3,8 +3,10 @@
 //! Architecture invariant: nothing here knows what is wanted, and a part that was not read is never taken for empty.
 
 mod draft;
+pub mod missing;
 pub mod model;
 pub mod read;
+pub mod snapshot;
 
 pub use model::{Account, Gap, Observed, Part, Policy, Root, Scope, Unit};
 pub use read::{AccountRef, Clock, Wants, pages, read, refresh};

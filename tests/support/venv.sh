@@ -5,8 +5,8 @@
 #   tests/support/venv.sh [REQUIREMENTS [VENV]]
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-requirements=${1:-$here/../requirements.txt}
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+requirements=${1:-$tests/requirements.txt}
 venv=${2:-${BYLAW_VENV:-$HOME/.cache/bylaw/venv}}
 marker=$venv/.requirements.sha256
 

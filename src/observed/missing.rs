@@ -1,0 +1,104 @@
+//! What an [`Observed`] does not know, named one by one: for those who must not take silence for absence.
+
+use super::model::{Observed, Part, Scope};
+use crate::aws::port::Resource;
+use crate::names::{NodeId, PolicyType};
+
+/// The service that lets the management account see alternate contacts of others.
+pub const ACCOUNT_MANAGEMENT: &str = "account.amazonaws.com";
+
+/// One thing that is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What it belongs to, where it belongs to one node or policy.
+    pub of: Option<Resource>,
+    /// What is not known, as a noun phrase.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+/// Whether AWS tells alternate contacts at all: without trusted access it refuses, and that is no partial reading.
+#[must_use]
+pub fn tells_contacts(observed: &Observed) -> bool {
+    observed.services.get().is_none_or(|services| services.contains(ACCOUNT_MANAGEMENT))
+}
+
+/// Everything that is not known, in the order of the model. Contacts that nobody asked for are not missing.
+#[must_use]
+pub fn missing(observed: &Observed) -> Vec<Missing> {
+    let mut list = List(vec![]);
+    for gap in &observed.gaps {
+        let what = match &gap.scope {
+            Scope::Accounts => "the list of accounts".to_owned(),
+            Scope::UnitsBelow(node) => format!("what is below `{node}`"),
+            Scope::Policies(kind) => format!("the list of policies of type `{kind}`"),
+        };
+        list.0.push(Missing { of: None, what, why: gap.error.clone() });
+    }
+    for kind in observed.root.policy_types.keys() {
+        let told = observed.gaps.iter().any(|gap| gap.scope == Scope::Policies(kind.clone()));
+        if !told && !observed.listed_types.contains(kind) {
+            let what = format!("the list of policies of type `{kind}`");
+            list.0.push(Missing { of: None, what, why: NOT_ASKED.into() });
+        }
+    }
+    let root = Resource::Node(observed.root_node());
+    list.see(&observed.root.tags, Some(&root), || "the tags of the root".into());
+    for (id, unit) in &observed.units {
+        let of = Resource::Node(NodeId::Unit(id.clone()));
+        list.see(&unit.tags, Some(&of), || format!("the tags of OU `{}` (`{id}`)", unit.name));
+    }
+    let contacts = tells_contacts(observed);
+    for (id, account) in &observed.accounts {
+        let of = Resource::Node(NodeId::Account(id.clone()));
+        list.see(&account.tags, Some(&of), || format!("the tags of account `{}` (`{id}`)", account.name));
+        if account.parent.is_none() {
+            let what = format!("the OU of account `{}` (`{id}`)", account.name);
+            list.0.push(Missing { of: Some(of.clone()), what, why: "it could not be told".into() });
+        }
+        for (kind, contact) in account.contacts.iter().filter(|_| contacts) {
+            list.see(contact, Some(&of), || {
+                format!("the {} contact of account `{}` (`{id}`)", kind.as_str().to_lowercase(), account.name)
+            });
+        }
+    }
+    let full = PolicyType::scp().rule().default_policy;
+    for (id, policy) in &observed.policies {
+        let of = Resource::Policy(id.clone());
+        let on = observed.root.policy_types.contains_key(&policy.kind);
+        let named = |part: &str| format!("the {part} of policy `{}` (`{id}`)", policy.name);
+        if !policy.aws_managed {
+            list.see(&policy.content, Some(&of), || named("content"));
+            list.see(&policy.tags, Some(&of), || named("tags"));
+        }
+        if on && (!policy.aws_managed || full == Some(id.as_str())) {
+            list.see(&policy.targets, Some(&of), || named("attachments"));
+        }
+    }
+    list.see(&observed.services, None, || "the trusted services".into());
+    list.see(&observed.administrators, None, || "the delegated administrators".into());
+    list.see(&observed.delegation_policy, None, || "the delegation policy".into());
+    list.0
+}
+
+const NOT_ASKED: &str = "it was not read";
+
+struct List(Vec<Missing>);
+
+impl List {
+    fn see<T>(&mut self, part: &Part<T>, of: Option<&Resource>, what: impl FnOnce() -> String) {
+        let why = match part {
+            Part::Known { .. } => return,
+            Part::Unread => NOT_ASKED.to_owned(),
+            Part::Unreadable { error, .. } => error.clone(),
+        };
+        self.0.push(Missing { of: of.cloned(), what: what(), why });
+    }
+}
