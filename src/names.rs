@@ -2,6 +2,8 @@
 //!
 //! Pure. Every other room builds on this one; it imports none of them.
 
+pub mod words;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
