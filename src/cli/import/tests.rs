@@ -557,7 +557,16 @@ fn large() {
         println!("tree (json: {}): {} bytes in {:?}", options.json, out.len(), began.elapsed());
     }
     let began = std::time::Instant::now();
-    let files = manifests(&observed, &Options::default()).unwrap();
+    let options = Options::default();
+    let names = super::names::Names::of(&observed);
+    println!("  names: {:?}", began.elapsed());
+    let draft = super::draft::draft(&observed, &options, &names, &super::draft::Verdicts::default(), &[]);
+    println!("  draft: {:?}", began.elapsed());
+    let files = super::files(&draft);
+    println!("  files: {:?}", began.elapsed());
+    assert!(super::check::complaints(&files, &observed).is_empty());
+    println!("  check: {:?}", began.elapsed());
+    let files = manifests(&observed, &options).unwrap();
     let size: usize = files.iter().map(|(_, text)| text.len()).sum();
     println!("import: {} files, {size} bytes in {:?}", files.len(), began.elapsed());
 }
