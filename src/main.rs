@@ -1,3 +1,7 @@
 //! The binary: parse arguments, call one function, exit.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bylaw::cli::main(std::env::args_os())
+}

@@ -125,3 +125,99 @@ async fn drift_of_one_attachment_is_put_right_with_one_read_and_one_write() {
     assert_eq!(report.applied.outcomes.iter().map(|(_, o)| o.clone()).collect::<Vec<_>>(), [Outcome::Done]);
     assert!(world.with(|state| state.is_attached(&policy, &target)));
 }
+
+/// An organization as `manifests` declare it, with what was settled.
+async fn settled(desired: &Desired, management: &str) -> (Offline, Memory) {
+    let world = world(management);
+    let (mut memory, options) = (Memory::default(), Options::default());
+    let planned = plan(&world, desired, &memory, &options).await;
+    let report = apply(&world, desired, planned, &mut memory, &options).await;
+    assert!(report.left.is_empty(), "{:#?}", report.left);
+    (world, memory)
+}
+
+/// The manifests of an example with one text replaced by another.
+fn edited(path: &str, from: &str, to: &str) -> Desired {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let (mut sources, _) = sources::load(&[path], &mut std::io::empty());
+    let mut found = false;
+    for source in &mut sources {
+        let text = String::from_utf8(source.bytes.clone()).unwrap();
+        found |= text.contains(from);
+        source.bytes = text.replacen(from, to, 1).into_bytes();
+    }
+    assert!(found, "`{from}` stands nowhere");
+    desired(sources)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_a_foreign_hand_took_off_comes_back_though_it_reaches_more_accounts_than_the_limit() {
+    let desired = manifests("examples/data-science");
+    let (world, mut memory) = settled(&desired, "111111111111").await;
+    let baseline = world.with(|state| {
+        let found = state.policies().iter().find(|(_, policy)| policy.name == "sagemaker-baseline");
+        found.unwrap().0.clone()
+    });
+    let target = world.with(|state| state.targets(&baseline).into_iter().next().unwrap());
+    world.foreign(&bylaw::aws::Request::DetachPolicy { policy: baseline.clone(), target: target.clone() }).unwrap();
+    let options = Options::default();
+    let planned = plan(&world, &desired, &memory, &options).await;
+    assert!(planned.plan.refusals.is_empty(), "{:#?}", planned.plan.refusals);
+    apply(&world, &desired, planned, &mut memory, &options).await;
+    assert!(world.with(|state| state.is_attached(&baseline, &target)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_edit_that_reaches_more_accounts_than_the_limit_runs_only_by_its_hash() {
+    let first = manifests("examples/data-science");
+    let (world, mut memory) = settled(&first, "111111111111").await;
+    let lockout = "    Statement:\n      - { Sid: Lockout, Effect: Deny, Action: \"*\", Resource: \"*\" }\n";
+    let desired = edited("examples/data-science", "    Statement:\n", lockout);
+    let planned = plan(&world, &desired, &memory, &Options::default()).await;
+    assert!(planned.plan.changes.is_empty(), "{:#?}", planned.plan.changes);
+    let [refusal] = planned.plan.refusals.as_slice() else { panic!("{:#?}", planned.plan.refusals) };
+    assert_eq!(refusal.rule, "limit-affected");
+    let hash = refusal.hash.clone().unwrap();
+
+    let other = Options { approvals: approvals("0123456789abcdef"), ..Options::default() };
+    assert!(plan(&world, &desired, &memory, &other).await.plan.changes.is_empty());
+    let approved = Options { approvals: approvals(&hash), ..Options::default() };
+    let planned = plan(&world, &desired, &memory, &approved).await;
+    assert_eq!(planned.plan.changes.len(), 1);
+    let report = apply(&world, &desired, planned, &mut memory, &approved).await;
+    assert!(report.left.is_empty());
+
+    // The approval was of that text, and of no other.
+    let worse = edited(
+        "examples/data-science",
+        "    Statement:\n",
+        &lockout.replace("Lockout", "Other").replace("\"*\", Resource", "\"s3:*\", Resource"),
+    );
+    assert!(plan(&world, &worse, &memory, &approved).await.plan.changes.is_empty());
+}
+
+fn approvals(hash: &str) -> bylaw::plan::Approvals {
+    bylaw::plan::Approvals { hashes: [hash.to_owned()].into() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_rides_on_drift_is_still_new() {
+    let first = manifests("examples/data-science");
+    let (world, memory) = settled(&first, "111111111111").await;
+    let baseline = world.with(|state| {
+        state.policies().iter().find(|(_, policy)| policy.name == "sagemaker-baseline").unwrap().0.clone()
+    });
+    world
+        .foreign(&bylaw::aws::Request::UpdatePolicy {
+            policy: baseline,
+            name: None,
+            description: Some("changed by hand".into()),
+            content: None,
+        })
+        .unwrap();
+    let lockout = "    Statement:\n      - { Sid: Lockout, Effect: Deny, Action: \"*\", Resource: \"*\" }\n";
+    let desired = edited("examples/data-science", "    Statement:\n", lockout);
+    let planned = plan(&world, &desired, &memory, &Options::default()).await;
+    assert!(planned.plan.changes.is_empty(), "{:#?}", planned.plan.changes);
+    assert_eq!(planned.plan.refusals[0].rule, "limit-affected");
+}

@@ -10,4 +10,8 @@
 
 mod engine;
 mod generated;
+#[cfg(feature = "aws")]
+mod moto;
+mod plan;
+mod support;
 mod tidy;

@@ -11,7 +11,9 @@ use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
 use crate::names::{AccountId, NodeId, ObjectKey, TAG_RESOURCE};
 use crate::observed::pages;
 
-/// How often the state of an account creation is asked for (`DescribeCreateAccountStatus` has 2/s for all).
+/// How soon the state of an account creation is asked for first; each further time after twice as long.
+const FIRST_POLL: Duration = Duration::from_millis(250);
+/// How often it is asked for at last (`DescribeCreateAccountStatus` has 2/s for all).
 const POLL: Duration = Duration::from_secs(5);
 /// How long one run waits for one account; the next goes on with it.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -104,6 +106,7 @@ async fn under_way(port: &dyn Port, name: &str) -> Result<Option<Creation>, AwsE
 
 async fn wait(port: &dyn Port, mut creation: Creation) -> Creating {
     let began = tokio::time::Instant::now();
+    let mut pause = FIRST_POLL;
     loop {
         match (creation.state, creation.account.clone()) {
             (CreationState::Succeeded, Some(account)) => return Ok((Outcome::Done, Made::Account(account))),
@@ -118,7 +121,8 @@ async fn wait(port: &dyn Port, mut creation: Creation) -> Creating {
             }
             _ => {}
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(POLL);
         match port.call(&Request::DescribeCreateAccountStatus { id: creation.id.clone() }).await? {
             Response::Creation(next) => creation = next,
             _ => return Err(garbage("DescribeCreateAccountStatus")),

@@ -66,6 +66,12 @@ pub struct Applied {
 }
 
 impl Applied {
+    /// A run with nothing to do.
+    #[must_use]
+    pub fn nothing(observed: Observed) -> Self {
+        Self { outcomes: vec![], observed, lease: None, ended: None }
+    }
+
     /// Every change is in place.
     #[must_use]
     pub fn is_success(&self) -> bool {

@@ -6,12 +6,15 @@
 pub mod buckets;
 pub mod dice;
 pub mod error;
+pub mod faults;
 pub mod iam;
 pub mod offline;
+pub mod paced;
 pub mod port;
 #[cfg(feature = "aws")]
 pub mod sdk;
 
 pub use error::{AwsError, ErrorClass};
 pub use offline::Offline;
+pub use paced::Paced;
 pub use port::{Page, Port, Request, Response};

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Origin as Path, Renderer, Snippet};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::desired::{Issue, Origin, Severity, Source};
 
@@ -43,8 +43,14 @@ pub fn counts(issues: &[Issue]) -> (usize, usize) {
 /// Those of `out`.
 pub fn text(issues: &[Issue], sources: &[Source], colour: bool, out: &mut dyn Write) -> io::Result<()> {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let texts = Texts::of(issues, sources);
-    for issue in issues.iter().take(MAX_SHOWN) {
+    let mut shown: Vec<&Issue> = issues.iter().collect();
+    if issues.len() > MAX_SHOWN {
+        // Warnings must not push errors out of sight.
+        shown.sort_by_key(|issue| std::cmp::Reverse(issue.severity));
+        shown.truncate(MAX_SHOWN);
+    }
+    let texts = Texts::of(&shown, sources);
+    for issue in shown {
         let level = if issue.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
         let mut group = level
             .primary_title(issue.message.as_str())
@@ -85,10 +91,9 @@ fn path(origin: &Origin) -> Path<'_> {
 struct Texts<'a>(BTreeMap<&'a str, Vec<&'a str>>);
 
 impl<'a> Texts<'a> {
-    fn of(issues: &'a [Issue], sources: &'a [Source]) -> Self {
+    fn of(issues: &[&'a Issue], sources: &'a [Source]) -> Self {
         let named: BTreeSet<&str> = issues
             .iter()
-            .take(MAX_SHOWN)
             .flat_map(|issue| std::iter::once(&issue.origin).chain(issue.related.iter().map(|(origin, _)| origin)))
             .filter(|origin| origin.line > 0)
             .map(|origin| &*origin.file)
@@ -163,33 +168,29 @@ fn harmless(text: &str) -> String {
         .collect()
 }
 
-fn place(origin: &Origin) -> Value {
-    json!({"file": *origin.file, "line": origin.line, "column": origin.column})
-}
-
 /// Issues for `-o json`: severity, rule, place, object, field, message, help, related places.
 #[must_use]
 pub fn json(issues: &[Issue]) -> Value {
     issues
         .iter()
         .map(|issue| {
-            let mut value = place(&issue.origin);
-            value["rule"] = issue.rule.into();
-            value["severity"] = json!(issue.severity);
-            value["object"] = json!(issue.object);
-            value["field"] = issue.field.as_str().into();
-            value["message"] = issue.message.as_str().into();
-            value["help"] = json!(issue.help);
-            value["related"] = issue
+            let related: Vec<Value> = issue
                 .related
                 .iter()
-                .map(|(origin, label)| {
-                    let mut value = place(origin);
-                    value["label"] = label.as_str().into();
-                    value
-                })
+                .map(|(at, label)| json!({"file": *at.file, "line": at.line, "column": at.column, "label": label}))
                 .collect();
-            value
+            json!({
+                "rule": issue.rule,
+                "severity": issue.severity,
+                "file": *issue.origin.file,
+                "line": issue.origin.line,
+                "column": issue.origin.column,
+                "object": issue.object,
+                "field": issue.field,
+                "message": issue.message,
+                "help": issue.help,
+                "related": related,
+            })
         })
         .collect()
 }
@@ -205,37 +206,37 @@ fn whole(issue: &Issue) -> String {
 /// Issues as SARIF 2.1.0 (OASIS), which code scanning reads.
 #[must_use]
 pub fn sarif(issues: &[Issue]) -> Value {
-    let location = |origin: &Origin| {
+    let location = |origin: &Origin, (key, value): (&str, Value)| {
         let uri = if &*origin.file == "<stdin>" { "stdin".to_owned() } else { uri(&origin.file) };
-        let mut physical = json!({"artifactLocation": {"uri": uri}});
+        let mut physical = Map::from_iter([("artifactLocation".to_owned(), json!({"uri": uri}))]);
         if origin.line > 0 {
-            physical["region"] = json!({"startLine": origin.line, "startColumn": origin.column.max(1)});
+            let region = json!({"startLine": origin.line, "startColumn": origin.column.max(1)});
+            physical.insert("region".to_owned(), region);
         }
-        json!({"physicalLocation": physical})
+        json!({"physicalLocation": physical, key: value})
     };
     let rules: BTreeSet<&str> = issues.iter().map(|issue| issue.rule).collect();
     let results: Vec<Value> = issues
         .iter()
         .map(|issue| {
-            let mut at = location(&issue.origin);
-            if let Some(object) = &issue.object {
-                let name = if issue.field.is_empty() { object.clone() } else { format!("{object}/{}", issue.field) };
-                at["logicalLocations"] = json!([{"fullyQualifiedName": name, "kind": "object"}]);
-            }
+            let names: Vec<Value> = issue
+                .object
+                .iter()
+                .map(|object| if issue.field.is_empty() { object.clone() } else { format!("{object}/{}", issue.field) })
+                .map(|name| json!({"fullyQualifiedName": name, "kind": "object"}))
+                .collect();
             let related: Vec<Value> = issue
                 .related
                 .iter()
-                .map(|(origin, label)| {
-                    let mut at = location(origin);
-                    at["message"] = json!({"text": label});
-                    at
-                })
+                .map(|(origin, label)| location(origin, ("message", json!({"text": label}))))
                 .collect();
-            let mut result = json!({"ruleId": issue.rule, "level": issue.severity, "message": {"text": whole(issue)}, "locations": [at]});
-            if !related.is_empty() {
-                result["relatedLocations"] = related.into();
-            }
-            result
+            json!({
+                "ruleId": issue.rule,
+                "level": issue.severity,
+                "message": {"text": whole(issue)},
+                "locations": [location(&issue.origin, ("logicalLocations", names.into()))],
+                "relatedLocations": related,
+            })
         })
         .collect();
     json!({

@@ -46,7 +46,7 @@ fn account(text: &str) -> Result<AccountId, NameError> {
     text.parse()
 }
 
-fn partition(text: &str) -> Result<Partition, String> {
+pub(super) fn partition(text: &str) -> Result<Partition, String> {
     let all = [Partition::Aws, Partition::AwsCn, Partition::AwsUsGov];
     let found = all.into_iter().find(|partition| partition.as_str() == text);
     found.ok_or_else(|| "expected `aws`, `aws-cn` or `aws-us-gov`".to_owned())

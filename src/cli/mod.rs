@@ -2,12 +2,115 @@
 //!
 //! Architecture invariant: nothing is decided here; whatever a command finds out is a value of another room.
 
+pub mod apply;
+pub mod args;
 pub mod crds;
+pub mod demo;
 pub mod diagnostics;
 pub mod docs;
+pub mod door;
+pub mod failure;
 pub mod iam_policy;
 pub mod import;
+pub mod load;
+pub mod look;
+pub mod plan;
+pub mod show;
 pub mod snapshot;
 pub mod sources;
+pub mod store;
+pub mod terminal;
 pub mod tree;
 pub mod validate;
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use self::args::{Arguments, Command};
+use self::failure::Failure;
+use self::terminal::Terminal;
+
+/// Runs one command. Exit codes are those of design section 7.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed pipe is no reason to complain about a usage text.
+            drop(error.print());
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    log();
+    let terminal = Terminal::new(arguments.color);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = run(&arguments.command, &terminal, &mut out);
+    let flushed = out.flush();
+    match (result, flushed) {
+        (Ok(code), Ok(())) => ExitCode::from(code),
+        (Ok(code), Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(code),
+        (Ok(_), Err(error)) => fail(&Failure::from(error)),
+        (Err(failure), _) => fail(&failure),
+    }
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    drop(writeln!(io::stderr(), "{failure}"));
+    ExitCode::FAILURE
+}
+
+/// `BYLAW_LOG` (as `RUST_LOG` is written) turns on the log on standard error; `BYLAW_LOG_FORMAT=json` makes it JSON.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("BYLAW_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A second call in one process keeps the first log.
+    if std::env::var("BYLAW_LOG_FORMAT").is_ok_and(|form| form == "json") {
+        drop(builder.json().try_init());
+    } else {
+        drop(builder.try_init());
+    }
+}
+
+fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
+    match command {
+        Command::Validate(asked) => {
+            let files = &asked.manifests.files;
+            if files.is_empty() {
+                return Err(Failure::new("no manifests were named", "name files or directories with `-f`, or `-f -`"));
+            }
+            let (sources, unread) = sources::load(files, &mut io::stdin().lock());
+            let options = validate::Options {
+                organization: asked.manifests.organization.as_deref(),
+                format: asked.output,
+                colour: terminal.out_colour,
+            };
+            Ok(validate::run(&sources, unread, &options, out)?)
+        }
+        Command::Crds { out: directory } => crds::run(out, directory.as_deref()).map(|()| 0).map_err(Failure::from),
+        Command::IamPolicy(asked) => iam_policy::run(out, asked).map(|()| 0).map_err(Failure::from),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Arguments::command(), "bylaw", out);
+            Ok(0)
+        }
+        Command::Plan(asked) => waiting(plan::run(asked, terminal, out)),
+        Command::Apply(asked) => waiting(apply::run(asked, terminal, out)),
+        Command::Snapshot(asked) => waiting(look::snapshot(asked, terminal, out)),
+        Command::Import(asked) => waiting(look::import(asked, terminal, out)),
+        Command::Tree(asked) => waiting(look::tree(asked, terminal, out)),
+        Command::Demo => waiting(demo::run(terminal.out_colour, out)),
+    }
+}
+
+/// Runs a command that waits for answers. One thread is enough: AWS's rates are the bound, not the processor.
+fn waiting(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    #[cfg(feature = "aws")]
+    crate::aws::sdk::install_crypto();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure { message: format!("the runtime cannot start: {error}"), help: None })?
+        .block_on(command)
+}

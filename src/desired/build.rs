@@ -289,11 +289,7 @@ impl<'a> Build<'a> {
                 }
                 continue;
             }
-            let Some(name) =
-                manifest.node("spec.organizationRef.name").text().filter(|_| manifest.has("spec.organizationRef.name"))
-            else {
-                continue;
-            };
+            let Some(name) = manifest.organization.as_deref() else { continue };
             if Some(name) == chosen_name {
                 continue;
             }
@@ -329,8 +325,12 @@ impl<'a> Build<'a> {
             }
         }
         let delegation_policy = spec.delegation_policy.as_ref().and_then(|value| {
-            let (document, issues) =
-                content::document(manifest, "spec.delegationPolicy", &PolicyType::new(content::DELEGATION), value);
+            let (document, issues) = content::document(
+                manifest,
+                "spec.delegationPolicy",
+                &PolicyType::new(crate::policy::statement::DELEGATION_POLICY),
+                value,
+            );
             self.issues.extend(issues);
             let document = document?;
             let count = document.characters();

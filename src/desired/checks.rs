@@ -1,15 +1,16 @@
 //! What each object says of itself beyond its schema: ids, tags, and what only one object may claim.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use super::build::Build;
 use super::model::Issue;
-use super::read::{Body, Manifest};
+use super::read::Manifest;
 use super::report::quoted;
-use super::schema::push_key;
+use super::schema::{Finding, push_key};
+use super::tree::{Entry, Form, Node, Place};
 use crate::names::{AccountId, Kind, OrganizationId, PREFIX, PolicyId, UnitId};
 
 /// Keys and values of tags (aws-facts section 2).
@@ -17,57 +18,47 @@ static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[\p{L}\p{Z}
 
 /// Checks every usable object.
 pub(super) fn all(cx: &mut Build<'_>) {
-    let mut found = Vec::new();
-    for (index, manifest, key, body) in cx.sound() {
-        let tags = match body {
-            Body::Organization(spec) => &spec.tags,
-            Body::Unit(spec) => &spec.tags,
-            Body::Account(spec) => &spec.tags,
-            Body::Policy(spec) => &spec.tags,
-        };
-        for issue in check_tags(manifest, tags).into_iter().chain(check_id(manifest, key.kind)) {
-            found.push((index, issue));
-        }
-    }
+    let found: Vec<(usize, Issue)> =
+        cx.sound().filter_map(|(index, manifest, key, _)| Some((index, check_id(manifest, key.kind)?))).collect();
     for (index, issue) in found {
         cx.fail(index, issue);
     }
     unique_ids(cx);
 }
 
-fn check_tags(manifest: &Manifest, tags: &BTreeMap<String, String>) -> Vec<Issue> {
+/// Tags that AWS refuses, or that are bylaw's own, by entry; the schema knows only their lengths.
+pub(super) fn tags(root: &Node, findings: &mut Vec<Finding>) {
+    const ALLOWED: &str = "letters, digits, spaces and `_.:/=+-@` are allowed";
+    let Some(Form::Map(entries)) = root.get("spec").and_then(|spec| spec.get("tags")).map(|tags| &tags.form) else {
+        return;
+    };
     let fits = |text: &str| TAG.as_ref().is_none_or(|regex| regex.is_match(text));
-    let mut issues = Vec::new();
-    for (key, value) in tags {
+    for Entry { key, place, node, .. } in entries {
         let mut field = "spec.tags".to_owned();
         push_key(&mut field, key);
+        let mut add = |place: Place, message: String, help: &str| {
+            let help = Some(help.to_owned()).filter(|help| !help.is_empty());
+            findings.push(Finding { rule: "wrong-tag", place, field: field.clone(), message, help });
+        };
         let shown = quoted(key);
         let length = key.chars().count();
         let lower = key.to_ascii_lowercase();
         if lower.starts_with("aws:") {
             let message = format!("the tag key `{shown}` begins with `aws:`, which AWS keeps for itself");
-            issues.push(manifest.error("wrong-tag", &field, message).help("choose another key"));
+            add(*place, message, "choose another key");
         } else if lower.starts_with(PREFIX) {
             let message = format!("the tag key `{shown}` begins with `{PREFIX}`, which is bylaw's own");
-            issues
-                .push(manifest.error("wrong-tag", &field, message).help("leave it out: bylaw sets its tags by itself"));
+            add(*place, message, "leave it out: bylaw sets its tags by itself");
         } else if length == 0 || length > 128 {
-            let message = format!("a tag key has 1 to 128 characters; this one has {length}");
-            issues.push(manifest.error("wrong-tag", &field, message));
+            add(*place, format!("a tag key has 1 to 128 characters; this one has {length}"), "");
         } else if !fits(key) {
-            let message = format!("the tag key `{shown}` has a character that AWS does not allow");
-            issues.push(
-                manifest.error("wrong-tag", &field, message).help("letters, digits, spaces and `_.:/=+-@` are allowed"),
-            );
+            add(*place, format!("the tag key `{shown}` has a character that AWS does not allow"), ALLOWED);
         }
-        if !fits(value) {
+        if let Some(value) = node.text().filter(|value| !fits(value)) {
             let message = format!("the tag value `{}` has a character that AWS does not allow", quoted(value));
-            issues.push(
-                manifest.error("wrong-tag", &field, message).help("letters, digits, spaces and `_.:/=+-@` are allowed"),
-            );
+            add(node.place, message, ALLOWED);
         }
     }
-    issues
 }
 
 const ID: &str = "metadata.annotations[\"bylaw.dev/id\"]";

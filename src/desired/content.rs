@@ -8,9 +8,6 @@ use super::tree::{Form, Scalar, Style};
 use crate::names::PolicyType;
 use crate::policy::{Document, Flaw};
 
-/// The type under which the delegation policy of an organization is parsed.
-pub(super) const DELEGATION: &str = "DELEGATION_POLICY";
-
 /// The document in `field` of a manifest, an object or a JSON string. `None` where it cannot be used; the issues say why.
 pub(super) fn document(
     manifest: &Manifest,
@@ -20,11 +17,11 @@ pub(super) fn document(
 ) -> (Option<Document>, Vec<Issue>) {
     let parsed = match value {
         Value::String(text) => Document::parse(kind, text),
-        Value::Object(_) => Document::parse(kind, &value.to_string()),
+        Value::Object(_) => Document::from_value(kind, value),
         _ => {
             let message = format!(
                 "expected a policy document (an object, or a JSON string), found {}",
-                manifest.node(field).noun()
+                manifest.tree().find(field).noun()
             );
             return (None, vec![manifest.error("wrong-type", field, message)]);
         }
@@ -39,7 +36,8 @@ pub(super) fn document(
 
 fn issue(manifest: &Manifest, field: &str, flaw: Flaw) -> Issue {
     let severity = if flaw.error { Severity::Error } else { Severity::Warning };
-    let node = manifest.node(field);
+    let tree = manifest.tree();
+    let node = tree.find(field);
     let path = match flaw.path.as_str() {
         "" => field.to_owned(),
         path if path.starts_with('[') => format!("{field}{path}"),
@@ -48,9 +46,15 @@ fn issue(manifest: &Manifest, field: &str, flaw: Flaw) -> Issue {
     let file = manifest.origin.file.clone();
     let mut message = flaw.message;
     let origin = match &node.form {
-        // Lines of a `|` block are lines of the manifest.
-        Form::Scalar(Scalar { style: Style::Literal(indent), .. }) if flaw.line > 0 && node.place.line > 0 => {
-            Origin { file, line: node.place.line + flaw.line, column: u32::from(*indent) + flaw.column }
+        // Lines of a `|` block are lines of the manifest; its place is that of the first line that is not empty.
+        Form::Scalar(Scalar { style: Style::Literal(indent), text }) if flaw.line > 0 && node.place.line > 0 => {
+            let empty = text.bytes().take_while(|b| *b == b'\n').count();
+            let first = node.place.line.saturating_sub(u32::try_from(empty).unwrap_or(0));
+            Origin {
+                file,
+                line: first.saturating_add(flaw.line - 1),
+                column: u32::from(*indent).saturating_add(flaw.column),
+            }
         }
         Form::Scalar(_) => {
             if flaw.path.is_empty() && flaw.line > 0 {
@@ -61,4 +65,35 @@ fn issue(manifest: &Manifest, field: &str, flaw: Flaw) -> Issue {
         _ => manifest.place(&path),
     };
     Issue::new(severity, flaw.rule, origin, manifest.label(), &path, message).maybe_help(flaw.help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::{Source, read};
+
+    fn flaw(line: u32, column: u32, path: &str) -> Flaw {
+        let (rule, message) = ("r", "m".to_owned());
+        Flaw { rule, line, column, path: path.into(), message, help: None, error: true }
+    }
+
+    fn place(content: &str, flaw: Flaw) -> (u32, u32, String) {
+        let text = format!(
+            "apiVersion: bylaw.dev/v1alpha1\nkind: OrganizationPolicy\nmetadata: {{name: p}}\nspec:\n  type: TAG_POLICY\n  content: {content}\n"
+        );
+        let (manifests, issues) = read(&[Source { file: "f".into(), bytes: text.into_bytes() }]);
+        assert!(issues.is_empty(), "{issues:?}");
+        let issue = issue(&manifests[0], "spec.content", flaw);
+        (issue.origin.line, issue.origin.column, issue.field)
+    }
+
+    #[test]
+    fn flaws_are_led_back_to_the_line_of_the_manifest() {
+        let block = "|\n    {\n      \"a\": [\n        1\n      ]\n    }";
+        assert_eq!(place(block, flaw(1, 1, "")), (7, 5, "spec.content".into()));
+        assert_eq!(place(block, flaw(3, 5, "a[0]")), (9, 9, "spec.content.a[0]".into()));
+        assert_eq!(place("|\n\n    {\n      \"a\": 1\n    }", flaw(3, 8, "a")).0, 9);
+        assert_eq!(place("'{\"a\": 1}'", flaw(1, 7, "a")), (6, 12, "spec.content.a".into()));
+        assert_eq!(place("{a: {b: [1, {c: 2}]}}", flaw(0, 0, "a.b[1].c")), (6, 28, "spec.content.a.b[1].c".into()));
+    }
 }

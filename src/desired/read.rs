@@ -1,15 +1,17 @@
 //! Text to manifests: which documents are ours, and whether each is right by itself.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::checks;
 use super::model::{Issue, Origin, Severity};
 use super::report::{nearest, one_of, quoted};
 use super::schema::{self, Finding};
 use super::tree::{Form, Node, Place};
-use super::yaml::{self, Document};
+use super::yaml::{self, Chunk, Document};
 use crate::api::account::AccountSpec;
 use crate::api::organization::OrganizationSpec;
 use crate::api::organizational_unit::OrganizationalUnitSpec;
@@ -47,9 +49,23 @@ pub struct Manifest {
     pub aws_name: Option<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Name of the Organization it belongs to, where it says so.
+    pub(crate) organization: Option<Box<str>>,
     /// The spec; `None` for an object with an error.
     pub(crate) body: Option<Body>,
-    tree: Node,
+    source: Written,
+}
+
+/// What a manifest was read from, for the places of issues.
+#[derive(Debug, Clone)]
+enum Written {
+    Tree(Node),
+    /// Of an object without an error only the text is kept: trees of 50,000 of them would be most of the memory, and are
+    /// asked for by few.
+    Text {
+        lines_before: u32,
+        text: Box<str>,
+    },
 }
 
 /// What [`read_all`] found.
@@ -77,29 +93,25 @@ pub fn read_all(sources: &[Source]) -> Found {
     for source in sources {
         match text_of(source) {
             Ok(text) => {
-                for document in yaml::documents(&source.file, text, &mut found.issues) {
-                    let Document { root, place, broken, cut } = document;
-                    let cx = Context { file: &source.file, place, broken, cut };
+                for chunk in yaml::chunks(text) {
+                    let Some(document) = yaml::document(&source.file, chunk, &mut found.issues) else { continue };
+                    let Document { root, place, broken, cut, lost } = document;
+                    let cx = Context { file: &source.file, place, broken, cut, chunk: Some(chunk) };
                     match root {
                         Some(root) => found.document(&cx, root),
-                        None if broken => found.manifests.push(Manifest::unreadable(&cx)),
-                        None => {}
+                        None => found.manifests.push(Manifest::unreadable(&cx)),
+                    }
+                    if lost {
+                        found.manifests.push(Manifest::unreadable(&cx));
                     }
                 }
             }
             Err(issue) => {
-                let origin = issue.origin.clone();
-                found.issues.push(issue);
-                let tree = Node::of_value(&Value::Null);
-                found.manifests.push(Manifest {
-                    key: None,
-                    origin,
-                    id: None,
-                    aws_name: None,
-                    labels: BTreeMap::new(),
-                    body: None,
-                    tree,
-                });
+                let (line, column) = (issue.origin.line, issue.origin.column);
+                let place = Place { line, column };
+                let cx = Context { file: &source.file, place, broken: true, cut: true, chunk: None };
+                found.manifests.push(Manifest::unreadable(&cx));
+                found.issues.push(*issue);
             }
         }
     }
@@ -107,7 +119,7 @@ pub fn read_all(sources: &[Source]) -> Found {
 }
 
 /// The text of a source, or why it is none.
-fn text_of(source: &Source) -> Result<&str, Issue> {
+fn text_of(source: &Source) -> Result<&str, Box<Issue>> {
     let bytes = &source.bytes;
     let at = |offset: usize| {
         let before = bytes.get(..offset).unwrap_or_default();
@@ -122,16 +134,17 @@ fn text_of(source: &Source) -> Result<&str, Issue> {
     };
     let issue = |offset: usize, message: String| Issue::new(Severity::Error, "not-text", at(offset), None, "", message);
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(issue(0, "the file is UTF-16; manifests are UTF-8".into()).help("save it as UTF-8"));
+        return Err(issue(0, "the file is UTF-16; manifests are UTF-8".into()).help("save it as UTF-8").into());
     }
     let help = "give text files only, or name the manifests one by one with `-f`";
     if let Some(offset) = bytes.iter().position(|b| *b == 0) {
-        return Err(issue(offset, format!("byte {offset} is NUL: this is a binary file, not a manifest")).help(help));
+        let message = format!("byte {offset} is NUL: this is a binary file, not a manifest");
+        return Err(issue(offset, message).help(help).into());
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let offset = error.valid_up_to();
-        issue(offset, format!("byte {offset} is not UTF-8: this is a binary file, or text in another encoding"))
-            .help(help)
+        let message = format!("byte {offset} is not UTF-8: this is a binary file, or text in another encoding");
+        issue(offset, message).help(help).into()
     })
 }
 
@@ -140,6 +153,8 @@ struct Context<'a> {
     place: Place,
     broken: bool,
     cut: bool,
+    /// The text of the document, where the object is the whole of it.
+    chunk: Option<Chunk<'a>>,
 }
 impl Context<'_> {
     fn origin(&self, place: Place) -> Origin {
@@ -161,8 +176,12 @@ impl Found {
             kind == "List" && matches!(group, "" | "bylaw.dev") || group == "bylaw.dev" && kind.ends_with("List");
         if list && let Some(items) = take_items(&root) {
             for item in items {
-                let cx = Context { place: item.place, ..*cx };
+                let cx = Context { place: item.place, chunk: None, ..*cx };
                 self.document(&cx, item);
+            }
+            if cx.cut {
+                // Items behind the error are there and unknown.
+                self.manifests.push(Manifest::unreadable(cx));
             }
             return;
         }
@@ -231,7 +250,9 @@ impl Found {
         } else if api_version.is_empty() || kind.is_empty() {
             self.skipped += 1;
             let name = cx.file.rsplit(['/', '\\']).next().unwrap_or_default();
-            if !matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization") {
+            // Kustomize needs no `apiVersion` there, and JSON of every sort lies beside manifests.
+            let usual = matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization");
+            if !usual && !name.ends_with(".json") {
                 let message = match &root.form {
                     Form::Map(_) => "the document has no `apiVersion` and `kind`; it is passed over".to_owned(),
                     _ => format!("the document is {}, not an object; it is passed over", root.noun()),
@@ -248,20 +269,21 @@ impl Found {
     }
 
     fn manifest(&mut self, cx: &Context<'_>, root: Node, kind: Kind) {
-        let mut manifest = Manifest::of_tree(cx, root);
+        let (mut manifest, root) = Manifest::split(cx, root);
         let mut findings = Vec::new();
-        let name = metadata(&manifest.tree, &mut manifest.labels, &mut findings);
-        manifest.key = name.map(|name| ObjectKey::new(kind, &name));
+        // A name that Kubernetes would refuse is a key all the same: it bounds what the broken object may stand for.
+        metadata(&root, &mut manifest.labels, &mut findings);
         let Some(rules) = schema::of(kind) else { return };
-        top_level(&manifest.tree, &mut findings);
-        let spec = rules.check(&manifest.tree, &mut findings);
+        top_level(&root, &mut findings);
+        let spec = rules.check(&root, &mut findings);
+        checks::tags(&root, &mut findings);
         let object_name = manifest.key.as_ref().map_or("", |key| &key.name);
         let object = json!({"apiVersion": crate::api::API_VERSION, "kind": kind.as_str(),
             "metadata": {"name": object_name}, "spec": spec});
         let sound = findings.is_empty();
         // A broken document may lack fields only because reading ended before them.
         if !cx.cut {
-            rules.rules(&object, &manifest.tree, sound, &mut findings);
+            rules.rules(&object, &root, sound, &mut findings);
         } else {
             findings.clear();
         }
@@ -270,7 +292,7 @@ impl Found {
                 Ok(body) => manifest.body = Some(body),
                 Err(error) => findings.push(Finding {
                     rule: "wrong-type",
-                    place: manifest.tree.place_of("spec"),
+                    place: root.place_of("spec"),
                     field: "spec".into(),
                     message: format!("the spec cannot be read: {error}"),
                     help: None,
@@ -291,6 +313,12 @@ impl Found {
                 .maybe_help(finding.help),
             );
         }
+        manifest.source = match cx.chunk {
+            Some(chunk) if manifest.body.is_some() => {
+                Written::Text { lines_before: chunk.lines_before, text: chunk.text.into() }
+            }
+            _ => Written::Tree(root),
+        };
         self.manifests.push(manifest);
     }
 }
@@ -348,15 +376,15 @@ const METADATA: [&str; 15] = [
     "selfLink",
 ];
 
-/// Checks `metadata`; the name where it is one.
-fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut Vec<Finding>) -> Option<String> {
+/// Checks `metadata`.
+fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut Vec<Finding>) {
     let mut add = |rule, place, field: &str, message: String, help: Option<String>| {
         findings.push(Finding { rule, place, field: field.into(), message, help });
     };
     let Some(metadata) = root.get("metadata").filter(|node| matches!(node.form, Form::Map(_))) else {
         let help = Some("add `metadata: {name: …}`".to_owned());
         add("missing-field", root.place_of("metadata"), "metadata.name", "`metadata.name` is missing".into(), help);
-        return None;
+        return;
     };
     if let Form::Map(entries) = &metadata.form {
         for entry in entries {
@@ -382,7 +410,7 @@ fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut V
             }
         }
     }
-    let name = match metadata.entry("name") {
+    match metadata.entry("name") {
         None => {
             let (message, help) = if metadata.get("generateName").is_some() {
                 ("`generateName` gives no name that others could refer to", "write `name: …` instead")
@@ -390,13 +418,11 @@ fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut V
                 ("`metadata.name` is missing", "add `name:`, by which other objects refer to this one")
             };
             add("missing-field", metadata.place, "metadata.name", message.into(), Some(help.into()));
-            None
         }
         Some(entry) => match entry.node.text() {
             None => {
                 let message = format!("expected a name, found {}", entry.node.noun());
                 add("wrong-type", entry.node.place, "metadata.name", message, None);
-                None
             }
             Some(name) => {
                 let plain_other = matches!(&entry.node.form, Form::Scalar(s) if !matches!(s.read(), super::tree::Read::Text(_)) || s.trap().is_some());
@@ -410,9 +436,7 @@ fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut V
                         Some(format!("quote it: `\"{}\"`", quoted(name))),
                     );
                 }
-                if is_subdomain(name) {
-                    Some(name.to_owned())
-                } else {
+                if !is_subdomain(name) {
                     let message = format!(
                         "`{}` is not an object name (up to 253 lower-case letters, digits, `-` and `.`, first and last a letter or digit)",
                         quoted(name)
@@ -424,11 +448,10 @@ fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut V
                         "the name in AWS is `spec.name`".to_owned()
                     };
                     add("wrong-name", entry.node.place, "metadata.name", message, Some(help));
-                    None
                 }
             }
         },
-    };
+    }
     for field in ["labels", "annotations"] {
         let Some(node) = metadata.get(field).filter(|node| !schema::is_null(node)) else { continue };
         let map = schema::text_map(node, &format!("metadata.{field}"), findings);
@@ -437,7 +460,6 @@ fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut V
             *labels = map;
         }
     }
-    name
 }
 
 fn check_labels(node: &Node, labels: &BTreeMap<String, String>, findings: &mut Vec<Finding>) {
@@ -501,7 +523,7 @@ impl Manifest {
         let file: Arc<str> = "<cluster>".into();
         let mut found = Found::default();
         found.document(
-            &Context { file: &file, place: Place::default(), broken: false, cut: false },
+            &Context { file: &file, place: Place::default(), broken: false, cut: false, chunk: None },
             Node::of_value(value),
         );
         (found.manifests.pop(), found.issues)
@@ -509,17 +531,29 @@ impl Manifest {
 
     /// What can be read of an object before anything is checked.
     fn of_tree(cx: &Context<'_>, tree: Node) -> Self {
-        let text = |path: &[&str]| {
-            path.iter().try_fold(&tree, |node, key| node.get(key)).and_then(Node::text).map(str::to_owned)
-        };
+        let (manifest, tree) = Self::split(cx, tree);
+        Self { source: Written::Tree(tree), ..manifest }
+    }
+
+    /// [`Self::of_tree`], with the tree beside it and not in it.
+    fn split(cx: &Context<'_>, tree: Node) -> (Self, Node) {
+        let text = |path: &[&str]| path.iter().try_fold(&tree, |node, key| node.get(key)).and_then(Node::text);
         let name = text(&["metadata", "name"]);
         let kind = Kind::ALL.into_iter().find(|k| tree.get("kind").and_then(Node::text) == Some(k.as_str()));
-        let aws_name = text(&["spec", "name"])
-            .or_else(|| if kind == Some(Kind::OrganizationPolicy) { name.clone() } else { None });
-        let id = text(&["metadata", "annotations", ANNOTATION_ID]).or_else(|| text(&["status", "id"]));
-        let key = kind.zip(name).map(|(kind, name)| ObjectKey::new(kind, &name));
-        let origin = cx.origin(tree.place);
-        Self { key, origin, id, aws_name, labels: BTreeMap::new(), body: None, tree }
+        let own = if kind == Some(Kind::OrganizationPolicy) { name } else { None };
+        let manifest = Self {
+            key: kind.zip(name).map(|(kind, name)| ObjectKey::new(kind, name)),
+            origin: cx.origin(tree.place),
+            id: text(&["metadata", "annotations", ANNOTATION_ID])
+                .or_else(|| text(&["status", "id"]))
+                .map(str::to_owned),
+            aws_name: text(&["spec", "name"]).or(own).map(str::to_owned),
+            labels: BTreeMap::new(),
+            organization: text(&["spec", "organizationRef", "name"]).map(Into::into),
+            body: None,
+            source: Written::Text { lines_before: 0, text: "".into() },
+        };
+        (manifest, tree)
     }
 
     fn unreadable(cx: &Context<'_>) -> Self {
@@ -538,20 +572,22 @@ impl Manifest {
         self.key.as_ref().map(ToString::to_string)
     }
 
+    /// The object as written.
+    pub(crate) fn tree(&self) -> Cow<'_, Node> {
+        match &self.source {
+            Written::Tree(tree) => Cow::Borrowed(tree),
+            Written::Text { lines_before, text } => {
+                let chunk = Chunk { lines_before: *lines_before, text };
+                let root = yaml::document(&self.origin.file, chunk, &mut Vec::new()).and_then(|document| document.root);
+                Cow::Owned(root.unwrap_or_else(|| Node::of_value(&Value::Null)))
+            }
+        }
+    }
+
     /// The place of a field.
     pub(crate) fn place(&self, field: &str) -> Origin {
-        let place = self.tree.place_of(field);
+        let place = self.tree().place_of(field);
         Origin { file: self.origin.file.clone(), line: place.line, column: place.column }
-    }
-
-    /// The node of a field, or the deepest above it.
-    pub(crate) fn node(&self, field: &str) -> &Node {
-        self.tree.find(field)
-    }
-
-    /// Whether the object writes this field, null or not.
-    pub(crate) fn has(&self, field: &str) -> bool {
-        field.split('.').try_fold(&self.tree, |node, key| node.get(key)).is_some()
     }
 
     /// An error at a field.

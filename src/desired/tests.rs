@@ -149,6 +149,23 @@ fn what_is_broken_takes_only_its_own_part() {
 }
 
 #[test]
+fn what_lies_behind_an_error_is_known_to_be_unknown() {
+    let item =
+        "{apiVersion: bylaw.dev/v1alpha1, kind: Account, metadata: {name: a}, spec: {accountId: \"000000000001\"}}";
+    for text in [
+        format!("apiVersion: v1\nkind: List\nitems:\n  - {item}\n  - {item} x\n"),
+        format!("{item} {item}\n"),
+        format!("{item}\n... \n{{[\n"),
+    ] {
+        let (desired, _) = run(&text, None);
+        let broken = desired.unwrap().broken;
+        assert!(broken.iter().any(|b| b.key.is_none()), "{text}: {broken:?}");
+    }
+    let (desired, _) = run(&account("Bad_Name", 1, None), None);
+    assert_eq!(desired.unwrap().broken[0].key.as_ref().unwrap().to_string(), "Account/Bad_Name");
+}
+
+#[test]
 fn one_organization_of_several_is_chosen_by_name() {
     let text = format!("{ORGANIZATION}---\n{}", ORGANIZATION.replace("main", "lab").replace("3333", "4444"))
         + "---\napiVersion: bylaw.dev/v1alpha1\nkind: Account\nmetadata: {name: a}\nspec: {accountId: \"000000000001\", organizationRef: {name: lab}}\n"
@@ -317,9 +334,6 @@ fn fifty_thousand_would_be_read_in_seconds() {
     for i in 0..count {
         text.push_str(&account(&format!("a{i}"), i + 1, None));
     }
-    let started = Instant::now();
-    let documents = super::yaml::documents(&"a.yaml".into(), &text, &mut vec![]);
-    eprintln!("{} documents as trees: {:?}", documents.len(), started.elapsed());
     let started = Instant::now();
     let (manifests, issues) = read(&[source("a.yaml", &text)]);
     let read_in = started.elapsed();

@@ -28,62 +28,74 @@ pub(super) struct Document {
     pub(super) broken: bool,
     /// Reading ended at the error, so what follows it is missing.
     pub(super) cut: bool,
+    /// Reading ended between this document and another, of which nothing is known.
+    pub(super) lost: bool,
 }
 
-/// All documents of a text.
-pub(super) fn documents(file: &Arc<str>, text: &str, issues: &mut Vec<Issue>) -> Vec<Document> {
+/// A piece of a text that holds one document, and the number of lines before it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chunk<'a> {
+    pub(super) lines_before: u32,
+    pub(super) text: &'a str,
+}
+
+/// The document of a chunk; `None` where it holds nothing.
+pub(super) fn document(file: &Arc<str>, chunk: Chunk<'_>, issues: &mut Vec<Issue>) -> Option<Document> {
+    let before = issues.len();
+    let mut builder = Builder {
+        file,
+        chunk: chunk.text,
+        first_line: chunk.lines_before,
+        stack: Vec::new(),
+        root: None,
+        anchors: HashMap::new(),
+        open_anchors: Vec::new(),
+        aliased: 0,
+        lost: false,
+        issues,
+    };
+    let cut = builder.run().is_err();
+    let (root, lost) = (builder.root.take(), builder.lost);
+    let broken = issues.len() > before;
+    let place = root.as_ref().map_or(Place { line: chunk.lines_before + 1, column: 1 }, |node| node.place);
+    (broken || root.is_some()).then_some(Document { root, place, broken, cut, lost })
+}
+
+/// The text cut before each `---`, after each `...`, and between JSON objects that stand one after the other. A `---`
+/// that only comments or directives precede cuts nothing off.
+pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut out = Vec::new();
-    for (first_line, chunk) in chunks(text) {
-        let before = issues.len();
-        let mut builder = Builder {
-            file,
-            chunk,
-            first_line,
-            stack: Vec::new(),
-            root: None,
-            anchors: HashMap::new(),
-            open_anchors: Vec::new(),
-            aliased: 0,
-            issues,
-        };
-        let cut = builder.run().is_err();
-        let root = builder.root.take();
-        let broken = issues.len() > before;
-        let place = root.as_ref().map_or(Place { line: first_line + 1, column: 1 }, |node| node.place);
-        if broken || root.is_some() {
-            out.push(Document { root, place, broken, cut });
-        }
-    }
-    out
-}
-
-/// The text cut before each `---` and after each `...`, with the number of lines before each piece. A `---` that only
-/// comments or directives precede cuts nothing off.
-fn chunks(text: &str) -> Vec<(u32, &str)> {
-    let mut out = Vec::new();
     let (mut start, mut start_line, mut content) = (0, 0, false);
+    // The chunk begins with `{`, and its last line so far ended with `}`: in JSON no `{` can follow within it.
+    let (mut json, mut closed) = (false, false);
     let (mut at, mut line) = (0, 0);
     for piece in text.split_inclusive('\n') {
         let marker =
             |m: &str| piece.strip_prefix(m).is_some_and(|r| r.is_empty() || r.starts_with([' ', '\t', '\n', '\r']));
         let after = at + piece.len();
-        if marker("---") {
+        let trimmed = piece.trim();
+        let explicit = marker("---");
+        if explicit || (json && closed && piece.starts_with('{')) {
             if content {
-                out.push((start_line, text.get(start..at).unwrap_or_default()));
+                out.push(Chunk { lines_before: start_line, text: text.get(start..at).unwrap_or_default() });
                 (start, start_line) = (at, line);
             }
-            content = true;
+            (content, json) = (true, !explicit);
         } else if marker("...") {
-            out.push((start_line, text.get(start..after).unwrap_or_default()));
-            (start, start_line, content) = (after, line + 1, false);
-        } else if !piece.trim().is_empty() && !piece.starts_with(['#', '%']) {
+            out.push(Chunk { lines_before: start_line, text: text.get(start..after).unwrap_or_default() });
+            (start, start_line, content, json) = (after, line + 1, false, false);
+        } else if !trimmed.is_empty() && !piece.starts_with(['#', '%']) {
+            json = json || (!content && piece.starts_with('{'));
             content = true;
+        }
+        if !trimmed.is_empty() {
+            closed = trimmed.ends_with('}');
         }
         at = after;
         line += 1;
     }
-    out.push((start_line, text.get(start..).unwrap_or_default()));
+    out.push(Chunk { lines_before: start_line, text: text.get(start..).unwrap_or_default() });
     out
 }
 
@@ -110,6 +122,7 @@ struct Builder<'a> {
     anchors: HashMap<usize, (Rc<Node>, usize, usize)>,
     open_anchors: Vec<usize>,
     aliased: usize,
+    lost: bool,
     issues: &'a mut Vec<Issue>,
 }
 
@@ -129,6 +142,7 @@ impl Builder<'_> {
                 }
             };
             if done.is_err() {
+                self.lost |= self.stack.is_empty() && self.root.is_some();
                 // What stands before the error still tells which object it is.
                 while let Some(frame) = self.stack.pop() {
                     let node = self.close(frame);
@@ -255,7 +269,13 @@ impl Builder<'_> {
     /// Puts a finished node into what is open around it.
     fn add(&mut self, node: Node, size: usize, height: usize) -> Result<(), Stop> {
         let Some(frame) = self.stack.last_mut() else {
-            self.root.get_or_insert(node);
+            if self.root.is_some() {
+                self.lost = true;
+                self.issue("yaml-syntax", node.place, "a second document begins here without a line `---` before it")
+                    .help = Some("put `---` on a line of its own, lines ended by `\\n`".into());
+                return Err(Stop);
+            }
+            self.root = Some(node);
             return Ok(());
         };
         frame.size += size;
@@ -346,7 +366,8 @@ impl Builder<'_> {
     fn style(&mut self, style: ScalarStyle, span: &Span, tag: Option<&Tag>, place: Place) -> Result<Style, Stop> {
         let written = match style {
             ScalarStyle::Plain => Style::Plain,
-            ScalarStyle::Literal => Style::Literal(self.indent_after(span.start.line())),
+            // Such a span starts at the first line with content, behind its indentation.
+            ScalarStyle::Literal => Style::Literal(u16::try_from(span.start.col()).unwrap_or(0)),
             _ => Style::Quoted,
         };
         match tag {
@@ -358,15 +379,6 @@ impl Builder<'_> {
                 _ => self.foreign_tag(Some(tag), place).map(|()| written),
             },
         }
-    }
-
-    /// Indentation of the first line with content after that line of the chunk.
-    fn indent_after(&self, line: usize) -> u16 {
-        self.chunk
-            .lines()
-            .skip(line)
-            .find(|l| !l.trim().is_empty())
-            .map_or(0, |l| u16::try_from(l.len() - l.trim_start_matches(' ').len()).unwrap_or(0))
     }
 
     fn foreign_tag(&mut self, tag: Option<&Tag>, place: Place) -> Result<(), Stop> {
@@ -457,6 +469,9 @@ fn explain(kind: &ErrorKind) -> (&'static str, String, Option<&'static str>) {
         E::InvalidTrailingDoubleQuotedScalar | E::InvalidTrailingSingleQuotedScalar => {
             ("something follows a closed quote", "quote the whole value, and escape the quotes within")
         }
+        E::ExpectedDocumentStart => {
+            ("the document ends before this, and something follows", "begin another document with a line `---`")
+        }
         other => return ("yaml-syntax", format!("not YAML: {other}"), None),
     };
     ("yaml-syntax", message.into(), Some(help))
@@ -465,6 +480,10 @@ fn explain(kind: &ErrorKind) -> (&'static str, String, Option<&'static str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn documents(file: &Arc<str>, text: &str, issues: &mut Vec<Issue>) -> Vec<Document> {
+        chunks(text).into_iter().filter_map(|chunk| document(file, chunk, issues)).collect()
+    }
 
     fn read(text: &str) -> (Vec<Document>, Vec<(&'static str, u32, u32)>) {
         let mut issues = Vec::new();
@@ -543,5 +562,16 @@ mod tests {
             documents[0].root.as_ref().unwrap().to_json(),
             serde_json::json!({"a": "😀/", "b": [1, true, null]})
         );
+    }
+
+    #[test]
+    fn json_objects_may_stand_one_after_the_other() {
+        for text in ["{\"a\": 1}\n{\"a\": 2}\n", "{\n \"a\": {\n \"b\": 1}\n}\n\n{\n\"a\": 2\n}\n---\na: 3\n"] {
+            let (documents, issues) = read(text);
+            assert!(issues.is_empty() && documents.len() >= 2, "{text}: {issues:?}");
+        }
+        // In YAML lines may begin so without being a new document.
+        assert_eq!(read("- a\n{b: c}\n").0.len(), 1);
+        assert_eq!(read("a: 1\r---\rb: 2\r").1.len(), 1, "nothing is passed over in silence");
     }
 }

@@ -58,6 +58,22 @@ pub async fn read(
     previous: Option<&Observed>,
     clock: Clock<'_>,
 ) -> Result<Observed, AwsError> {
+    let observed = read_once(port, wants, previous, clock).await?;
+    match previous {
+        // What was known of another organization is worth nothing here.
+        Some(previous) if previous.organization.id != observed.organization.id => {
+            read_once(port, wants, None, clock).await
+        }
+        _ => Ok(observed),
+    }
+}
+
+async fn read_once(
+    port: &dyn Port,
+    wants: &Wants,
+    previous: Option<&Observed>,
+    clock: Clock<'_>,
+) -> Result<Observed, AwsError> {
     let mut reader = Reader::new(wants, previous, clock, Draft::new(clock()));
     reader.ask(Request::DescribeOrganization);
     reader.ask(Request::ListRoots { token: None });

@@ -11,7 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::bind::{Binding, bind};
 use super::memory::{Fact, Facts, Mark, Memory};
-use super::model::{Action, Change, Drift, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage};
+use super::model::{Action, Change, Drift, NodeRef, Note, Plan, Proposed, Reason, Refusal, Stage};
 use crate::desired::{Desired, NodeKey};
 use crate::names::{Kind, NodeId, ObjectKey};
 use crate::observed::Observed;
@@ -53,7 +53,7 @@ pub fn propose(
     delta.removed(options.prune);
     let mut changes = delta.changes;
     // A stable sort: within a stage the order in which the changes were found stays, and parents were found first.
-    changes.sort_by_key(|change| change.stage);
+    changes.sort_by_cached_key(|change| (change.stage, step_of_birth(change)));
     for (change, id) in changes.iter_mut().zip(1..) {
         change.id = id;
     }
@@ -67,6 +67,23 @@ pub fn propose(
         state: PhantomData,
     };
     (plan, binding)
+}
+
+/// Place of a change in the life of a new account: whose, and which step. Nothing for all others.
+fn step_of_birth(change: &Change) -> Option<(Box<str>, u8)> {
+    let of = |node: &NodeRef, step: u8| match node {
+        NodeRef::New(NodeKey::Account(key)) => Some((key.clone(), step)),
+        _ => None,
+    };
+    match &change.action {
+        Action::CreateAccount { key, .. } => Some((key.clone(), 0)),
+        Action::Attach { target, .. } => of(target, 1),
+        Action::MoveAccount { account, .. } => of(account, 2),
+        Action::Detach { target, .. } => of(target, 3),
+        Action::PutContact { account, .. } => of(account, 4),
+        Action::RegisterAdministrator { account, .. } => of(account, 5),
+        _ => None,
+    }
 }
 
 struct Delta<'a> {
@@ -162,15 +179,6 @@ impl Delta<'_> {
             Some(id) => NodeRef::Known(id),
             None => NodeRef::New(key.clone()),
         })
-    }
-
-    /// The policy of an object name: there, or to be created. `None` where it is stuck.
-    fn policy(&self, name: &str) -> Option<PolicyRef> {
-        match self.binding.policies.get(name)? {
-            super::bind::Bound::Found { id, .. } => Some(PolicyRef::Known(id.clone())),
-            super::bind::Bound::Create => Some(PolicyRef::New(ObjectKey::new(Kind::OrganizationPolicy, name))),
-            super::bind::Bound::Stuck => None,
-        }
     }
 
     /// Whether a node is bylaw's to change at all: not the management account, not ignored, not suspended, and not

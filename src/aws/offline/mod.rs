@@ -261,7 +261,10 @@ impl Offline {
         inner.seen = Some(instant);
         inner.now += passed;
         let now = inner.now;
-        inner.state.settle(now);
+        if inner.state.is_due(now) {
+            self.remember(&mut inner);
+            inner.state.settle(now);
+        }
         while inner.past.front().is_some_and(|(at, _)| *at + self.options.remember < now) {
             inner.past.pop_front();
         }

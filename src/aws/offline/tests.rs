@@ -463,6 +463,12 @@ async fn policies_have_names_documents_sizes_and_numbers() {
     for bad in ["not json", "[]", "{", "\u{feff}{}"] {
         assert_eq!(code(&offline, create_policy(&scp, "b", bad)).await, "MalformedPolicyDocumentException", "{bad}");
     }
+    // JSON that is no policy of the type: an SCP names no principal, an RCP denies only.
+    let principal = DENY.replace(r#""Action""#, r#""Principal":"*","Action""#);
+    assert_eq!(code(&offline, create_policy(&scp, "b", &principal)).await, "MalformedPolicyDocumentException");
+    let allow = principal.replace("Deny", "Allow");
+    let request = create_policy(&PolicyType::rcp(), "b", &allow);
+    assert_eq!(code(&offline, request).await, "MalformedPolicyDocumentException");
     assert_eq!(code(&offline, create_policy(&scp, "b", "")).await, "InvalidInputException");
     assert_eq!(code(&offline, create_policy(&scp, "", DENY)).await, "InvalidInputException");
     assert_eq!(code(&offline, create_policy(&PolicyType::new("X"), "b", DENY)).await, "InvalidInputException");
@@ -816,7 +822,6 @@ async fn a_snapshot_and_back_is_the_same_organization() {
     .await;
     begin(&offline, "x", "x@example.com").await;
     tokio::time::advance(Duration::from_secs(60)).await;
-    offline.elapsed();
     let first = offline.state().to_observed(Timestamp::UNIX_EPOCH);
     let text = serde_json::to_string(&first).unwrap();
     let read: crate::observed::Observed = serde_json::from_str(&text).unwrap();

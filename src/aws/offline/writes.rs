@@ -291,6 +291,11 @@ impl State {
         self.due.insert((at, self.ordinal), due);
     }
 
+    /// Whether [`State::settle`] has something to do.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        self.due.first_key_value().is_some_and(|((at, _), _)| *at <= now)
+    }
+
     /// Does what is due by `now`. Called at the start of every call, so that the state is never behind.
     pub(super) fn settle(&mut self, now: Duration) {
         while let Some(first) = self.due.first_entry()

@@ -275,13 +275,11 @@ impl Delta<'_> {
         let (key, spec) = (&policy.key, &policy.spec);
         let Some(text) = self.known(key, "the content", &found.content) else { return };
         let mut facts = vec![];
-        let mut reason = Reason::Differs;
+        let mut reasons = vec![];
         let mut edit = |differs: Option<super::Differs>, from: &str, to: &str| {
             let differs = differs?;
             facts.push(differs.fact);
-            if differs.reason == Reason::Drift {
-                reason = Reason::Drift;
-            }
+            reasons.push(differs.reason);
             Some(Edit { from: from.to_owned(), to: to.to_owned() })
         };
         let name = self.compare(key, "name", &spec.name, Some(&found.name));
@@ -291,6 +289,9 @@ impl Delta<'_> {
         let settled = same_meaning(&spec.content, text);
         let content = self.state_fact(key, "content", spec.content.minified(), text, settled);
         let content = edit(content, text, spec.content.minified());
+        // One new edit makes the whole of it new.
+        let drifted = reasons.iter().all(|reason| *reason == Reason::Drift);
+        let reason = if drifted { Reason::Drift } else { Reason::Differs };
         if name.is_none() && description.is_none() && content.is_none() {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::model::{Action, Change, NodeRef, Verb};
+use super::super::model::{Action, Change, NodeRef, Reason, Verb};
 use super::super::world::{Class, Interner, World, touches};
 use super::rules::objects;
 use super::{Court, Verdict};
@@ -31,12 +31,15 @@ impl Court<'_> {
         }
     }
 
-    /// Reach of policy changes: the small ones pass while all that pass together stay within `maxAffected`.
+    /// Reach of policy changes: the small ones pass while all that pass together stay within `maxAffected`. What only puts
+    /// back what was in force when the last pass ended is nothing new, however many accounts it reaches: a guard that
+    /// somebody took off the root must come back without anybody's approval.
     pub(super) fn affected(&mut self, before: &World<'_>, atoms: &mut Interner) {
-        let bears = |change: &&Change| {
-            matches!(change.action.verb(), Verb::Attach | Verb::Detach | Verb::Move)
-                || matches!(change.action, Action::UpdatePolicy { content: Some(_), .. })
-        };
+        let bears = |change: &&Change| change.reason != Reason::Drift && bears(change);
+        let restored = |change: &&Change| change.reason == Reason::Drift;
+        let mut settled = before.clone();
+        self.kept.iter().filter(restored).for_each(|change| settled.apply(change, atoms));
+        let before = &settled;
         let special: BTreeSet<NodeRef> = self.kept.iter().flat_map(|change| touches(change, before)).collect();
         if !self.kept.iter().any(|change| bears(&change)) {
             return;
@@ -100,6 +103,12 @@ impl Court<'_> {
         let share = if percent == 0 { 0 } else { (total * percent / 100).max(5) };
         accounts.min(share)
     }
+}
+
+/// Whether a change can bear on what is allowed or denied.
+fn bears(change: &Change) -> bool {
+    matches!(change.action.verb(), Verb::Attach | Verb::Detach | Verb::Move)
+        || matches!(change.action, Action::UpdatePolicy { content: Some(_), .. })
 }
 
 /// A step in the birth of an account, which binds nobody yet.

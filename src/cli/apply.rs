@@ -1,0 +1,174 @@
+//! `bylaw apply`: plan, ask, apply, verify.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::args;
+use super::failure::Failure;
+use super::load;
+use super::plan::{Made, Setting, options};
+use super::show::{self, progress::Reporter, saved::SavedPlan};
+use super::terminal::{Terminal, interrupted};
+use crate::apply::ledger::NoLedger;
+use crate::apply::{Control, Ledger};
+use crate::pass::{self, ApplyError};
+use crate::plan::guard;
+
+/// Applies. The exit code: 0 AWS is as declared, 1 it is not.
+///
+/// # Errors
+/// There is no plan, or nothing may be written.
+pub async fn run(asked: &args::Apply, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
+    let saved = asked.plan.as_deref().map(read_saved).transpose()?;
+    let (desired, sources, options) = match &saved {
+        Some(saved) => {
+            let sources = saved.sources();
+            let object = Some(saved.object.as_str());
+            let desired = load::desired(&sources, vec![], object, terminal.err_colour, &mut terminal.err())?;
+            let hashes: Vec<String> = saved.approvals.iter().cloned().collect();
+            (desired, sources, options(saved.prune, &hashes, &asked.aws))
+        }
+        None => {
+            let (desired, sources) = load::manifests(&asked.manifests, terminal.err_colour, &mut terminal.err())?;
+            (desired, sources, options(asked.prune, &asked.approve, &asked.aws))
+        }
+    };
+    let setting =
+        Setting { desired, sources, snapshot: asked.snapshot.as_deref(), aws: &asked.aws, options, full: asked.full };
+    let mut made = setting.plan(terminal).await?;
+    if let Some(saved) = &saved {
+        only_as_saved(saved, &setting, &mut made, terminal)?;
+    }
+    let text = asked.output == args::Machine::Text;
+    if text {
+        show::plan::text(&made.planned, &setting.desired, &made.context, terminal.out_colour, out)?;
+        out.flush()?;
+    }
+    if made.context.observe && !made.planned.plan.changes.is_empty() {
+        return Err(refused(ApplyError::Observes));
+    }
+    if text && !made.planned.plan.changes.is_empty() && !asked.yes && !confirmed(&made, out)? {
+        writeln!(out, "Nothing was written.")?;
+        return Ok(1);
+    }
+    if !text && !asked.yes && !made.planned.plan.changes.is_empty() {
+        return Err(Failure::new("`-o json` cannot ask", "add `--yes`, or apply a plan that was saved and reviewed"));
+    }
+    carry_out(&setting, made, text, terminal, out).await
+}
+
+async fn carry_out(
+    setting: &Setting<'_>,
+    made: Made,
+    text: bool,
+    terminal: &Terminal,
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
+    let Made { planned, door, mut memory, store, context } = made;
+    if planned.plan.changes.is_empty() {
+        let clean = planned.plan.is_empty();
+        if let Some(store) = &store {
+            memory.learn(&planned.plan.facts);
+            terminal.warn_if(store.keep_memory(&memory), "what this pass settled could not be kept");
+        }
+        if !text {
+            let report = pass::Report {
+                applied: crate::apply::Applied::nothing(planned.observed.clone()),
+                left: planned.plan.clone(),
+                unverified: None,
+            };
+            writeln!(out, "{:#}", show::json::report(&report, &planned, &setting.desired, &context))?;
+        }
+        return Ok(u8::from(!clean));
+    }
+    let journal = store.as_ref().map(super::store::Store::journal).transpose()?;
+    let ledger: &dyn Ledger = match &journal {
+        Some(journal) => journal,
+        None => &NoLedger,
+    };
+    let reporter = Reporter::new(std::io::stderr().is_terminal(), planned.plan.changes.len());
+    let who = terminal.who();
+    let progress = |progress: &crate::apply::Progress<'_>| reporter.told(progress);
+    let control = Control { stop: interrupted(), progress: &progress, clock: &Timestamp::now, ledger, who: &who };
+    let shown = planned.clone();
+    let report = pass::apply_plan(&door, &setting.desired, planned, &mut memory, &setting.options, control).await;
+    reporter.finish();
+    let report = report.map_err(refused)?;
+    if let Some(store) = &store {
+        terminal.warn_if(store.keep_snapshot(&report.applied.observed), "the snapshot of this pass could not be kept");
+        terminal.warn_if(store.keep_memory(&memory), "what this pass settled could not be kept");
+    }
+    if text {
+        show::result::text(&report, &shown, &setting.desired, terminal.out_colour, out)?;
+        if store.is_none() {
+            writeln!(out, "This was a rehearsal on a snapshot: nothing was written to AWS.")?;
+        }
+    } else {
+        writeln!(out, "{:#}", show::json::report(&report, &shown, &setting.desired, &context))?;
+    }
+    Ok(u8::from(!show::result::converged(&report)))
+}
+
+fn refused(error: ApplyError) -> Failure {
+    match error {
+        ApplyError::Observes => {
+            Failure::new(error.to_string(), "set `spec.mode: Enforce` in the Organization to let bylaw write")
+        }
+        ApplyError::Suspended => Failure::new(error.to_string(), "take `spec.suspend` out of the Organization"),
+        ApplyError::Lease(error) => error.into(),
+    }
+}
+
+fn read_saved(path: &std::path::Path) -> Result<SavedPlan, Failure> {
+    let help = "`bylaw plan -f … --out FILE` writes a plan that can be applied";
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display()), help))?;
+    SavedPlan::from_json(&text).map_err(|why| Failure::new(format!("`{}`: {why}", path.display()), help))
+}
+
+/// Leaves of the plan of now exactly what the saved plan showed, judged again on what AWS is now.
+fn only_as_saved(
+    saved: &SavedPlan,
+    setting: &Setting<'_>,
+    made: &mut Made,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let found = &made.planned.observed.organization;
+    if found.id != saved.organization {
+        return Err(Failure::new(
+            format!("the plan is for organization `{}`, and the credentials are of `{}`", saved.organization, found.id),
+            "use the credentials that the plan was made with",
+        ));
+    }
+    let difference = show::saved::compare(saved, &made.planned.plan);
+    for gone in &difference.gone {
+        terminal.warn(&format!("planned, and not run because AWS has changed since: {gone}"));
+    }
+    for new in &difference.new {
+        terminal.warn(&format!("needed by now, and not run because the plan did not show it: {new}"));
+    }
+    let kept = made.planned.plan.clone().only(&saved.fingerprints());
+    made.planned.plan =
+        guard(kept, &setting.desired, &made.planned.observed, &setting.options.approvals, made.context.now);
+    Ok(())
+}
+
+fn confirmed(made: &Made, out: &mut dyn Write) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::new(
+            "there is nobody to ask: standard input is not a terminal",
+            "add `--yes`, or apply a plan that was saved and reviewed",
+        ));
+    }
+    let changes = made.planned.plan.changes.len();
+    write!(
+        out,
+        "\nMake {} in AWS? Only `yes` does: ",
+        if changes == 1 { "this change".into() } else { format!("these {changes} changes") }
+    )?;
+    out.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}

@@ -1,0 +1,273 @@
+//! The arguments, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::iam_policy::IamPolicy;
+
+/// Keeps an AWS organization the way its Kubernetes resources say it should be.
+#[derive(Debug, Parser)]
+#[command(name = "bylaw", version, propagate_version = true, max_term_width = 100)]
+pub struct Arguments {
+    /// When to colour: on a terminal, always, never. `NO_COLOR` turns colours off.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check manifests without AWS: schema, rules, references, tree, policy documents, quotas.
+    Validate(Validate),
+    /// Show what would change in AWS, why, in which order, and what is refused. Exits 0: nothing, 2: changes, 1: error.
+    Plan(Plan),
+    /// Make AWS as the manifests say: plan, ask, apply, verify. Exits 0: as declared, 1: not.
+    Apply(Apply),
+    /// Write the organization as data, for `--snapshot`.
+    Snapshot(Snapshot),
+    /// Write manifests for an organization that exists. Nothing is written to AWS.
+    Import(Import),
+    /// Show OUs, accounts and attached policies as a tree.
+    Tree(Tree),
+    /// The whole story on an organization in memory: no AWS, no cluster, no network.
+    Demo,
+    /// Print the custom resource definitions.
+    Crds {
+        /// Write one file a kind into this directory instead.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Print the least IAM permissions of bylaw's own roles.
+    IamPolicy(IamPolicy),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where manifests are read from.
+#[derive(Debug, Clone, Args)]
+pub struct Manifests {
+    /// A file, a directory (read recursively), or `-` for standard input; may be repeated.
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-")]
+    pub files: Vec<PathBuf>,
+    /// The Organization, where the manifests hold several.
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+}
+
+/// How AWS is reached.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "AWS")]
+pub struct Aws {
+    /// The profile of `~/.aws` to use.
+    #[arg(long, env = "AWS_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The endpoint of all services, instead of AWS's own (`AWS_ENDPOINT_URL` works as well).
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// Whose rates to keep to: AWS's published ones, or none for an emulator.
+    #[arg(long, env = "BYLAW_PACE", value_enum, default_value_t = Pace::Aws, value_name = "RATES")]
+    pub pace: Pace,
+    /// Read everything again: take nothing from the snapshot of the last pass.
+    #[arg(long)]
+    pub fresh: bool,
+    /// How old contents and tags may be that are taken from the last pass (`30m`, `24h`).
+    #[arg(long, value_name = "AGE", default_value = "24h", value_parser = age)]
+    pub max_age: k8s_openapi::jiff::SignedDuration,
+}
+
+/// Whose rates to keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pace {
+    /// AWS's published rates.
+    Aws,
+    /// None.
+    None,
+}
+
+fn age(text: &str) -> Result<k8s_openapi::jiff::SignedDuration, String> {
+    match text.parse::<k8s_openapi::jiff::SignedDuration>() {
+        Ok(age) if !age.is_negative() => Ok(age),
+        _ => Err("expected a duration such as `30m` or `24h`".into()),
+    }
+}
+
+/// `validate`.
+#[derive(Debug, Clone, Args)]
+pub struct Validate {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub manifests: Manifests,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: super::diagnostics::Format,
+}
+
+/// Forms of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Form {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For a pull request's comment.
+    Markdown,
+}
+
+/// `plan`.
+#[derive(Debug, Clone, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub manifests: Manifests,
+    /// Plan on this snapshot instead of AWS (`bylaw snapshot` writes one).
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+    /// Write the plan to this file, for `bylaw apply FILE`.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Let the refused changes of this hash pass; may be repeated.
+    #[arg(long, value_name = "HASH")]
+    pub approve: Vec<String>,
+    /// Delete what bylaw made, whose object is gone and had opted in to deletion.
+    #[arg(long)]
+    pub prune: bool,
+    /// Show every change, however many are alike.
+    #[arg(long)]
+    pub full: bool,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Form,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub aws: Aws,
+}
+
+/// `apply`.
+#[derive(Debug, Clone, Args)]
+pub struct Apply {
+    /// A plan that `bylaw plan --out` wrote: exactly its changes run.
+    #[arg(value_name = "PLAN", conflicts_with_all = ["files", "prune", "approve"])]
+    pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub manifests: Manifests,
+    /// Apply to this snapshot in memory instead of AWS.
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Let the refused changes of this hash pass; may be repeated.
+    #[arg(long, value_name = "HASH")]
+    pub approve: Vec<String>,
+    /// Delete what bylaw made, whose object is gone and had opted in to deletion.
+    #[arg(long)]
+    pub prune: bool,
+    /// Show every change, however many are alike.
+    #[arg(long)]
+    pub full: bool,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Machine,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub aws: Aws,
+}
+
+/// Text or JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Machine {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// AWS as `snapshot`, `import` and `tree` reach it, with no Organization object to say how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "AWS")]
+pub struct Reach {
+    /// The profile of `~/.aws` to use.
+    #[arg(long, env = "AWS_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The endpoint of all services, instead of AWS's own (`AWS_ENDPOINT_URL` works as well).
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// The partition: `aws`, `aws-cn`, `aws-us-gov`.
+    #[arg(long, default_value = "aws", value_name = "PARTITION", value_parser = super::iam_policy::partition)]
+    pub partition: crate::api::organization::Partition,
+    /// Whose rates to keep to: AWS's published ones, or none for an emulator.
+    #[arg(long, env = "BYLAW_PACE", value_enum, default_value_t = Pace::Aws, value_name = "RATES")]
+    pub pace: Pace,
+}
+
+/// `snapshot`.
+#[derive(Debug, Clone, Args)]
+pub struct Snapshot {
+    /// Write it to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub aws: Reach,
+}
+
+/// `import`.
+#[derive(Debug, Clone, Args)]
+pub struct Import {
+    /// Directory for the manifests.
+    #[arg(short, long, value_name = "DIR", default_value = "organization")]
+    pub output: PathBuf,
+    /// Read this snapshot instead of AWS.
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+    /// Name of the Organization object; left out: the one that bylaw's tags name, else `main`.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Overwrite files.
+    #[arg(long)]
+    pub force: bool,
+    /// Import what could be read, with comments on the rest.
+    #[arg(long)]
+    pub partial: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub aws: Reach,
+}
+
+/// `tree`.
+#[derive(Debug, Clone, Args)]
+pub struct Tree {
+    /// Show this snapshot instead of AWS.
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+    /// Show AWS's own policies too.
+    #[arg(long)]
+    pub all: bool,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Machine,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub aws: Reach,
+}

@@ -1,0 +1,138 @@
+//! `bylaw plan`: what would change, why, in which order, and what is refused.
+
+use std::io::Write;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::args;
+use super::door::{self, Door, Way};
+use super::failure::Failure;
+use super::load;
+use super::show::{self, Context};
+use super::store::Store;
+use super::terminal::Terminal;
+use crate::aws::offline::Offline;
+use crate::desired::{Desired, Source};
+use crate::observed::Observed;
+use crate::pass::{self, Options, Planned};
+use crate::plan::{Approvals, Memory};
+
+/// What `plan` and `apply` both need: the manifests, the way to AWS, and how to plan.
+pub struct Setting<'a> {
+    /// The declared tree.
+    pub desired: Desired,
+    /// What it was read from.
+    pub sources: Vec<Source>,
+    /// Plan on this file instead of AWS.
+    pub snapshot: Option<&'a std::path::Path>,
+    /// How AWS is reached.
+    pub aws: &'a args::Aws,
+    /// How to plan.
+    pub options: Options,
+    /// Show every change.
+    pub full: bool,
+}
+
+/// A plan, and what it takes to go on with it.
+pub struct Made {
+    /// The plan.
+    pub planned: Planned,
+    /// The port that it was made through.
+    pub door: Door,
+    /// What earlier passes settled.
+    pub memory: Memory,
+    /// Files of the organization; `None` for a snapshot.
+    pub store: Option<Store>,
+    /// What a reader needs to know of how it was made.
+    pub context: Context,
+}
+
+impl Setting<'_> {
+    /// Reads the organization and plans.
+    ///
+    /// # Errors
+    /// There is no plan: wrong credentials or organization, or AWS cannot be read.
+    pub async fn plan(&self, terminal: &Terminal) -> Result<Made, Failure> {
+        match self.snapshot {
+            Some(path) => self.plan_on(door::rehearsal(&self.checked(door::snapshot_file(path)?)?)).await,
+            None => self.plan_in_aws(terminal).await,
+        }
+    }
+
+    fn checked(&self, observed: Observed) -> Result<Observed, Failure> {
+        pass::check_organization(&self.desired, &observed)?;
+        Ok(observed)
+    }
+
+    /// Plans on an organization in memory.
+    ///
+    /// # Errors
+    /// As [`Setting::plan`].
+    pub async fn plan_on(&self, organization: Offline) -> Result<Made, Failure> {
+        let door = door::memory(Box::new(organization));
+        let memory = Memory::default();
+        let planned = pass::plan(&door, &self.desired, None, &memory, &self.options, &Timestamp::now).await?;
+        let context = Context { calls: std::collections::BTreeMap::new(), ..self.context(&planned) };
+        Ok(Made { planned, door, memory, store: None, context })
+    }
+
+    async fn plan_in_aws(&self, terminal: &Terminal) -> Result<Made, Failure> {
+        let spec = &self.desired.organization.spec;
+        let door = door::aws(&Way::of(self.aws, spec.partition, spec.access.as_ref())).await?;
+        let store = Store::of(&spec.management_account)?;
+        let previous = if self.aws.fresh { None } else { store.snapshot() };
+        let memory = store.memory();
+        let reading = terminal.reading(&door);
+        let planned = pass::plan(&door, &self.desired, previous.as_ref(), &memory, &self.options, &Timestamp::now);
+        let planned = reading.watch(planned).await?;
+        if let Err(error) = store.keep_snapshot(&planned.observed) {
+            terminal
+                .warn(&format!("the snapshot of this pass could not be kept, so the next reads everything: {error}"));
+        }
+        let context = Context { calls: door.tally().calls, ..self.context(&planned) };
+        Ok(Made { planned, door, memory, store: Some(store), context })
+    }
+
+    fn context(&self, planned: &Planned) -> Context {
+        Context {
+            oldest: planned.observed.oldest(),
+            now: Timestamp::now(),
+            observe: self.desired.organization.spec.mode == crate::api::Mode::Observe,
+            full: self.full,
+            ..Context::default()
+        }
+    }
+}
+
+/// How to plan, from the arguments that `plan` and `apply` share.
+#[must_use]
+pub fn options(prune: bool, approve: &[String], aws: &args::Aws) -> Options {
+    let max_age = if aws.fresh { SignedDuration::ZERO } else { aws.max_age };
+    Options { prune, approvals: Approvals { hashes: approve.iter().cloned().collect() }, max_age }
+}
+
+/// Plans and prints. The exit code: 0 nothing to do, 2 changes or refusals.
+///
+/// # Errors
+/// There is no plan.
+pub async fn run(asked: &args::Plan, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
+    let (desired, sources) = load::manifests(&asked.manifests, terminal.err_colour, &mut terminal.err())?;
+    let options = options(asked.prune, &asked.approve, &asked.aws);
+    let setting =
+        Setting { desired, sources, snapshot: asked.snapshot.as_deref(), aws: &asked.aws, options, full: asked.full };
+    let made = setting.plan(terminal).await?;
+    let (planned, desired, context) = (&made.planned, &setting.desired, &made.context);
+    let saved = || show::saved::SavedPlan::new(planned, desired, &setting.sources, &setting.options, context.now);
+    match asked.output {
+        args::Form::Text => show::plan::text(planned, desired, context, terminal.out_colour, out)?,
+        args::Form::Json => writeln!(out, "{:#}", show::json::plan(planned, desired, context, None))?,
+        args::Form::Markdown => write!(out, "{}", show::markdown::plan(planned, desired, context))?,
+    }
+    if let Some(path) = &asked.out {
+        let text = format!("{:#}\n", show::json::plan(planned, desired, context, Some(saved())));
+        std::fs::write(path, text).map_err(|error| {
+            Failure::new(format!("`{}` cannot be written: {error}", path.display()), "check the path")
+        })?;
+    }
+    Ok(if planned.plan.is_empty() { 0 } else { 2 })
+}

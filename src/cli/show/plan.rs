@@ -1,0 +1,401 @@
+//! A plan for people, on a terminal.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::safe::{clipped, plain, quoted};
+use super::view::{Field, Item, Names, View, drift_of_text, short};
+use super::{Context, words};
+use crate::aws::buckets;
+use crate::desired::Desired;
+use crate::observed::{Observed, Scope};
+use crate::pass::Planned;
+use crate::plan::{Action, Drift, Plan, Verb, estimate};
+
+/// Changes of one kind in one stage that are all shown.
+const ALL_SHOWN: usize = 20;
+/// Changes of one kind in one stage that are shown where there are more.
+const FIRST_SHOWN: usize = 10;
+/// Lines of one new policy that are shown.
+const MOST_STATEMENTS: usize = 16;
+/// Most characters of one value.
+const MOST_OF_A_VALUE: usize = 400;
+
+/// Writes a plan as text. `colour` is for terminals only.
+///
+/// # Errors
+/// Those of `out`.
+pub fn text(
+    planned: &Planned,
+    desired: &Desired,
+    context: &Context,
+    colour: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let names = Names::new(desired, &planned.observed);
+    let view = View::of(&planned.plan, &names);
+    let mut page = Page { out, paint: Paint(colour), full: context.full };
+    page.header(planned, desired, context)?;
+    page.drift(&planned.plan.drift, &names)?;
+    page.changes(&view)?;
+    page.refusals(&view)?;
+    page.notes(planned, &names)?;
+    page.closing(&planned.plan, context)
+}
+
+/// ANSI colours, or none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paint(pub(super) bool);
+
+impl Paint {
+    fn with(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+    pub(super) fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+    pub(super) fn dim(self, text: &str) -> String {
+        self.with("2", text)
+    }
+    pub(super) fn red(self, text: &str) -> String {
+        self.with("31", text)
+    }
+    pub(super) fn green(self, text: &str) -> String {
+        self.with("32", text)
+    }
+    pub(super) fn yellow(self, text: &str) -> String {
+        self.with("33", text)
+    }
+    fn of_verb(self, verb: Verb, text: &str) -> String {
+        match verb {
+            Verb::Create | Verb::Enable => self.green(text),
+            Verb::Delete | Verb::Detach => self.red(text),
+            Verb::Update | Verb::Tag => self.yellow(text),
+            Verb::Attach | Verb::Move => self.with("36", text),
+        }
+    }
+    fn of_marker(self, marker: char, text: &str) -> String {
+        match marker {
+            '+' => self.green(text),
+            '-' => self.red(text),
+            _ => self.yellow(text),
+        }
+    }
+}
+
+/// A page being written.
+pub(super) struct Page<'o> {
+    pub(super) out: &'o mut dyn Write,
+    pub(super) paint: Paint,
+    pub(super) full: bool,
+}
+
+impl Page<'_> {
+    fn header(&mut self, planned: &Planned, desired: &Desired, context: &Context) -> io::Result<()> {
+        let observed = &planned.observed;
+        let organization = &observed.organization;
+        let title = format!("Organization {}", quoted(&desired.organization.key.name));
+        writeln!(
+            self.out,
+            "{} ({}, management account {})",
+            self.paint.bold(&title),
+            organization.id,
+            organization.management_account
+        )?;
+        writeln!(self.out, "  in AWS: {}", inventory(planned))?;
+        writeln!(self.out, "  read:   {}", reading(context))?;
+        for why in standing_still(desired, context) {
+            writeln!(self.out, "  {}", self.paint.yellow(&why))?;
+        }
+        let shown = if self.full { usize::MAX } else { 5 };
+        for gap in observed.gaps.iter().take(shown) {
+            let text = format!("not read to the end: {}: {}", scope(&gap.scope, observed), plain(&gap.error));
+            writeln!(self.out, "  {}", self.paint.yellow(&clipped(&text, MOST_OF_A_VALUE)))?;
+        }
+        if let Some(more) = observed.gaps.len().checked_sub(shown).filter(|more| *more > 0) {
+            writeln!(self.out, "  … and {more} more parts that were not read to the end")?;
+        }
+        if !observed.gaps.is_empty() {
+            writeln!(self.out, "  nothing is deleted or detached for what may only be unread")?;
+        }
+        Ok(())
+    }
+
+    fn drift(&mut self, drift: &[Drift], names: &Names<'_>) -> io::Result<()> {
+        if drift.is_empty() {
+            return Ok(());
+        }
+        self.heading(&format!("Changed outside bylaw since the last pass ({})", drift.len()))?;
+        let shown = if self.full || drift.len() <= ALL_SHOWN { drift.len() } else { FIRST_SHOWN };
+        for drift in drift.iter().take(shown) {
+            let object = names.object(&drift.object);
+            writeln!(self.out, "  {} {}: {object}", self.paint.yellow("!"), plain(&drift.path))?;
+            let statements = drift_of_text(names.desired, &drift.object, &drift.wanted, &drift.found);
+            if statements.is_empty() {
+                writeln!(self.out, "        declared: {}", clipped(&plain(&drift.wanted), MOST_OF_A_VALUE))?;
+                writeln!(self.out, "        found:    {}", clipped(&plain(&drift.found), MOST_OF_A_VALUE))?;
+            } else {
+                writeln!(self.out, "        done to the declared text:")?;
+                for (marker, line) in statements.iter().flat_map(|change| change.lines()) {
+                    self.line(marker, &line, 10)?;
+                }
+            }
+            if let Some(by) = &drift.by {
+                writeln!(self.out, "        by:       {}", plain(by))?;
+            }
+        }
+        self.more(drift.len() - shown, "differences")
+    }
+
+    fn changes(&mut self, view: &View<'_>) -> io::Result<()> {
+        let (mut at, mut step) = (0, 1);
+        while let Some(first) = view.items.get(at) {
+            let stage = first.change.stage;
+            let items: Vec<&Item<'_>> =
+                view.items.iter().skip(at).take_while(|item| item.change.stage == stage).collect();
+            at += items.len();
+            self.heading(&format!("Step {step}: {}", words::stage(stage)))?;
+            step += 1;
+            self.items(&items, view.names)?;
+        }
+        Ok(())
+    }
+
+    /// Items of one stage or refusal, the many alike folded.
+    fn items(&mut self, items: &[&Item<'_>], names: &Names<'_>) -> io::Result<()> {
+        let mut all: BTreeMap<&str, usize> = BTreeMap::new();
+        for item in items {
+            *all.entry(item.action).or_default() += 1;
+        }
+        let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
+        for item in items {
+            let of_kind = all.get(item.action).copied().unwrap_or_default();
+            let so_far = shown.entry(item.action).or_default();
+            // What cannot be undone is never folded away.
+            if self.full || of_kind <= ALL_SHOWN || *so_far < FIRST_SHOWN || item.change.action.is_destructive() {
+                *so_far += 1;
+                self.item(item, names)?;
+            }
+        }
+        for (action, of_kind) in all {
+            let more = of_kind.saturating_sub(shown.get(action).copied().unwrap_or_default());
+            self.more(more, &format!("of the same kind ({action})"))?;
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, item: &Item<'_>, names: &Names<'_>) -> io::Result<()> {
+        let change = item.change;
+        let verb = change.action.verb();
+        let what = format!("{} {}", words::symbol(verb), item.what);
+        let lost = if change.action.is_destructive() { self.paint.red("  [cannot be undone]") } else { String::new() };
+        writeln!(self.out, "{:>5} {}{lost}", change.id, self.paint.of_verb(verb, &what))?;
+        let reach = reach(item).map(|reach| format!("; {reach}")).unwrap_or_default();
+        let why = format!("{}: {}{reach}", names.object(&change.object), item.because);
+        writeln!(self.out, "        {}", self.paint.dim(&why))?;
+        if let Some(between) = &item.between {
+            writeln!(self.out, "        in between: {between}")?;
+        }
+        self.fields(&item.fields)?;
+        if item.unreadable {
+            writeln!(self.out, "        the text in AWS cannot be read as a policy of its type; it is replaced by:")?;
+        }
+        let new = matches!(change.action.verb(), Verb::Create);
+        if new && !self.full {
+            let lines = short(&item.statements);
+            for (marker, line) in lines.iter().take(MOST_STATEMENTS) {
+                self.line(*marker, line, 8)?;
+            }
+            return self.more(lines.len().saturating_sub(MOST_STATEMENTS), "lines of its text");
+        }
+        for (marker, line) in item.statements.iter().flat_map(|change| change.lines()) {
+            self.line(marker, &line, 8)?;
+        }
+        Ok(())
+    }
+
+    fn fields(&mut self, fields: &[Field]) -> io::Result<()> {
+        for field in fields.iter().filter(|field| field.field != "parent") {
+            let value = |text: &str| clipped(&plain(text), MOST_OF_A_VALUE);
+            let name = plain(&field.field);
+            match &field.from {
+                Some(from) => self.line('~', &format!("{name}: {} -> {}", value(from), value(&field.to)), 8)?,
+                None => self.line('+', &format!("{name}: {}", value(&field.to)), 8)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn refusals(&mut self, view: &View<'_>) -> io::Result<()> {
+        if view.refusals.is_empty() {
+            return Ok(());
+        }
+        self.heading(&format!("Refused ({}): none of this runs", view.refusals.len()))?;
+        let shown = if self.full { usize::MAX } else { 50 };
+        for (refusal, items) in view.refusals.iter().take(shown) {
+            let object = view.names.object(&refusal.object);
+            writeln!(self.out, "  {} {object}", self.paint.red(&format!("✗ {}", refusal.rule)))?;
+            writeln!(self.out, "        {}", plain(&refusal.message))?;
+            writeln!(self.out, "        to do: {}", plain(&refusal.remedy))?;
+            if let Some(hash) = &refusal.hash {
+                writeln!(self.out, "        hash:  {}", self.paint.bold(hash))?;
+            }
+            if !items.is_empty() {
+                writeln!(self.out, "        held back:")?;
+                self.items(&items.iter().collect::<Vec<_>>(), view.names)?;
+            }
+        }
+        self.more(view.refusals.len().saturating_sub(shown), "refusals")
+    }
+
+    fn notes(&mut self, planned: &Planned, names: &Names<'_>) -> io::Result<()> {
+        let notes = &planned.plan.notes;
+        if notes.is_empty() {
+            return Ok(());
+        }
+        self.heading("Worth knowing")?;
+        let shown = if self.full || notes.len() <= ALL_SHOWN { notes.len() } else { FIRST_SHOWN };
+        for note in notes.iter().take(shown) {
+            let message = clipped(&plain(&note.message), MOST_OF_A_VALUE);
+            writeln!(self.out, "  · {}: {message}", names.object(&note.object))?;
+        }
+        self.more(notes.len() - shown, "notes")
+    }
+
+    fn closing<State>(&mut self, plan: &Plan<State>, context: &Context) -> io::Result<()> {
+        let line = summary(plan);
+        writeln!(self.out, "\n{}", self.paint.bold(&line))?;
+        if !plan.changes.is_empty() {
+            let verb = if context.observe { "It would take" } else { "It takes" };
+            writeln!(self.out, "{verb} {}. Hash of the plan: {}", effort(plan), plan.hash())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn heading(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "\n{}", self.paint.bold(text))
+    }
+
+    fn line(&mut self, marker: char, text: &str, indent: usize) -> io::Result<()> {
+        let line = format!("{marker} {}", plain(text));
+        writeln!(self.out, "{:indent$}{}", "", self.paint.of_marker(marker, &line))
+    }
+
+    fn more(&mut self, more: usize, what: &str) -> io::Result<()> {
+        if more == 0 {
+            return Ok(());
+        }
+        writeln!(self.out, "        … and {} more {what}; `--full` shows all", words::grouped(more))
+    }
+}
+
+/// `reaches 3 accounts`; `None` for what binds nobody by its kind.
+pub(super) fn reach(item: &Item<'_>) -> Option<String> {
+    match (item.change.reach, &item.change.action) {
+        (0, Action::Attach { .. } | Action::Detach { .. } | Action::UpdatePolicy { content: Some(_), .. }) => {
+            Some("reaches no account yet".into())
+        }
+        (0, _) => None,
+        (reach, _) => Some(format!("reaches {}", words::count(reach as usize, "account"))),
+    }
+}
+
+/// `3 OUs, 12 accounts, 8 policies`.
+pub(super) fn inventory(planned: &Planned) -> String {
+    let observed = &planned.observed;
+    [(observed.units.len(), "OU"), (observed.accounts.len(), "account"), (observed.policies.len(), "policy")]
+        .map(|(number, word)| words::count(number, word))
+        .join(", ")
+}
+
+/// Calls spent, and how old what was read is.
+pub(super) fn reading(context: &Context) -> String {
+    let calls = usize::try_from(context.calls.values().sum::<u64>()).unwrap_or(usize::MAX);
+    let age = words::age(context.oldest, context.now);
+    if calls == 0 {
+        return format!("from a snapshot, no AWS call; its oldest part was read {age}");
+    }
+    let fresh = if age == "just now" { "" } else { " (`--fresh` reads all anew)" };
+    format!("{}; the oldest part was read {age}{fresh}", words::count(calls, "AWS call"))
+}
+
+/// Why nothing would be written.
+pub(super) fn standing_still(desired: &Desired, context: &Context) -> Vec<String> {
+    let mut why = vec![];
+    if context.observe {
+        why.push("`spec.mode` is `Observe`: this is what would be done, and nothing is written".to_owned());
+    }
+    if desired.organization.suspend {
+        why.push("the Organization is suspended (`spec.suspend`): nothing is written".to_owned());
+    }
+    why
+}
+
+/// What a gap leaves open, in words.
+pub(super) fn scope(scope: &Scope, observed: &Observed) -> String {
+    match scope {
+        Scope::Accounts => "the accounts".into(),
+        Scope::UnitsBelow(node) => format!("what is below {} ({node})", quoted(observed.name(node))),
+        Scope::Policies(kind) => format!("the policies of type {}", quoted(kind.as_str())),
+    }
+}
+
+/// Changes of each kind.
+pub(super) fn counts<State>(plan: &Plan<State>) -> BTreeMap<Verb, usize> {
+    let mut counts = BTreeMap::new();
+    for change in &plan.changes {
+        *counts.entry(change.action.verb()).or_default() += 1;
+    }
+    counts
+}
+
+/// `Plan: 6 to create, 0 to update, 3 to attach, 0 to delete; 2 refused.`
+pub(super) fn summary<State>(plan: &Plan<State>) -> String {
+    let refused = plan.refusals.len();
+    if plan.changes.is_empty() {
+        return match refused {
+            0 if !plan.notes.is_empty() => "No changes. The organization is as declared, but for the notes.".into(),
+            0 => "No changes. The organization is as declared.".into(),
+            _ => format!("No changes can be made: {refused} refused. The organization is not as declared."),
+        };
+    }
+    let counts = counts(plan);
+    let parts: Vec<String> = words::VERBS
+        .iter()
+        .map(|words| (words, counts.get(&words.verb).copied().unwrap_or_default()))
+        .filter(|(words, number)| words.always || *number > 0)
+        .map(|(words, number)| format!("{} {}", words::grouped(number), words.counted))
+        .collect();
+    let refused = if refused == 0 { String::new() } else { format!("; {refused} refused") };
+    format!("Plan: {}{refused}.", parts.join(", "))
+}
+
+/// Calls that applying takes, and how long at AWS's rates.
+pub(super) fn effort<State>(plan: &Plan<State>) -> String {
+    let (reads, writes) = estimate::calls(plan);
+    let sum = |calls: &estimate::Calls| usize::try_from(calls.values().sum::<u64>()).unwrap_or(usize::MAX);
+    let (reads, writes) = (sum(&reads), sum(&writes));
+    let accounts = plan.changes.iter().filter(|change| matches!(change.action, Action::CreateAccount { .. }));
+    let births = match accounts.count() {
+        0 => "",
+        _ => ", and the minutes in which AWS sets up new accounts",
+    };
+    format!(
+        "{} ({}, {} before them), {} at AWS's rates{births}",
+        words::count(reads + writes, "AWS call"),
+        words::count(writes, "write"),
+        words::count(reads, "read"),
+        words::about(seconds(plan)),
+    )
+}
+
+/// The least time that AWS's rates allow, in whole seconds.
+pub(super) fn seconds<State>(plan: &Plan<State>) -> u64 {
+    let (mut calls, writes) = estimate::calls(plan);
+    for (operation, number) in writes {
+        *calls.entry(operation).or_default() += number;
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative, and far from 2^53")]
+    let seconds = buckets::least_seconds(&calls).ceil() as u64;
+    seconds
+}
