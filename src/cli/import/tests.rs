@@ -365,8 +365,8 @@ async fn an_account_without_full_access_stays_so() {
 #[tokio::test]
 async fn a_partial_reading_is_refused_and_its_rest_imported_on_request() {
     let mut observed = observe(&small()).await;
-    let lost = |what: &str| Part::Unreadable { error: format!("{what} throttled"), at: NOW };
-    observed.units.values_mut().find(|unit| unit.name == "Platform").unwrap().tags = lost("tags");
+    let lost = Part::Unreadable { error: "throttled".into(), at: NOW };
+    observed.units.values_mut().find(|unit| unit.name == "Platform").unwrap().tags = lost;
     observed.policies.values_mut().find(|policy| policy.name == "DenyLeave").unwrap().content = Part::Unread;
     observed.services = Part::Unread;
     let error = manifests(&observed, &Options::default()).unwrap_err();
