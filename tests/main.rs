@@ -13,5 +13,6 @@ mod generated;
 #[cfg(feature = "aws")]
 mod moto;
 mod plan;
+mod simulation;
 mod support;
 mod tidy;

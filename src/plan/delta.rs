@@ -181,6 +181,38 @@ impl Delta<'_> {
         })
     }
 
+    /// Whether `ignore` names the policy as it is declared or as it is found.
+    fn is_ignored_policy(&self, name: &str) -> bool {
+        let patterns = &self.desired.organization.spec.ignore.policies;
+        let declared = self.desired.policies.get(name).is_some_and(|policy| matches_any(patterns, &policy.spec.name));
+        let id = self.binding.policies.get(name).and_then(super::bind::Bound::id);
+        let found = id.and_then(|id| self.observed.policies.get(id));
+        declared || found.is_some_and(|found| matches_any(patterns, &found.name))
+    }
+
+    /// Whether something new would come to be where all is ignored, or be ignored itself: refused, since neither wish
+    /// is clearly the newer one.
+    fn is_ignored_place(&mut self, key: &ObjectKey, parent: &NodeRef, name: &str) -> bool {
+        let ignore = &self.desired.organization.spec.ignore;
+        let patterns = if key.kind == Kind::Account { &ignore.accounts } else { &ignore.organizational_units };
+        let inside = match parent {
+            NodeRef::Known(id) => self.observed.chain(id).iter().any(|at| {
+                matches!(at, NodeId::Unit(_)) && matches_any(&ignore.organizational_units, self.observed.name(at))
+            }),
+            NodeRef::New(_) => false,
+        };
+        let ignored = inside || matches_any(patterns, name);
+        if ignored {
+            self.refuse(
+                "ignored",
+                key,
+                "`spec.ignore` of the Organization names it, or the OU it is to be in".into(),
+                "take the pattern out of `spec.ignore`, or declare the object elsewhere",
+            );
+        }
+        ignored
+    }
+
     /// Whether a node is bylaw's to change at all: not the management account, not ignored, not suspended, and not
     /// perhaps the counterpart of an object that could not be read.
     fn is_open(&self, node: &NodeId) -> bool {

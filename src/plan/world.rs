@@ -299,6 +299,11 @@ impl<'a> World<'a> {
     pub(super) fn targets(&self, policy: &PolicyRef) -> Vec<NodeRef> {
         self.attached.iter().filter(|(_, attached)| attached.contains(policy)).map(|(node, _)| node.clone()).collect()
     }
+
+    /// Whether one of the nodes is at, above or below the other.
+    pub(super) fn overlaps(&self, a: &NodeRef, b: &NodeRef) -> bool {
+        self.chain(a).contains(b) || self.chain(b).contains(a)
+    }
 }
 
 /// What `FullAWSAccess` says.
