@@ -205,13 +205,22 @@ async fn freshen(
     since: Timestamp,
     clock: Clock<'_>,
 ) -> Result<Observed, AwsError> {
-    let (first, _) = plan::propose(desired, &observed, memory, &plan::Options { prune: options.prune }, clock());
-    let requests = plan::fresh::stale(&first, &observed, since);
-    if requests.is_empty() {
-        return Ok(observed);
+    let mut observed = observed;
+    // What is read again can make another plan, which touches something else.
+    for _ in 0..FRESHENINGS {
+        let (first, _) = plan::propose(desired, &observed, memory, &plan::Options { prune: options.prune }, clock());
+        let requests = plan::fresh::stale(&first, &observed, since);
+        if requests.is_empty() {
+            return Ok(observed);
+        }
+        observed = refresh(port, observed, requests, clock).await?;
     }
-    refresh(port, observed, requests, clock).await
+    // Something changes as fast as it is read: nothing old is left.
+    Ok(read(port, &wants(desired, SignedDuration::ZERO), None, clock).await?)
 }
+
+/// Rounds of reading again what a plan touches, before everything is read again.
+const FRESHENINGS: usize = 4;
 
 /// What came of applying a plan.
 #[derive(Debug, Clone)]
@@ -261,7 +270,7 @@ pub async fn apply_plan(
     let lease = Lease::take(port, &observed.root.id, control.who, clock).await?;
     let mut applied = apply(port, &plan, observed, lease, control).await;
     if let Some(lease) = applied.lease.take()
-        && let Err(error) = lease.give_back(port).await
+        && let Err(error) = lease.give_back(port, clock).await
     {
         tracing::warn!(%error, "the lease could not be given back; it runs out by itself");
     }

@@ -60,6 +60,11 @@ fn the_reference_is_what_the_types_say() {
     holds("docs/reference", &bylaw::cli::docs::render());
 }
 
+#[test]
+fn the_schemas_of_outputs_are_what_the_types_say() {
+    holds("schemas", &bylaw::cli::show::json::schemas());
+}
+
 /// Every link of the pages in `docs` that goes to a file goes to one that is there.
 #[test]
 fn links_between_pages_lead_somewhere() {

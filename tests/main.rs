@@ -12,5 +12,7 @@ mod engine;
 mod generated;
 #[cfg(feature = "aws")]
 mod moto;
+mod plan;
+mod simulation;
 mod support;
 mod tidy;

@@ -56,6 +56,8 @@ pub(super) async fn look(
                 Look::Already
             } else if *kind == PolicyType::scp() && attached.len() == 1 {
                 Look::Changed(format!("it is the last service control policy of `{target}`, which stays"))
+            } else if *kind == PolicyType::scp() && state.lock().is_last_allow(policy, &attached) {
+                Look::Changed(format!("no policy would be left at `{target}` that allows anything"))
             } else {
                 Look::Needed(request)
             }

@@ -60,7 +60,20 @@ pub(super) async fn made_before(
     };
     let Some((resource, made)) = found else { return Ok(None) };
     let tag = tags(port, &resource).await?.remove(TAG_RESOURCE);
-    Ok((tag.as_deref() == Some(&object.to_string())).then_some(made))
+    if tag.as_deref() != Some(&object.to_string()) {
+        return Ok(None);
+    }
+    if let (Request::CreatePolicy { content, .. }, Resource::Policy(policy)) = (request, &resource) {
+        let asked = Request::DescribePolicy { policy: policy.clone() };
+        let Response::Policy { content: found, .. } = port.call(&asked).await? else {
+            return Err(garbage("DescribePolicy"));
+        };
+        // What the plan goes on to do rests on what the policy says.
+        if found != *content {
+            return Ok(None);
+        }
+    }
+    Ok(Some(made))
 }
 
 /// Creates an account, or goes on with a creation that is under way under the same name.

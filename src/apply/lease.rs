@@ -2,6 +2,7 @@
 //! see each other by it without a cluster between them.
 
 use std::fmt;
+use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
@@ -12,6 +13,8 @@ use crate::observed::{Clock, pages};
 
 /// How long a lease counts without being renewed.
 pub const LENGTH: SignedDuration = SignedDuration::from_secs(120);
+/// Longest time between looking for another's lease and writing one's own.
+const SETTLE: Duration = Duration::from_secs(2);
 /// A lease with less than this left is renewed before the next write.
 const RENEW_BELOW: SignedDuration = SignedDuration::from_secs(60);
 
@@ -46,8 +49,9 @@ impl fmt::Display for Lease {
 }
 
 impl Lease {
-    /// Takes the lease: looks, writes the tag, and looks again, since two may write at once and the last one stays.
-    /// `holder` is cut to what a tag value may hold.
+    /// Takes the lease: looks, writes the tag, waits, and looks again. Two may look at once and both find it free: the
+    /// last to write stays, and since nobody writes later than [`SETTLE`] after looking, whoever still sees its own tag
+    /// after twice that time has it alone. `holder` is cut to what a tag value may hold.
     ///
     /// # Errors
     /// Another holder's lease that has not run out, or AWS's error.
@@ -57,9 +61,11 @@ impl Lease {
             .map(|c| if c.is_alphanumeric() || "_.:/=+-".contains(c) { c } else { '-' })
             .take(128)
             .collect();
+        let began = tokio::time::Instant::now();
         look(port, root, &holder, clock()).await?;
         let lease = Self { root: root.clone(), holder, until: clock() + LENGTH };
-        lease.write(port).await?;
+        within(SETTLE.saturating_sub(began.elapsed()), lease.write(port)).await?;
+        tokio::time::sleep(SETTLE * 2).await;
         look(port, root, &lease.holder, clock()).await?;
         Ok(lease)
     }
@@ -68,6 +74,12 @@ impl Lease {
     #[must_use]
     pub fn holds(&self, now: Timestamp) -> bool {
         now < self.until
+    }
+
+    /// How long it still counts.
+    #[must_use]
+    pub fn left(&self, now: Timestamp) -> Duration {
+        self.until.duration_since(now).try_into().unwrap_or_default()
     }
 
     /// Makes sure that the lease outlives the next write.
@@ -79,26 +91,44 @@ impl Lease {
         if self.until.duration_since(now) >= RENEW_BELOW {
             return Ok(());
         }
+        if !self.holds(now) {
+            // It ran out, and anybody may have had it since: it is taken anew, with all that belongs to it.
+            *self = Self::take(port, &self.root, &self.holder, clock).await?;
+            return Ok(());
+        }
         look(port, &self.root, &self.holder, now).await?;
         let renewed = Self { until: now + LENGTH, ..self.clone() };
-        renewed.write(port).await?;
+        within(self.left(clock()), renewed.write(port)).await?;
         *self = renewed;
         Ok(())
     }
 
-    /// Gives the lease back.
+    /// Gives the lease back. One that ran out is left as it is: the tag may be another's by now.
     ///
     /// # Errors
     /// AWS's error; the lease then runs out by itself.
-    pub async fn give_back(self, port: &dyn Port) -> Result<(), AwsError> {
+    pub async fn give_back(self, port: &dyn Port, clock: Clock<'_>) -> Result<(), AwsError> {
+        if !self.holds(clock() + RENEW_BELOW) {
+            return Ok(());
+        }
+        let left = self.left(clock());
         let keys = vec![TAG_LEASE.to_owned()];
-        port.call(&Request::UntagResource { resource: Resource::Node(NodeId::Root(self.root)), keys }).await.map(drop)
+        let request = Request::UntagResource { resource: Resource::Node(NodeId::Root(self.root)), keys };
+        within(left, async { port.call(&request).await.map(drop) }).await
     }
 
     async fn write(&self, port: &dyn Port) -> Result<(), AwsError> {
         let resource = Resource::Node(NodeId::Root(self.root.clone()));
         let tags = Tags::from([(TAG_LEASE.to_owned(), self.to_string())]);
         port.call(&Request::TagResource { resource, tags }).await.map(drop)
+    }
+}
+
+/// Drops a write that has not been answered in time, so that it is not sent later than that: it may be done or not.
+async fn within<T>(time: Duration, call: impl Future<Output = Result<T, AwsError>>) -> Result<T, AwsError> {
+    match tokio::time::timeout(time, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(AwsError::unanswered("TagResource", "timeout", "the lease could not be written in time")),
     }
 }
 

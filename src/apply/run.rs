@@ -1,11 +1,13 @@
 //! The run: stage by stage, change by change.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use futures::stream::{self, StreamExt};
-use k8s_openapi::jiff::Timestamp;
+use futures::future::BoxFuture;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::check::{Look, look};
@@ -20,6 +22,8 @@ use crate::names::{NodeId, TAG_RESOURCE};
 use crate::observed::{Clock, Observed};
 use crate::plan::{Action, Change, Guarded, NodeRef, Plan, Stage};
 
+/// Within this time of being sent a write is done or refused, whether or not its answer arrives.
+const A_CALL: Duration = Duration::from_secs(15);
 /// Times that a write whose fate is unknown is looked at again and repeated if it is still needed.
 const TRIES: u32 = 3;
 /// Accounts that AWS creates at once (aws-facts section 2).
@@ -150,6 +154,28 @@ fn new_account(change: &Change) -> Option<Box<str>> {
     }
 }
 
+/// The port of a run: no write is sent but under a lease that is sure to hold until it is over.
+struct Leased<'a, 'b>(&'a Run<'b>);
+
+impl Port for Leased<'_, '_> {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
+        Box::pin(async move {
+            if !request.is_write() {
+                return self.0.port.call(request).await;
+            }
+            let lost = |code| AwsError::unanswered(request.operation(), code, "the lease does not outlast it");
+            if self.0.may_write().await.is_err() {
+                return Err(lost("lease"));
+            }
+            // What waits in a queue or for its next try when the lease runs out is not sent any more.
+            let clock = self.0.control.clock;
+            let left = self.0.lease.lock().await.as_ref().map(|lease| lease.left(clock())).unwrap_or_default();
+            let answer = tokio::time::timeout(left.saturating_sub(A_CALL), self.0.port.call(request)).await;
+            answer.unwrap_or_else(|_| Err(lost("timeout")))
+        })
+    }
+}
+
 struct Shared {
     outcomes: Vec<(Change, Outcome)>,
     /// Nodes where something that adds a guard did not happen.
@@ -268,17 +294,18 @@ impl Run<'_> {
     }
 
     async fn write(&self, change: &Change, request: &Request) -> create::Creating {
+        let port = &Leased(self);
         if matches!(request, Request::CreateAccount { .. }) {
-            return create::account(self.port, request, &change.object).await;
+            return create::account(port, request, &change.object).await;
         }
-        match self.port.call(request).await {
+        match port.call(request).await {
             Ok(Response::UnitCreated(unit)) => Ok((Outcome::Done, Made::Unit(unit.id))),
             Ok(Response::PolicyCreated(policy)) => Ok((Outcome::Done, Made::Policy(policy.id))),
             Ok(_) => Ok((Outcome::Done, Made::Nothing)),
             Err(error) if error.class == ErrorClass::AlreadyDone => Ok((Outcome::AlreadyDone, Made::Nothing)),
             // Of two lives only one can have made it; if it carries the object's tag, it is ours.
             Err(error) if error.class == ErrorClass::Exists && change.action.verb() == crate::plan::Verb::Create => {
-                match create::made_before(self.port, request, &change.object).await? {
+                match create::made_before(port, request, &change.object).await? {
                     Some(made) => Ok((Outcome::AlreadyDone, made)),
                     None => Err(AwsError {
                         message: format!(
@@ -332,6 +359,8 @@ impl Run<'_> {
     fn guarded_by(&self, change: &Change) -> Vec<NodeRef> {
         match &change.action {
             Action::Attach { target, .. } => vec![target.clone()],
+            // It is still where it was: what guards it there must stay.
+            Action::MoveAccount { account, .. } => vec![account.clone()],
             Action::UpdatePolicy { policy, .. } => {
                 let state = self.state.lock();
                 let targets = state.observed.policies.get(policy).and_then(|policy| policy.targets.get());
@@ -390,5 +419,5 @@ impl Run<'_> {
 }
 
 fn now_plus_a_call(clock: Clock<'_>) -> Timestamp {
-    clock() + k8s_openapi::jiff::SignedDuration::from_secs(30)
+    clock() + SignedDuration::try_from(A_CALL * 2).unwrap_or_default()
 }

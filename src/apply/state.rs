@@ -13,6 +13,7 @@ use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, PolicyType};
 use crate::observed::Observed;
 use crate::plan::model::Tagged;
 use crate::plan::{Action, Change, NodeRef, PolicyRef};
+use crate::policy::Document;
 
 /// A look at what is attached to a node serves the writes that follow within this time.
 const FRESH: SignedDuration = SignedDuration::from_secs(10);
@@ -89,6 +90,16 @@ impl Inner {
 
     pub(super) fn saw_attached(&mut self, node: &NodeId, kind: &PolicyType, found: BTreeSet<PolicyId>, now: Timestamp) {
         self.attached.insert((node.clone(), kind.clone()), (now, found));
+    }
+
+    /// Whether of all that is `attached` only `policy` allows anything, as far as contents are known.
+    pub(super) fn is_last_allow(&self, policy: &PolicyId, attached: &BTreeSet<PolicyId>) -> bool {
+        let allows = |id: &PolicyId| {
+            let Some(found) = self.observed.policies.get(id) else { return false };
+            let says = |text: &String| Document::parse(&found.kind, text).is_ok_and(|(d, _)| !d.allows().is_empty());
+            found.aws_managed || found.content.get().is_some_and(says)
+        };
+        allows(policy) && !attached.iter().any(|other| other != policy && allows(other))
     }
 
     pub(super) fn is_new(&self, node: &NodeId) -> bool {

@@ -15,6 +15,9 @@ use crate::names::Kind;
 /// Most levels of OUs below the root (aws-facts section 2).
 const MAX_DEPTH: usize = 5;
 
+/// The service principal of AWS Account Management.
+const ACCOUNT_MANAGEMENT: &str = "account.amazonaws.com";
+
 pub(super) type Units = BTreeMap<Box<str>, Declared<Unit>>;
 pub(super) type Accounts = BTreeMap<Box<str>, Declared<Account>>;
 
@@ -228,7 +231,24 @@ pub(super) fn accounts(cx: &mut Build<'_>, units: &Units) -> Accounts {
             },
         );
     }
+    contacts_need_access(cx, &out);
     out
+}
+
+/// AWS lets nobody else see or set a member's contacts without trusted access of account management.
+fn contacts_need_access(cx: &mut Build<'_>, accounts: &Accounts) {
+    let on = cx.organization.is_none_or(|spec| spec.trusted_services.iter().any(|name| name == ACCOUNT_MANAGEMENT));
+    let first = accounts.values().find(|account| !account.spec.contacts.is_empty()).filter(|_| !on);
+    let Some(manifest) = first.and_then(|account| cx.manifests.iter().find(|m| m.key.as_ref() == Some(&account.key)))
+    else {
+        return;
+    };
+    let message = format!(
+        "alternate contacts cannot be kept without trusted access of `{ACCOUNT_MANAGEMENT}`, which is not declared"
+    );
+    let help =
+        format!("add `- {ACCOUNT_MANAGEMENT}` to `spec.trustedServices` of the Organization, unless it is on already");
+    cx.issues.push(manifest.warning("contacts-need-trusted-access", "spec.alternateContacts", message).help(help));
 }
 
 fn contacts(spec: &AccountSpec) -> BTreeMap<ContactKind, Contact> {

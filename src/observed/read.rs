@@ -379,6 +379,10 @@ impl<'a> Reader<'a> {
             self.by_policy();
         } else {
             self.attachments = Attachments::Settled;
+            for kind in self.wants.types.iter().flatten().filter(|kind| !types.contains(kind)) {
+                // Nothing is attached of a type that is off.
+                self.draft.expect_targets(kind, (self.clock)());
+            }
             for kind in types {
                 self.draft.expect_targets(&kind, (self.clock)());
                 for target in &nodes {

@@ -225,6 +225,7 @@ fn checked(mut observed: Observed) -> Result<Observed, SnapshotError> {
     check_tree(&observed)?;
     let root = observed.root_node();
     let mut gaps: Vec<Gap> = vec![];
+    let open = observed.gaps.iter().any(|gap| matches!(gap.scope, Scope::UnitsBelow(_)));
     for (id, account) in &mut observed.accounts {
         let why = match &account.parent {
             Some(NodeId::Root(root)) if *root == observed.root.id => continue,
@@ -233,6 +234,7 @@ fn checked(mut observed: Observed) -> Result<Observed, SnapshotError> {
                 return Err(SnapshotError::Contradiction(format!("account `{id}` is below the account `{parent}`")));
             }
             Some(parent) => format!("account `{id}` is below `{parent}`, which is not in the snapshot"),
+            None if open => continue,
             None => format!("the snapshot does not say where account `{id}` is"),
         };
         account.parent = None;

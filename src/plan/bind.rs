@@ -86,11 +86,6 @@ impl Binding {
     }
 }
 
-/// The tag `bylaw.dev/resource` of something, if its tags were read and have it.
-fn resource_tag(tags: &Part<Tags>) -> Option<&str> {
-    tags.get()?.get(TAG_RESOURCE).map(String::as_str)
-}
-
 /// Candidates of one kind, indexed by the tag.
 struct Tagged<Id> {
     by_tag: BTreeMap<String, Vec<Id>>,
@@ -123,16 +118,40 @@ struct Search<'a, Id> {
     key: &'a ObjectKey,
     by_id: Option<Result<Id, String>>,
     tagged: &'a Tagged<Id>,
-    by_name: Vec<(Id, Option<String>)>,
+    by_name: Vec<(Id, Holder)>,
     adoption: AdoptionPolicy,
     gap: Option<String>,
+    /// AWS has no second of that name anywhere: what has it is the one, whatever else could not be read.
+    unique: bool,
     what: String,
+}
+
+/// Whom something found by name belongs to.
+enum Holder {
+    Nobody,
+    Object(String),
+    /// Its tags could not be read.
+    Unreadable(String),
+}
+
+impl Holder {
+    fn of(id: &impl std::fmt::Display, tags: Option<&Part<Tags>>) -> Self {
+        match tags {
+            Some(Part::Known { value, .. }) => {
+                value.get(TAG_RESOURCE).map_or(Self::Nobody, |object| Self::Object(object.clone()))
+            }
+            Some(Part::Unreadable { error, .. }) => {
+                Self::Unreadable(format!("the tags of `{id}` could not be read: {error}"))
+            }
+            Some(Part::Unread) | None => Self::Unreadable(format!("the tags of `{id}` were not read")),
+        }
+    }
 }
 
 impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
     fn run(self, binding: &mut Binding) -> Bound<Id> {
         let found = |id: Id, adopt: bool| Bound::Found { id, adopt };
-        match self.by_id {
+        match self.by_id.clone() {
             Some(Ok(id)) => return found(id, false),
             Some(Err(why)) if self.gap.is_none() && why.is_empty() => {}
             Some(Err(why)) => {
@@ -161,9 +180,16 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
             }
             _ => {}
         }
+        // What a gap hides, or what has unreadable tags, may be the object itself, renamed: then whatever has its name now
+        // is somebody else's.
+        let elsewhere = self.gap.clone().or_else(|| self.tagged.unreadable.clone());
+        if let (Some(why), false, false) = (&elsewhere, self.unique, self.by_name.is_empty()) {
+            return self.uncertain(binding, why);
+        }
         match self.by_name.as_slice() {
             [] => {}
-            [(id, None)] => {
+            [(_, Holder::Unreadable(why))] => return self.uncertain(binding, why),
+            [(id, Holder::Nobody)] => {
                 return match self.adoption {
                     AdoptionPolicy::Create => {
                         binding.refuse(
@@ -177,7 +203,7 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
                     AdoptionPolicy::Adopt | AdoptionPolicy::AdoptOrCreate => found(id.clone(), true),
                 };
             }
-            [(id, Some(other))] => {
+            [(id, Holder::Object(other))] => {
                 binding.refuse(
                     "taken",
                     self.key,
@@ -197,14 +223,8 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
                 return Bound::Stuck;
             }
         }
-        if let Some(why) = self.gap.or_else(|| self.tagged.unreadable.clone()) {
-            binding.refuse(
-                "partial-read",
-                self.key,
-                format!("{} was not found, but that is not certain: {why}", self.what),
-                "run again when AWS answers; nothing is created from a partial reading",
-            );
-            return Bound::Stuck;
+        if let Some(why) = elsewhere {
+            return self.uncertain(binding, &why);
         }
         if self.adoption == AdoptionPolicy::Adopt {
             binding.refuse(
@@ -216,6 +236,16 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
             return Bound::Stuck;
         }
         Bound::Create
+    }
+
+    fn uncertain(&self, binding: &mut Binding, why: &str) -> Bound<Id> {
+        binding.refuse(
+            "partial-read",
+            self.key,
+            format!("{} cannot be told for certain: {why}", self.what),
+            "run again when AWS answers; nothing is created or taken over from a partial reading",
+        );
+        Bound::Stuck
     }
 }
 
@@ -294,8 +324,7 @@ fn bind_units(desired: &Desired, observed: &Observed, binding: &mut Binding) {
             });
             let by_name = parent.iter().flat_map(|parent| {
                 by_place.get(&(parent, unit.spec.name.as_str())).into_iter().flatten().map(|id| {
-                    let other = observed.units.get(*id).and_then(|found| resource_tag(&found.tags));
-                    ((*id).clone(), other.map(str::to_owned))
+                    ((*id).clone(), Holder::of(id, observed.units.get(*id).map(|found| &found.tags)))
                 })
             });
             Search {
@@ -305,6 +334,7 @@ fn bind_units(desired: &Desired, observed: &Observed, binding: &mut Binding) {
                 by_name: by_name.collect(),
                 adoption: unit.spec.adoption,
                 gap,
+                unique: false,
                 what: format!("an OU named `{}` below {}", unit.spec.name, unit.spec.parent),
             }
             .run(binding)
@@ -397,8 +427,7 @@ fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) 
         };
         let email = spec.email.as_ref().map(|email| email.to_lowercase());
         let by_name = email.iter().flat_map(|email| by_email.get(email).into_iter().flatten()).map(|id| {
-            let other = observed.accounts.get(*id).and_then(|found| resource_tag(&found.tags));
-            ((*id).clone(), other.map(str::to_owned))
+            ((*id).clone(), Holder::of(id, observed.accounts.get(*id).map(|found| &found.tags)))
         });
         let bound = Search {
             key: &account.key,
@@ -407,6 +436,7 @@ fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) 
             by_name: by_name.collect(),
             adoption: AdoptionPolicy::AdoptOrCreate,
             gap: gap.map(|gap| format!("the accounts could not all be listed: {}", gap.error)),
+            unique: true,
             what: format!("an account with the e-mail `{}`", spec.email.as_deref().unwrap_or("?")),
         }
         .run(binding);
@@ -454,8 +484,7 @@ fn bind_policies(desired: &Desired, observed: &Observed, binding: &mut Binding) 
         let gap =
             gap.or_else(|| (!observed.listed_types.contains(&spec.kind)).then(|| "they were not listed".to_owned()));
         let candidates = by_name.get(&(spec.kind.as_str(), spec.name.as_str())).into_iter().flatten().map(|id| {
-            let other = observed.policies.get(*id).and_then(|found| resource_tag(&found.tags));
-            ((*id).clone(), other.map(str::to_owned))
+            ((*id).clone(), Holder::of(id, observed.policies.get(*id).map(|found| &found.tags)))
         });
         let bound = Search {
             key: &policy.key,
@@ -464,6 +493,7 @@ fn bind_policies(desired: &Desired, observed: &Observed, binding: &mut Binding) 
             by_name: candidates.collect(),
             adoption: spec.adoption,
             gap: gap.map(|why| format!("the policies of type `{}` could not all be listed: {why}", spec.kind)),
+            unique: false,
             what: format!("a {} named `{}`", spec.kind, spec.name),
         }
         .run(binding);

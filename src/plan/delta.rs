@@ -53,7 +53,7 @@ pub fn propose(
     delta.removed(options.prune);
     let mut changes = delta.changes;
     // A stable sort: within a stage the order in which the changes were found stays, and parents were found first.
-    changes.sort_by_key(|change| change.stage);
+    changes.sort_by_cached_key(|change| (change.stage, step_of_birth(change)));
     for (change, id) in changes.iter_mut().zip(1..) {
         change.id = id;
     }
@@ -67,6 +67,23 @@ pub fn propose(
         state: PhantomData,
     };
     (plan, binding)
+}
+
+/// Place of a change in the life of a new account: whose, and which step. Nothing for all others.
+fn step_of_birth(change: &Change) -> Option<(Box<str>, u8)> {
+    let of = |node: &NodeRef, step: u8| match node {
+        NodeRef::New(NodeKey::Account(key)) => Some((key.clone(), step)),
+        _ => None,
+    };
+    match &change.action {
+        Action::CreateAccount { key, .. } => Some((key.clone(), 0)),
+        Action::Attach { target, .. } => of(target, 1),
+        Action::MoveAccount { account, .. } => of(account, 2),
+        Action::Detach { target, .. } => of(target, 3),
+        Action::PutContact { account, .. } => of(account, 4),
+        Action::RegisterAdministrator { account, .. } => of(account, 5),
+        _ => None,
+    }
 }
 
 struct Delta<'a> {
@@ -162,6 +179,38 @@ impl Delta<'_> {
             Some(id) => NodeRef::Known(id),
             None => NodeRef::New(key.clone()),
         })
+    }
+
+    /// Whether `ignore` names the policy as it is declared or as it is found.
+    fn is_ignored_policy(&self, name: &str) -> bool {
+        let patterns = &self.desired.organization.spec.ignore.policies;
+        let declared = self.desired.policies.get(name).is_some_and(|policy| matches_any(patterns, &policy.spec.name));
+        let id = self.binding.policies.get(name).and_then(super::bind::Bound::id);
+        let found = id.and_then(|id| self.observed.policies.get(id));
+        declared || found.is_some_and(|found| matches_any(patterns, &found.name))
+    }
+
+    /// Whether something new would come to be where all is ignored, or be ignored itself: refused, since neither wish
+    /// is clearly the newer one.
+    fn is_ignored_place(&mut self, key: &ObjectKey, parent: &NodeRef, name: &str) -> bool {
+        let ignore = &self.desired.organization.spec.ignore;
+        let patterns = if key.kind == Kind::Account { &ignore.accounts } else { &ignore.organizational_units };
+        let inside = match parent {
+            NodeRef::Known(id) => self.observed.chain(id).iter().any(|at| {
+                matches!(at, NodeId::Unit(_)) && matches_any(&ignore.organizational_units, self.observed.name(at))
+            }),
+            NodeRef::New(_) => false,
+        };
+        let ignored = inside || matches_any(patterns, name);
+        if ignored {
+            self.refuse(
+                "ignored",
+                key,
+                "`spec.ignore` of the Organization names it, or the OU it is to be in".into(),
+                "take the pattern out of `spec.ignore`, or declare the object elsewhere",
+            );
+        }
+        ignored
     }
 
     /// Whether a node is bylaw's to change at all: not the management account, not ignored, not suspended, and not

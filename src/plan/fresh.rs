@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::model::{Change, NodeRef, Plan, PolicyRef};
+use super::model::{Action, Change, NodeRef, Plan, PolicyRef};
 use super::world::{Interner, World, policy_of, touches};
 use crate::aws::Request;
 use crate::aws::port::Resource;
@@ -20,13 +20,19 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
     let mut nodes: BTreeSet<NodeId> = BTreeSet::new();
     let mut policies: BTreeSet<PolicyId> = BTreeSet::new();
     for change in &plan.changes {
-        let known = touches(change, &world).into_iter().filter_map(known_node);
-        let chains: Vec<NodeId> = known.flat_map(|node| observed.chain(&node)).collect();
+        let mut touched = touches(change, &world);
+        match &change.action {
+            Action::MoveAccount { to, .. } => touched.push(to.clone()),
+            Action::CreateUnit { parent, .. } => touched.push(parent.clone()),
+            _ => {}
+        }
+        let known: Vec<NodeId> = touched.into_iter().filter_map(known_node).collect();
+        let chains: Vec<NodeId> = known.iter().flat_map(|node| observed.chain(node)).collect();
         if let Some(PolicyRef::Known(id)) = policy_of(change) {
             policies.insert(id);
         }
         if change.action.loosens() {
-            policies.extend(guards(&chains, observed));
+            policies.extend(guards(&chains, &known, observed));
         }
         nodes.extend(chains);
     }
@@ -55,10 +61,15 @@ fn known_node(node: NodeRef) -> Option<NodeId> {
     }
 }
 
-/// Policies attached anywhere on the way up.
-fn guards<'a>(chain: &'a [NodeId], observed: &'a Observed) -> impl Iterator<Item = PolicyId> + use<'a> {
+/// Policies attached anywhere on the way up from the nodes, or below them.
+fn guards<'a>(
+    chain: &'a [NodeId],
+    nodes: &'a [NodeId],
+    observed: &'a Observed,
+) -> impl Iterator<Item = PolicyId> + use<'a> {
+    let bears = |node: &NodeId| chain.contains(node) || observed.chain(node).iter().any(|at| nodes.contains(at));
     observed.policies.iter().filter_map(move |(id, policy)| match &policy.targets {
-        Part::Known { value, .. } if chain.iter().any(|node| value.contains(node)) => Some(id.clone()),
+        Part::Known { value, .. } if value.iter().any(bears) => Some(id.clone()),
         _ => None,
     })
 }
@@ -66,7 +77,7 @@ fn guards<'a>(chain: &'a [NodeId], observed: &'a Observed) -> impl Iterator<Item
 /// Requests that show whether what was changed is so now.
 #[must_use]
 pub fn touched(changes: &[&Change], observed: &Observed) -> Vec<Request> {
-    use super::model::{Action, Tagged};
+    use super::model::Tagged;
     let mut requests: Vec<Request> = vec![];
     let mut add = |request: Request| {
         if !requests.contains(&request) {

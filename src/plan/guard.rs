@@ -16,7 +16,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::model::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Refusal, Tagged, hash};
 use super::world::{Interner, World, policy_of, touches};
 use crate::desired::Desired;
-use crate::names::ObjectKey;
+use crate::names::{NodeId, ObjectKey, UnitId};
 use crate::observed::Observed;
 
 /// What a person or an approval object lets pass.
@@ -50,6 +50,7 @@ pub fn guard(
         court.measure(&before);
         court.management();
         court.holds(&before);
+        court.partial(&before);
         court.dependents();
         court.slots(&before);
         court.dependents();
@@ -175,6 +176,11 @@ impl Court<'_> {
                     waiting.entry(missing).or_default().insert(change.id);
                 }
             }
+            for change in &self.kept {
+                if let Some(why) = self.stranded(change) {
+                    waiting.entry(why).or_default().insert(change.id);
+                }
+            }
             if waiting.is_empty() {
                 return;
             }
@@ -187,12 +193,47 @@ impl Court<'_> {
                     Verdict {
                         rule: "depends",
                         object,
-                        message: format!("waits for `{missing}`, whose creation does not run"),
-                        remedy: "see the refusal of that creation".into(),
+                        message: format!("waits for {missing}, which does not run"),
+                        remedy: "see the refusal of that change".into(),
                         approvable: false,
                     },
                 );
             }
+        }
+    }
+}
+
+impl Court<'_> {
+    /// What a change would be left without: a new account its way out of the root (where nothing that is meant for it
+    /// binds it), a deletion what empties its object.
+    fn stranded(&self, change: &Change) -> Option<String> {
+        let lost = |is: &dyn Fn(&Action) -> bool| {
+            let gone = |other: &&Change| is(&other.action) && !self.kept.iter().any(|kept| kept.id == other.id);
+            self.proposed.iter().find(gone)
+        };
+        match &change.action {
+            Action::CreateAccount { key, .. } => {
+                let own = NodeRef::New(crate::desired::NodeKey::Account(key.clone()));
+                lost(&|action| matches!(action, Action::MoveAccount { account, .. } if *account == own))
+                    .map(|_| "its move out of the root".to_owned())
+            }
+            Action::DeletePolicy { policy, .. } => {
+                lost(&|action| matches!(action, Action::Detach { policy: of, .. } if of == policy))
+                    .map(|_| "a detachment of the policy".to_owned())
+            }
+            Action::DeleteUnit { unit, .. } => {
+                let own = NodeRef::Known(NodeId::Unit(unit.clone()));
+                let inside = |child: &UnitId| {
+                    self.observed.units.get(child).is_some_and(|child| child.parent == NodeId::Unit(unit.clone()))
+                };
+                lost(&|action| match action {
+                    Action::MoveAccount { from, .. } => *from == own,
+                    Action::DeleteUnit { unit: child, .. } => inside(child),
+                    _ => false,
+                })
+                .map(|_| "what is in the OU to leave it".to_owned())
+            }
+            _ => None,
         }
     }
 }
@@ -204,7 +245,7 @@ fn missing(change: &Change, nodes: &BTreeSet<NodeRef>, policies: &BTreeSet<Polic
         if let NodeRef::New(key) = at
             && !nodes.contains(at)
         {
-            missing.push(key.to_string());
+            missing.push(format!("the creation of `{key}`"));
         }
     };
     match &change.action {
@@ -219,7 +260,7 @@ fn missing(change: &Change, nodes: &BTreeSet<NodeRef>, policies: &BTreeSet<Polic
         && let PolicyRef::New(key) = policy
         && !policies.contains(policy)
     {
-        missing.push(key.to_string());
+        missing.push(format!("the creation of `{key}`"));
     }
     missing
 }

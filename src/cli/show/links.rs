@@ -25,7 +25,7 @@ pub(super) struct Links<'a> {
     attached_of: BTreeMap<&'a PolicyRef, Vec<(u32, &'a NodeRef)>>,
     detached: BTreeMap<(&'a NodeRef, &'a PolicyType), Vec<(u32, &'a PolicyId)>>,
     detached_of: BTreeMap<&'a PolicyId, Vec<u32>>,
-    into: BTreeMap<&'a NodeRef, Vec<u32>>,
+    into: BTreeMap<NodeRef, Vec<u32>>,
     out_of: BTreeMap<&'a NodeRef, Vec<u32>>,
     moved: BTreeMap<&'a NodeRef, u32>,
     deleted: BTreeMap<NodeId, u32>,
@@ -57,7 +57,15 @@ impl<'a> Links<'a> {
                 links.before.entry(node).or_default().push(id);
             }
         }
-        changes.into_iter().for_each(|change| links.add(change));
+        let changes: Vec<&Change> = changes.into_iter().collect();
+        changes.iter().for_each(|change| links.add(change));
+        for change in changes {
+            let Action::MoveAccount { from, to, .. } = &change.action else { continue };
+            let left = links.chain(from);
+            for node in links.chain(to).into_iter().filter(|node| !left.contains(node)) {
+                links.into.entry(node).or_default().push(change.id);
+            }
+        }
         links
     }
 
@@ -85,8 +93,7 @@ impl<'a> Links<'a> {
                 self.detached.entry((target, kind)).or_default().push((id, policy));
                 self.detached_of.entry(policy).or_default().push(id);
             }
-            Action::MoveAccount { account, from, to } => {
-                self.into.entry(to).or_default().push(id);
+            Action::MoveAccount { account, from, .. } => {
                 self.out_of.entry(from).or_default().push(id);
                 self.moved.insert(account, id);
             }
@@ -172,7 +179,7 @@ impl<'a> Links<'a> {
             }
             Action::EnablePolicyType { kind } => {
                 let default = kind.rule().default_policy?.trim_start_matches("p-");
-                Some(format!("AWS attaches `{default}`, which denies nothing, to everything"))
+                Some(format!("AWS attaches `{default}`, which denies nothing, everywhere"))
             }
             _ => None,
         }

@@ -8,9 +8,9 @@ use super::view::{Field, Item, Names, View, drift_of_text, short};
 use super::{Context, words};
 use crate::aws::buckets;
 use crate::desired::Desired;
-use crate::observed::Scope;
+use crate::observed::{Observed, Scope};
 use crate::pass::Planned;
-use crate::plan::{Drift, Plan, Verb, estimate};
+use crate::plan::{Action, Drift, Plan, Verb, estimate};
 
 /// Changes of one kind in one stage that are all shown.
 const ALL_SHOWN: usize = 20;
@@ -109,7 +109,7 @@ impl Page<'_> {
         }
         let shown = if self.full { usize::MAX } else { 5 };
         for gap in observed.gaps.iter().take(shown) {
-            let text = format!("not read to the end: {}: {}", scope(&gap.scope, planned), plain(&gap.error));
+            let text = format!("not read to the end: {}: {}", scope(&gap.scope, observed), plain(&gap.error));
             writeln!(self.out, "  {}", self.paint.yellow(&clipped(&text, MOST_OF_A_VALUE)))?;
         }
         if let Some(more) = observed.gaps.len().checked_sub(shown).filter(|more| *more > 0) {
@@ -148,13 +148,14 @@ impl Page<'_> {
     }
 
     fn changes(&mut self, view: &View<'_>) -> io::Result<()> {
-        let mut at = 0;
+        let (mut at, mut step) = (0, 1);
         while let Some(first) = view.items.get(at) {
             let stage = first.change.stage;
             let items: Vec<&Item<'_>> =
                 view.items.iter().skip(at).take_while(|item| item.change.stage == stage).collect();
             at += items.len();
-            self.heading(words::stage(stage))?;
+            self.heading(&format!("Step {step}: {}", words::stage(stage)))?;
+            step += 1;
             self.items(&items, view.names)?;
         }
         Ok(())
@@ -189,7 +190,8 @@ impl Page<'_> {
         let what = format!("{} {}", words::symbol(verb), item.what);
         let lost = if change.action.is_destructive() { self.paint.red("  [cannot be undone]") } else { String::new() };
         writeln!(self.out, "{:>5} {}{lost}", change.id, self.paint.of_verb(verb, &what))?;
-        let why = format!("because {}: {}; {}", item.because, names.object(&change.object), reach(item));
+        let reach = reach(item).map(|reach| format!("; {reach}")).unwrap_or_default();
+        let why = format!("{}: {}{reach}", names.object(&change.object), item.because);
         writeln!(self.out, "        {}", self.paint.dim(&why))?;
         if let Some(between) = &item.between {
             writeln!(self.out, "        in between: {between}")?;
@@ -287,11 +289,14 @@ impl Page<'_> {
     }
 }
 
-/// `reaches 3 accounts`.
-pub(super) fn reach(item: &Item<'_>) -> String {
-    match item.change.reach {
-        0 => "reaches no account yet".into(),
-        reach => format!("reaches {}", words::count(reach as usize, "account")),
+/// `reaches 3 accounts`; `None` for what binds nobody by its kind.
+pub(super) fn reach(item: &Item<'_>) -> Option<String> {
+    match (item.change.reach, &item.change.action) {
+        (0, Action::Attach { .. } | Action::Detach { .. } | Action::UpdatePolicy { content: Some(_), .. }) => {
+            Some("reaches no account yet".into())
+        }
+        (0, _) => None,
+        (reach, _) => Some(format!("reaches {}", words::count(reach as usize, "account"))),
     }
 }
 
@@ -327,10 +332,10 @@ pub(super) fn standing_still(desired: &Desired, context: &Context) -> Vec<String
 }
 
 /// What a gap leaves open, in words.
-pub(super) fn scope(scope: &Scope, planned: &Planned) -> String {
+pub(super) fn scope(scope: &Scope, observed: &Observed) -> String {
     match scope {
         Scope::Accounts => "the accounts".into(),
-        Scope::UnitsBelow(node) => format!("what is below {} ({node})", quoted(planned.observed.name(node))),
+        Scope::UnitsBelow(node) => format!("what is below {} ({node})", quoted(observed.name(node))),
         Scope::Policies(kind) => format!("the policies of type {}", quoted(kind.as_str())),
     }
 }
@@ -349,6 +354,7 @@ pub(super) fn summary<State>(plan: &Plan<State>) -> String {
     let refused = plan.refusals.len();
     if plan.changes.is_empty() {
         return match refused {
+            0 if !plan.notes.is_empty() => "No changes. The organization is as declared, but for the notes.".into(),
             0 => "No changes. The organization is as declared.".into(),
             _ => format!("No changes can be made: {refused} refused. The organization is not as declared."),
         };
@@ -369,17 +375,16 @@ pub(super) fn effort<State>(plan: &Plan<State>) -> String {
     let (reads, writes) = estimate::calls(plan);
     let sum = |calls: &estimate::Calls| usize::try_from(calls.values().sum::<u64>()).unwrap_or(usize::MAX);
     let (reads, writes) = (sum(&reads), sum(&writes));
-    let accounts =
-        plan.changes.iter().filter(|change| matches!(change.action, crate::plan::Action::CreateAccount { .. }));
+    let accounts = plan.changes.iter().filter(|change| matches!(change.action, Action::CreateAccount { .. }));
     let births = match accounts.count() {
         0 => "",
         _ => ", and the minutes in which AWS sets up new accounts",
     };
     format!(
-        "{} ({} and {}), {} at AWS's rates{births}",
+        "{} ({}, {} before them), {} at AWS's rates{births}",
         words::count(reads + writes, "AWS call"),
         words::count(writes, "write"),
-        words::count(reads, "re-read"),
+        words::count(reads, "read"),
         words::about(seconds(plan)),
     )
 }

@@ -1,18 +1,28 @@
 //! The saved plan: what `plan --out` writes and `apply PLAN` runs.
+//!
+//! The file is the public plan with one member more, `saved`. It carries the manifests, so that the plan is made again
+//! where it is applied, and the fingerprints of the changes that were shown: nothing else may run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::view::{Names, View, brief};
+use super::{Context, FORMAT_VERSION, json};
 use crate::desired::{Desired, Source};
 use crate::names::{AccountId, OrganizationId};
 use crate::pass::{Options, Planned};
-use crate::plan::{Guarded, Plan};
+use crate::plan::{Guarded, Plan, model};
+
+/// Most bytes of a file that is read as a saved plan.
+pub const MAX_BYTES: usize = 256 << 20;
 
 /// A manifest as it was when the plan was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SavedSource {
     /// File as the user named it.
     pub file: String,
@@ -21,28 +31,31 @@ pub struct SavedSource {
 }
 
 /// One change as it was shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SavedChange {
-    /// [`crate::plan::Change::fingerprint`].
+    /// Hash of what the change is.
     pub fingerprint: String,
     /// What it does, in words.
     pub what: String,
 }
 
 /// All that is needed to run exactly the plan that was shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SavedPlan {
     /// Version of the form.
     pub format_version: u32,
-    /// The organization in AWS.
+    /// Id of the organization in AWS.
+    #[schemars(with = "String")]
     pub organization: OrganizationId,
     /// Its management account.
+    #[schemars(with = "String")]
     pub management_account: AccountId,
     /// Name of the `Organization` object.
     pub object: String,
-    /// When the plan was made.
+    /// When the plan was made (RFC 3339).
+    #[schemars(with = "String")]
     pub created: Timestamp,
     /// Hash of the changes.
     pub hash: String,
@@ -57,39 +70,96 @@ pub struct SavedPlan {
 }
 
 impl SavedPlan {
-    /// Keeps a plan and what it was made from.
+    /// Keeps a plan and what it was made from. Sources that are not UTF-8 have no part in a plan and are left out.
     #[must_use]
     pub fn new(planned: &Planned, desired: &Desired, sources: &[Source], options: &Options, now: Timestamp) -> Self {
-        let _ = sources;
+        let names = Names::new(desired, &planned.observed);
+        let view = View::of(&planned.plan, &names);
+        let text = |source: &Source| {
+            let text = std::str::from_utf8(&source.bytes).ok()?;
+            Some(SavedSource { file: source.file.to_string(), text: text.to_owned() })
+        };
         Self {
-            format_version: super::FORMAT_VERSION,
+            format_version: FORMAT_VERSION,
             organization: planned.observed.organization.id.clone(),
             management_account: planned.observed.organization.management_account.clone(),
             object: desired.organization.key.name.to_string(),
             created: now,
             hash: planned.plan.hash(),
-            changes: vec![],
-            sources: vec![],
+            changes: view
+                .items
+                .iter()
+                .map(|item| SavedChange { fingerprint: item.change.fingerprint(), what: item.what.clone() })
+                .collect(),
+            sources: sources.iter().filter_map(text).collect(),
             prune: options.prune,
             approvals: options.approvals.hashes.clone(),
         }
     }
 
+    /// The file: the public plan with this in it.
+    #[must_use]
+    pub fn to_json(self, planned: &Planned, desired: &Desired, context: &Context) -> Value {
+        json::plan(planned, desired, context, Some(self))
+    }
+
     /// Reads the file that `plan --out` wrote.
     ///
     /// # Errors
-    /// For people: why the text is no saved plan.
+    /// For people: why the text is no saved plan, and what to do.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| error.to_string())
+        let again = "write the plan anew with `bylaw plan --out FILE`";
+        if text.len() > MAX_BYTES {
+            return Err(format!("the file has {} bytes, a saved plan has at most {MAX_BYTES}; {again}", text.len()));
+        }
+        let file: Value = serde_json::from_str(text).map_err(|error| match error.line() {
+            0 => format!("the file is not JSON; {again}"),
+            line => {
+                format!("the file is not JSON: something is wrong at line {line}, column {}; {again}", error.column())
+            }
+        })?;
+        let Value::Object(mut file) = file else {
+            return Err(format!("the file is JSON, but not an object and so not a plan; {again}"));
+        };
+        let version = |of: &serde_json::Map<String, Value>| of.get("formatVersion").and_then(Value::as_u64);
+        let Some(Value::Object(saved)) = file.remove("saved") else {
+            return Err(match version(&file) {
+                Some(_) if file.contains_key("changes") => format!(
+                    "the file is a plan as `-o json` prints it, without the manifests that applying it takes; {again}"
+                ),
+                _ => format!("the file is not a plan: it has no member `saved`; {again}"),
+            });
+        };
+        match version(&saved) {
+            Some(version) if version == u64::from(FORMAT_VERSION) => {}
+            Some(version) => {
+                return Err(format!(
+                    "the plan has format version {version}, this bylaw reads {FORMAT_VERSION}; apply it with the bylaw that wrote it, or {again}"
+                ));
+            }
+            None => return Err(format!("the plan does not say its `saved.formatVersion`; {again}")),
+        }
+        let plan: Self = serde_json::from_value(Value::Object(saved))
+            .map_err(|error| format!("a part of `saved` is missing or not what it should be ({error}); {again}"))?;
+        let whole = model::hash(&plan.fingerprints()) == plan.hash
+            && file.get("hash").and_then(Value::as_str) == Some(plan.hash.as_str());
+        if !whole {
+            return Err(format!(
+                "the changes in the file do not have the hash that it says: it was edited, or cut and put together; {again}"
+            ));
+        }
+        Ok(plan)
     }
 
     /// The manifests, to be read again.
     #[must_use]
     pub fn sources(&self) -> Vec<Source> {
-        vec![]
+        let source =
+            |saved: &SavedSource| Source { file: saved.file.as_str().into(), bytes: saved.text.clone().into_bytes() };
+        self.sources.iter().map(source).collect()
     }
 
-    /// The changes that may run.
+    /// Fingerprints of the changes that may run.
     #[must_use]
     pub fn fingerprints(&self) -> BTreeSet<String> {
         self.changes.iter().map(|change| change.fingerprint.clone()).collect()
@@ -99,15 +169,39 @@ impl SavedPlan {
 /// What changed between a saved plan and the plan of now, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Difference {
-    /// Changes that were shown and are needed or possible no more.
+    /// Changes that were shown and are no longer in the plan: done by now, or refused, or other than they were.
     pub gone: Vec<String>,
-    /// Changes that are needed now and were not shown.
+    /// Changes that the plan of now has and that nobody was shown: they do not run.
     pub new: Vec<String>,
 }
 
-/// Compares a saved plan with the plan of now.
+impl Difference {
+    /// The plan is the one that was shown.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.gone.is_empty() && self.new.is_empty()
+    }
+}
+
+/// Compares a saved plan with the plan of now, made again from the saved manifests.
 #[must_use]
 pub fn compare(saved: &SavedPlan, now: &Plan<Guarded>) -> Difference {
-    let _ = (saved, now);
-    Difference::default()
+    let changes: BTreeMap<String, &crate::plan::Change> =
+        now.changes.iter().map(|change| (change.fingerprint(), change)).collect();
+    let refused: BTreeMap<String, &str> = now
+        .refusals
+        .iter()
+        .flat_map(|refusal| refusal.changes.iter().map(|change| (change.fingerprint(), refusal.rule)))
+        .collect();
+    let shown = saved.fingerprints();
+    let gone = saved.changes.iter().filter(|change| !changes.contains_key(&change.fingerprint)).map(|change| {
+        // The words come from the file.
+        let what = super::safe::plain(&change.what);
+        match refused.get(&change.fingerprint) {
+            Some(rule) => format!("{what}: refused now (`{rule}`)"),
+            None => format!("{what}: done already, or AWS has changed so that it would be another change"),
+        }
+    });
+    let new = now.changes.iter().filter(|change| !shown.contains(&change.fingerprint())).map(brief);
+    Difference { gone: gone.collect(), new: new.collect() }
 }

@@ -124,6 +124,9 @@ impl<'a> Names<'a> {
                         _ => None,
                     };
                 }
+                if path.is_empty() {
+                    return name.to_string();
+                }
                 path.reverse();
                 path.join("/")
             }
@@ -397,8 +400,14 @@ impl Item<'_> {
         let parse = |text: &str| Document::parse(kind, text).map(|(document, _)| document);
         let old = before.map(parse);
         self.unreadable = matches!(old, Some(Err(_)));
-        if let Ok(new) = parse(after) {
-            self.statements = diff(old.and_then(Result::ok).as_ref(), Some(&new));
+        match parse(after) {
+            Ok(new) => self.statements = diff(old.and_then(Result::ok).as_ref(), Some(&new)),
+            // Nothing that is written to AWS goes unseen.
+            Err(_) => self.fields.push(Field {
+                field: "content".into(),
+                from: before.map(str::to_owned),
+                to: after.to_owned(),
+            }),
         }
     }
 }

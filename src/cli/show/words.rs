@@ -9,10 +9,10 @@ pub(super) fn stage(stage: Stage) -> &'static str {
     match stage {
         Stage::Enable => "Switch on policy types and trusted services",
         Stage::Units => "Create and rename OUs, parents first",
-        Stage::Policies => "Create policies, and change those that only get stricter",
+        Stage::Policies => "Create policies, and make policies stricter",
         Stage::Attach => "Attach policies, before anything is detached",
         Stage::Move => "Move accounts",
-        Stage::Narrow => "Change policies that allow more afterwards, now that all that guards is attached",
+        Stage::Narrow => "Change policies that lose a deny or allow more, now that everything that guards is in place",
         Stage::Detach => "Detach policies",
         Stage::Details => "Write tags, contacts, names and delegation",
         Stage::Accounts => "Create accounts, and set up each",
@@ -60,7 +60,7 @@ pub(super) fn because(reason: &Reason, verb: Verb) -> &'static str {
         (Reason::Differs, Verb::Enable) => "declared, and off in AWS",
         (Reason::Differs, Verb::Move) => "declared elsewhere",
         (Reason::Differs, Verb::Tag) => "declared otherwise",
-        (Reason::Missing, Verb::Move | Verb::Update) => "belongs to the new account",
+        (Reason::Missing, Verb::Move | Verb::Update) => "part of the new account",
         _ => reason.because(),
     }
 }

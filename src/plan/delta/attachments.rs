@@ -14,7 +14,7 @@ impl Delta<'_> {
     pub(super) fn attachments(&mut self) {
         let children = Children::of(self);
         for (name, policy) in &self.desired.policies {
-            if policy.suspend {
+            if policy.suspend || self.is_ignored_policy(name) {
                 continue;
             }
             let Some(wanted) = self.wanted_nodes(policy, &children) else { continue };
@@ -175,10 +175,15 @@ impl Delta<'_> {
             }
             for (id, policy) in &self.observed.policies {
                 let attached = policy.targets.get().is_some_and(|targets| targets.contains(&node));
-                let tag = policy.tags.get().and_then(|tags| tags.get(TAG_RESOURCE)).map(String::as_str);
-                if !attached
-                    || policy.aws_managed
-                    || self.binding.policy_objects.contains_key(id)
+                if !attached || policy.aws_managed {
+                    continue;
+                }
+                let Some(tags) = self.known(&key, &format!("the tags of the policy `{}`", policy.name), &policy.tags)
+                else {
+                    continue;
+                };
+                let tag = tags.get(TAG_RESOURCE).map(String::as_str);
+                if self.binding.policy_objects.contains_key(id)
                     || matches_any(&organization.spec.ignore.policies, &policy.name)
                     || self.desired.may_be_broken(Kind::OrganizationPolicy, id.as_str(), &policy.name, tag)
                     || self.is_of_stuck_object(tag)
@@ -222,6 +227,9 @@ impl Delta<'_> {
         let found = self.observed.policies.get(&full).map_or(&Part::Unread, |policy| &policy.targets);
         for (key, node, base) in nodes {
             let Some(target) = self.node(&node) else { continue };
+            if matches!(&target, NodeRef::Known(id) if !self.is_open(id)) {
+                continue;
+            }
             let has = match (&target, found) {
                 // AWS attaches it to everything when the type is switched on, and to each new node.
                 (NodeRef::New(_), _) => true,

@@ -89,6 +89,9 @@ impl Delta<'_> {
             }
             let spec = &unit.spec;
             let (Some(parent), key) = (self.node(&spec.parent), &unit.key) else { continue };
+            if *bound == Bound::Create && self.is_ignored_place(key, &parent, &spec.name) {
+                continue;
+            }
             let deletion = (spec.deletion == crate::api::DeletionPolicy::Delete).then_some("Delete");
             match bound {
                 Bound::Stuck => {}
@@ -105,6 +108,10 @@ impl Delta<'_> {
                 Bound::Found { id, adopt } => {
                     let Some(found) = self.observed.units.get(id) else { continue };
                     self.present(key);
+                    if !self.is_open(&NodeId::Unit(id.clone())) {
+                        self.note(key, "is ignored (`spec.ignore`), or below what is: left alone");
+                        continue;
+                    }
                     if let Some(differs) = self.compare(key, "name", &spec.name, Some(&found.name)) {
                         let action = Action::RenameUnit {
                             unit: id.clone(),
@@ -135,6 +142,10 @@ impl Delta<'_> {
                         self.note(&account.key, "is the management account, which is never changed");
                         continue;
                     }
+                    if !self.is_open(&node) {
+                        self.note(&account.key, "is ignored (`spec.ignore`), or below what is: left alone");
+                        continue;
+                    }
                     if let Some(found) = self.observed.accounts.get(id) {
                         self.known_account(account, id, found, *adopt);
                     }
@@ -147,6 +158,9 @@ impl Delta<'_> {
         let (key, spec) = (&account.key, &account.spec);
         let (Some(email), Some(given)) = (&spec.email, &spec.name) else { return };
         let Some(parent) = self.node(&spec.parent) else { return };
+        if self.is_ignored_place(key, &parent, given) {
+            return;
+        }
         let fact = self.missing(key);
         let node = NodeRef::New(NodeKey::Account(name.into()));
         let action = Action::CreateAccount {
@@ -222,6 +236,11 @@ impl Delta<'_> {
 
     fn place(&mut self, key: &ObjectKey, spec: &model::Account, node: &NodeRef, found: &observed::Account) {
         let Some(to) = self.node(&spec.parent) else { return };
+        if found.parent.as_ref().is_none_or(|parent| NodeRef::Known(parent.clone()) != to)
+            && self.is_ignored_place(key, &to, "")
+        {
+            return;
+        }
         let Some(parent) = &found.parent else {
             self.refuse(
                 "partial-read",
@@ -243,6 +262,10 @@ impl Delta<'_> {
         for (name, policy) in &self.desired.policies {
             let Some(bound) = self.binding.policies.get(name) else { continue };
             if self.skips(policy) {
+                continue;
+            }
+            if self.is_ignored_policy(name) {
+                self.note(&policy.key, "its name is ignored (`spec.ignore.policies`): left alone");
                 continue;
             }
             let (key, spec) = (&policy.key, &policy.spec);

@@ -59,7 +59,20 @@ impl Delta<'_> {
             if !self.deletes(&key, &format!("policy `{}` (`{id}`)", policy.name), opted.as_deref(), "Delete", prune) {
                 continue;
             }
+            if super::matches_any(&self.desired.organization.spec.ignore.policies, &policy.name) {
+                self.note(&key, format!("policy `{}` is ignored (`spec.ignore`) and kept", policy.name));
+                continue;
+            }
             let Some(targets) = self.known(&key, "where the policy is attached", &policy.targets) else { continue };
+            if let Some(node) = targets.iter().find(|node| !self.is_open(node)) {
+                self.refuse(
+                    "not-empty",
+                    &key,
+                    format!("policy `{}` is attached to `{}`, which is left alone", policy.name, self.observed.name(node)),
+                    "detach it there by hand, or let go of it by `deletionPolicy: Retain` in its tag",
+                );
+                continue;
+            }
             for node in targets {
                 let target = NodeRef::Known(node.clone());
                 let action = Action::Detach { policy: id.clone(), kind: policy.kind.clone(), target };
@@ -81,6 +94,10 @@ impl Delta<'_> {
             let Some((key, opted)) = self.orphan(&unit.tags, Kind::OrganizationalUnit, id.as_str(), &unit.name) else {
                 continue;
             };
+            if !self.is_open(&node) {
+                self.note(&key, format!("OU `{}` (`{id}`) is ignored, or below what is, and kept", unit.name));
+                continue;
+            }
             if self.deletes(&key, &format!("OU `{}` (`{id}`)", unit.name), opted.as_deref(), "Delete", prune) {
                 gone.push((self.observed.chain(&node).len(), id.clone(), key));
             }
@@ -135,6 +152,10 @@ impl Delta<'_> {
             let Some((key, opted)) = self.orphan(&account.tags, Kind::Account, id.as_str(), &account.name) else {
                 continue;
             };
+            if !self.is_open(&node) {
+                self.note(&key, format!("account `{}` (`{id}`) is ignored, or below what is, and kept", account.name));
+                continue;
+            }
             if self.deletes(&key, &format!("account `{}` (`{id}`)", account.name), opted.as_deref(), "Close", prune) {
                 let action = Action::CloseAccount { account: id.clone(), name: account.name.clone() };
                 self.push(&key, Stage::Delete, action, Reason::Removed, vec![]);

@@ -8,7 +8,7 @@ use super::super::model::{Action, Change, NodeRef, PolicyRef};
 use super::super::world::{Interner, World, policy_of, touches};
 use super::{Court, Verdict};
 use crate::names::{NodeId, PolicyType, TAG_HOLD, Tags};
-use crate::observed::Part;
+use crate::observed::{Part, Scope};
 
 impl Court<'_> {
     /// Invariant 6: the management account is never changed.
@@ -59,7 +59,8 @@ impl Court<'_> {
             if let Action::CreateUnit { parent, .. } = &change.action {
                 touched.push(parent.clone());
             }
-            if touched.is_empty() {
+            // Somebody may hold the root alone.
+            if touched.is_empty() || matches!(change.action, Action::CreateAccount { .. }) {
                 touched.push(root.clone());
             }
             let at_node = touched.iter().flat_map(|node| before.chain(node)).find_map(|node| {
@@ -75,6 +76,60 @@ impl Court<'_> {
                 object: change.object.clone(),
                 message,
                 remedy: format!("remove the tag `{TAG_HOLD}`, or wait until it expires"),
+                approvable: false,
+            })
+        });
+    }
+
+    /// Invariant 1, for what a single difference does not show: accounts that were not seen may be anywhere, and what has
+    /// unreadable tags may be held.
+    pub(super) fn partial(&mut self, before: &World<'_>) {
+        let observed = self.observed;
+        let unplaced = observed.accounts.iter().find(|(_, account)| account.parent.is_none());
+        let everywhere = observed.gaps.iter().find(|gap| gap.scope == Scope::Accounts);
+        let everywhere = everywhere
+            .map(|gap| format!("the accounts could not all be listed: {}", gap.error))
+            .or_else(|| unplaced.map(|(id, _)| format!("it could not be told where account `{id}` is")));
+        self.hold_each(|change| {
+            let mut touched = touches(change, before);
+            if let Action::MoveAccount { from, to, .. } = &change.action {
+                touched.extend([from.clone(), to.clone()]);
+            }
+            if let Action::CreateUnit { parent, .. } = &change.action {
+                touched.push(parent.clone());
+            }
+            let loosens = change.action.loosens();
+            let hidden = everywhere.clone().filter(|_| loosens);
+            let hidden = hidden.or_else(|| {
+                observed.gaps.iter().filter(|_| loosens).find_map(|gap| {
+                    let Scope::UnitsBelow(at) = &gap.scope else { return None };
+                    let at = NodeRef::Known(at.clone());
+                    let concerned = touched.iter().any(|node| before.overlaps(node, &at));
+                    concerned.then(|| format!("what is below `{at}` could not be listed: {}", gap.error))
+                })
+            });
+            let brake = |tags: &Part<Tags>, of: &str| match tags {
+                Part::Unreadable { error, .. } => {
+                    Some(format!("the tags of `{of}` could not be read, so it may be held: {error}"))
+                }
+                _ => None,
+            };
+            let message = hidden
+                .or_else(|| {
+                    touched.iter().flat_map(|node| before.chain(node)).find_map(|node| match node {
+                        NodeRef::Known(id) => brake(observed.tags(&id)?, id.as_str()),
+                        NodeRef::New(_) => None,
+                    })
+                })
+                .or_else(|| match policy_of(change)? {
+                    PolicyRef::Known(id) => brake(&observed.policies.get(&id)?.tags, id.as_str()),
+                    PolicyRef::New(_) => None,
+                })?;
+            Some(Verdict {
+                rule: "partial-read",
+                object: change.object.clone(),
+                message,
+                remedy: "run again when AWS answers; nothing that may loosen a guard rests on a partial reading".into(),
                 approvable: false,
             })
         });
@@ -127,21 +182,35 @@ impl Court<'_> {
         self.kept.iter().for_each(|change| after.apply(change, atoms));
         let observed = self.observed;
         self.hold_each(|change| {
-            let Action::Detach { policy, kind, target } = &change.action else { return None };
-            let policy = PolicyRef::Known(policy.clone());
+            let (policy, kind, targets) = match &change.action {
+                Action::Detach { policy, kind, target } => {
+                    (PolicyRef::Known(policy.clone()), kind, vec![target.clone()])
+                }
+                Action::UpdatePolicy { policy, kind, content: Some(_), .. } => {
+                    let policy = PolicyRef::Known(policy.clone());
+                    let targets = after.targets(&policy);
+                    (policy, kind, targets)
+                }
+                _ => return None,
+            };
             if *kind != PolicyType::scp() || !before.allows_something(&policy) {
                 return None;
             }
+            let bare = |target: &&NodeRef| {
+                let left = after.attached(target, kind);
+                !left.iter().any(|policy| after.allows_something(policy))
+            };
+            let target = targets.iter().find(bare)?;
             let left = after.attached(target, kind);
             let name = match target {
                 NodeRef::Known(id) => observed.name(id).to_owned(),
                 NodeRef::New(key) => key.to_string(),
             };
-            (!left.iter().any(|policy| after.allows_something(policy))).then(|| Verdict {
+            Some(Verdict {
                 rule: "last-policy",
                 object: change.object.clone(),
                 message: format!(
-                    "detaching it leaves {} at `{name}`, so nothing would be allowed there or below",
+                    "it leaves {} at `{name}`, so nothing would be allowed there or below",
                     if left.is_empty() { "no service control policy" } else { "no policy that allows anything" }
                 ),
                 remedy: "attach a policy that allows what is needed first".into(),

@@ -1,0 +1,139 @@
+//! A plan, before it runs: what it rests on, and how far it reaches.
+
+use std::collections::BTreeMap;
+
+use bylaw::desired::Desired;
+use bylaw::names::{NodeId, PolicyId};
+use bylaw::observed::{Part, Scope};
+use bylaw::pass::{Options, Planned};
+use bylaw::plan::model::Tagged;
+use bylaw::plan::{Action, Change, NodeRef, PolicyRef, Verb};
+
+use super::model::Model;
+
+/// `Ok`: how many things were looked at.
+pub fn plan(planned: &Planned, desired: &Desired, options: &Options) -> Result<u64, String> {
+    let mut checks = 0;
+    for change in &planned.plan.changes {
+        partial(change, planned)?;
+        checks += 1;
+    }
+    limits(planned, desired, options)?;
+    affected(planned, desired, options)?;
+    Ok(checks + 2)
+}
+
+fn unreadable<T>(part: &Part<T>) -> bool {
+    matches!(part, Part::Unreadable { .. })
+}
+
+/// Invariant 1: nothing rests on what did not arrive.
+fn partial(change: &Change, planned: &Planned) -> Result<(), String> {
+    let observed = &planned.observed;
+    let fail = |why: String| Err(format!("partial: {why}, and {:?} is planned", change.action));
+    let verb = change.action.verb();
+    let node = match &change.action {
+        Action::Attach { target: node, .. }
+        | Action::Detach { target: node, .. }
+        | Action::MoveAccount { account: node, .. }
+        | Action::PutContact { account: node, .. }
+        | Action::Tag { resource: Tagged::Node(node), .. } => Some(node.clone()),
+        Action::RenameUnit { unit, .. } | Action::DeleteUnit { unit, .. } => {
+            Some(NodeRef::Known(NodeId::Unit(unit.clone())))
+        }
+        Action::RenameAccount { account, .. } | Action::CloseAccount { account, .. } => {
+            Some(NodeRef::Known(NodeId::Account(account.clone())))
+        }
+        _ => None,
+    };
+    let loosens = change.action.loosens();
+    for gap in &observed.gaps {
+        let concerned = match &gap.scope {
+            Scope::Accounts => loosens || matches!(change.action, Action::CreateAccount { .. }),
+            Scope::UnitsBelow(at) => {
+                let overlaps = |node: &NodeId| {
+                    observed.chain(node).contains(at) || observed.chain(at).contains(node)
+                };
+                let touches = match &node {
+                    Some(NodeRef::Known(id)) => overlaps(id),
+                    _ => false,
+                };
+                (loosens && touches) || matches!(change.action, Action::CreateUnit { .. } | Action::DeleteUnit { .. })
+            }
+            Scope::Policies(kind) => matches!(&change.action, Action::CreatePolicy { kind: of, .. } if of == kind),
+        };
+        if concerned {
+            return fail(format!("{:?} is a gap", gap.scope));
+        }
+    }
+    if loosens && observed.accounts.values().any(|account| account.parent.is_none()) {
+        return fail("an account is nobody knows where".into());
+    }
+    let policy: Option<PolicyId> = match &change.action {
+        Action::Attach { policy: PolicyRef::Known(id), .. }
+        | Action::Detach { policy: id, .. }
+        | Action::UpdatePolicy { policy: id, .. }
+        | Action::DeletePolicy { policy: id, .. } => Some(id.clone()),
+        _ => None,
+    };
+    if let Some(found) = policy.and_then(|id| observed.policies.get(&id)) {
+        let detaches = matches!(verb, Verb::Detach | Verb::Delete);
+        if unreadable(&found.tags) {
+            return fail("the tags of the policy are unreadable".into());
+        }
+        if unreadable(&found.targets) && detaches {
+            return fail("the targets of the policy are unreadable".into());
+        }
+        if unreadable(&found.content) && matches!(change.action, Action::UpdatePolicy { .. }) {
+            return fail("the content is unreadable".into());
+        }
+    }
+    if let Some(NodeRef::Known(node)) = node {
+        for at in observed.chain(&node) {
+            if observed.tags(&at).is_some_and(unreadable) {
+                return fail(format!("the tags of `{at}` are unreadable: it may be held"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn limits(planned: &Planned, desired: &Desired, options: &Options) -> Result<(), String> {
+    let limits = &desired.organization.spec.limits;
+    let birth = |change: &Change| match &change.action {
+        Action::MoveAccount { account, .. } => matches!(account, NodeRef::New(_)),
+        Action::Detach { target, .. } => matches!(target, NodeRef::New(_)),
+        _ => false,
+    };
+    let mut counts: BTreeMap<Verb, u32> = BTreeMap::new();
+    for change in planned.plan.changes.iter().filter(|change| !birth(change)) {
+        *counts.entry(change.action.verb()).or_default() += 1;
+    }
+    for (verb, max) in [
+        (Verb::Create, limits.max_creates),
+        (Verb::Delete, limits.max_deletes),
+        (Verb::Move, limits.max_moves),
+        (Verb::Detach, limits.max_detaches),
+    ] {
+        let count = counts.get(&verb).copied().unwrap_or_default();
+        if count > max && options.approvals.hashes.is_empty() {
+            return Err(format!("limits: {count} {verb:?} planned, allowed are {max}"));
+        }
+    }
+    Ok(())
+}
+
+/// Accounts in which anything would be newly denied or allowed, counted one by one.
+fn affected(planned: &Planned, desired: &Desired, options: &Options) -> Result<(), String> {
+    let before = Model::observed(&planned.observed);
+    let mut after = before.clone();
+    planned.plan.changes.iter().for_each(|change| after.plan(change));
+    let count = before.accounts.iter().filter(|account| before.binds(account) != after.binds(account)).count();
+    let max = &desired.organization.spec.limits.max_affected;
+    let total = before.accounts.len();
+    let share = if max.percent == 0 { 0 } else { (total * max.percent as usize / 100).max(5) };
+    if count > share.min(max.accounts as usize) && options.approvals.hashes.is_empty() {
+        return Err(format!("affected: {count} of {total} accounts, allowed are {} and {} %", max.accounts, max.percent));
+    }
+    Ok(())
+}

@@ -1,0 +1,404 @@
+//! One life: an organization as it is found, several versions of the manifests, passes on which everything goes wrong,
+//! deaths; and a quiet time at last, in which all must become as declared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bylaw::apply::{Control, Outcome, Progress};
+use bylaw::aws::dice::Dice;
+use bylaw::aws::faults::{Fault, Faulty, Schedule};
+use bylaw::aws::offline::{Offline, Options as World};
+use bylaw::aws::paced::{Conduct, Pace, Paced};
+use bylaw::aws::{Port, Request};
+use bylaw::desired::Desired;
+use bylaw::names::AccountId;
+use bylaw::observed::Observed;
+use bylaw::pass::{self, ApplyError, Options, Planned};
+use bylaw::plan::{Guarded, Memory, Plan};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::model::Model;
+use super::mutants::Mutant;
+use super::ports::{Ear, Hook};
+use super::watch::{Watch, twins};
+use super::wish::{MANAGEMENT, Wish, wide};
+use super::{end, judge, start};
+
+/// What lives were made of, and what was looked at.
+#[derive(Debug, Default, Clone)]
+pub struct Tally {
+    pub lives: u64,
+    pub passes: u64,
+    pub deaths: u64,
+    pub whole: u64,
+    pub writes: u64,
+    pub checks: u64,
+    pub faults: BTreeMap<Fault, u64>,
+    /// Rules that still refuse something at the end of a life.
+    pub refusals: BTreeMap<&'static str, u64>,
+    pub outcomes: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Self) {
+        self.lives += other.lives;
+        self.passes += other.passes;
+        self.deaths += other.deaths;
+        self.whole += other.whole;
+        self.writes += other.writes;
+        self.checks += other.checks;
+        for (fault, count) in &other.faults {
+            *self.faults.entry(*fault).or_default() += count;
+        }
+        for (rule, count) in &other.refusals {
+            *self.refusals.entry(rule).or_default() += count;
+        }
+        for (outcome, count) in &other.outcomes {
+            *self.outcomes.entry(outcome).or_default() += count;
+        }
+    }
+}
+
+pub struct Life {
+    pub world: Arc<Offline>,
+    dice: Dice,
+    memory: Memory,
+    previous: Option<Observed>,
+    pub tally: Tally,
+    mutant: Mutant,
+    trace: bool,
+    began: tokio::time::Instant,
+    approvals: BTreeSet<String>,
+}
+
+/// How a pass ended.
+enum End {
+    Died,
+    Unread,
+    Over(Box<Plan<Guarded>>),
+}
+
+/// Lives one life. `Err`: what went wrong in it.
+pub fn live(seed: u64, mutant: Mutant) -> Result<Tally, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut dice = Dice::new(seed);
+        let world = Arc::new(Offline::new(World {
+            seed,
+            management: Some(MANAGEMENT.parse().unwrap()),
+            paths: dice.chance(0.8),
+            page_size: [1, 2, 3, 20][dice.below(4)],
+            empty_pages: dice.chance(0.3),
+            enabling_delay: Duration::from_secs(if dice.chance(0.3) { 40 } else { 0 }),
+            remember: Duration::from_secs(20),
+            ..World::default()
+        }));
+        start::populate(&world, &mut dice);
+        let mut life = Life {
+            world,
+            dice,
+            memory: Memory::default(),
+            previous: None,
+            tally: Tally { lives: 1, ..Tally::default() },
+            mutant,
+            trace: std::env::var_os("BYLAW_TRACE").is_some(),
+            began: tokio::time::Instant::now(),
+            approvals: BTreeSet::new(),
+        };
+        life.run().await?;
+        Ok(life.tally)
+    })
+}
+
+fn problem(problems: &[String]) -> Result<(), String> {
+    problems.first().map_or(Ok(()), |first| Err(first.clone()))
+}
+
+impl Life {
+    fn known(&self) -> Vec<AccountId> {
+        let state = self.world.state();
+        state.accounts().keys().filter(|id| id.as_str() != MANAGEMENT).cloned().collect()
+    }
+
+    async fn run(&mut self) -> Result<(), String> {
+        let known = self.known();
+        let mut wish = Wish::random(&mut self.dice, &known);
+        for version in 0..1 + self.dice.below(3) {
+            if version > 0 {
+                let known = self.known();
+                wish.edit(&mut self.dice, &known);
+            }
+            let desired = wish.render();
+            if self.trace {
+                println!("== version {version}: {wish:#?}");
+            }
+            for _ in 0..1 + self.dice.below(3) {
+                let schedule = self.schedule();
+                let options = self.options();
+                self.pass(&desired, schedule, &options).await?;
+                self.between().await;
+            }
+        }
+        wish.mode = bylaw::api::Mode::Enforce;
+        wish.suspend = false;
+        wish.limits = wide();
+        self.quiet(&wish.render()).await
+    }
+
+    /// Time passes, and memory is lost or kept.
+    async fn between(&mut self) {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        if self.dice.chance(0.3) {
+            self.memory = Memory::default();
+        }
+        if self.dice.chance(0.5) {
+            self.previous = None;
+        }
+    }
+
+    fn options(&mut self) -> Options {
+        let mut options = Options { prune: self.dice.chance(0.6), ..Options::default() };
+        if self.dice.chance(0.4) {
+            options.approvals.hashes.clone_from(&self.approvals);
+        }
+        options
+    }
+
+    fn schedule(&mut self) -> Schedule {
+        let dice = &mut self.dice;
+        let mut some = |chance: f64, most: f64| if dice.chance(chance) { most } else { 0.0 };
+        let mut schedule = Schedule {
+            throttled: some(0.5, 0.3),
+            busy: some(0.4, 0.2),
+            lost_answer: some(0.4, 0.15),
+            lost_request: some(0.3, 0.1),
+            broken_read: some(0.4, 0.2),
+            stale: some(0.3, 0.2),
+            hang: some(0.15, 0.03),
+            foreign: some(0.3, 0.2),
+            ..Schedule::default()
+        };
+        schedule.seed = self.dice.bits();
+        schedule.dies_after = self.dice.chance(0.4).then(|| 1 + self.dice.below(12) as u64);
+        schedule
+    }
+
+    fn clock(&self) -> impl Fn() -> Timestamp + Send + Sync + use<> {
+        let began = self.began;
+        move || {
+            let passed = i64::try_from(began.elapsed().as_millis()).unwrap();
+            Timestamp::from_millisecond(1_767_225_600_000 + passed).unwrap()
+        }
+    }
+
+    async fn pass(&mut self, desired: &Desired, schedule: Schedule, options: &Options) -> Result<End, String> {
+        self.tally.passes += 1;
+        let (stale, seed) = (schedule.stale > 0.0, schedule.seed);
+        let hook = Arc::new(Hook::new(self.world.clone(), schedule.dies_after));
+        let (hand, past) = (hook.clone(), self.world.clone());
+        let faulty = Faulty::new(hook.clone(), schedule)
+            .past(move |request, back| past.recall(request, back))
+            .foreign(move |dice| hand.foreign(dice));
+        let conduct = Conduct {
+            pace: if seed % 4 == 0 { Pace::Aws } else { Pace::None },
+            patience: Duration::from_secs(if seed % 3 == 0 { 1 } else { 60 }),
+            seed,
+            ..Conduct::default()
+        };
+        let paced = Paced::new(faulty, conduct);
+        let ear = Ear::new(self.mutant.below(&paced));
+        let end = self.pass_on(desired, options, &hook, &ear, stale).await;
+        for (fault, count) in paced.port().faults() {
+            *self.tally.faults.entry(fault).or_default() += count;
+        }
+        if let Some(watch) = hook.watch.lock().unwrap().take() {
+            self.tally.writes += watch.checked;
+            problem(&watch.problems)?;
+        }
+        let heard = ear.heard().lock().unwrap();
+        problem(&heard.problems)?;
+        problem(&twins(&self.world.state()))?;
+        if matches!(end, Ok(End::Over(_))) {
+            let open: Vec<_> = heard.ledger_open.iter().filter(|(_, count)| **count != 0).collect();
+            if !open.is_empty() {
+                return Err(format!("unrecorded outcome: {open:?}"));
+            }
+        }
+        drop(heard);
+        end
+    }
+
+    async fn pass_on<P: Port>(
+        &mut self,
+        desired: &Desired,
+        options: &Options,
+        hook: &Hook,
+        ear: &Ear<P>,
+        stale: bool,
+    ) -> Result<End, String> {
+        let clock = self.clock();
+        let planning = self.mutant.manifests(desired);
+        let planned =
+            match pass::plan(ear, &planning, self.previous.as_ref(), &self.memory, &self.mutant.options(options), &clock)
+                .await
+            {
+                Ok(planned) => self.mutant.planned(planned, &planning, &self.memory, options, clock()),
+                Err(_) => return Ok(End::Unread),
+            };
+        self.trace(&planned);
+        self.tally.checks += judge::plan(&planned, desired, options)?;
+        self.approvals = planned.plan.refusals.iter().filter_map(|refusal| refusal.hash.clone()).collect();
+        *hook.watch.lock().unwrap() = Some(self.watch(desired, options, &planned, stale));
+        ear.listening.store(true, Ordering::Relaxed);
+        let (_stop, stop) = tokio::sync::watch::channel(false);
+        let silent = |_: &Progress<'_>| {};
+        let control = Control { stop, progress: &silent, clock: &clock, ledger: ear, who: "one" };
+        let mut memory = self.memory.clone();
+        let port = self.mutant.above(ear);
+        let running = pass::apply_plan(&*port, desired, planned, &mut memory, options, control);
+        let report = tokio::select! {
+            biased;
+            () = hook.died.notified() => None,
+            report = running => Some(report),
+        };
+        self.tally.checks += 1;
+        match report {
+            None => {
+                self.tally.deaths += 1;
+                // Nobody gives the lease back: it runs out.
+                tokio::time::sleep(Duration::from_secs(130)).await;
+                Ok(End::Died)
+            }
+            Some(Ok(report)) => {
+                self.memory = memory;
+                for (change, outcome) in &report.applied.outcomes {
+                    if self.trace {
+                        println!("   {} {outcome:?}", change.id);
+                    }
+                    *self.tally.outcomes.entry(name(outcome)).or_default() += 1;
+                }
+                self.previous = Some(report.applied.observed);
+                Ok(End::Over(Box::new(report.left)))
+            }
+            Some(Err(error)) => {
+                if self.trace {
+                    println!("   not applied: {error}");
+                }
+                let told = matches!(error, ApplyError::Lease(_));
+                let quiet = desired.organization.suspend || desired.organization.spec.mode == bylaw::api::Mode::Observe;
+                if told || quiet { Ok(End::Unread) } else { Err(format!("not applied: {error}")) }
+            }
+        }
+    }
+
+    fn trace(&self, planned: &Planned) {
+        if !self.trace {
+            return;
+        }
+        println!("-- plan at {:?}", self.world.elapsed());
+        for change in &planned.plan.changes {
+            println!("   {} {:?} {} {:?}", change.id, change.stage, change.object, change.action);
+        }
+        for refusal in &planned.plan.refusals {
+            println!("   REFUSED {} {}: {}", refusal.rule, refusal.object, refusal.message);
+            refusal.changes.iter().for_each(|change| println!("      {} {:?}", change.id, change.action));
+        }
+    }
+
+    fn watch(&self, desired: &Desired, options: &Options, planned: &Planned, stale: bool) -> Watch {
+        let state = self.world.state();
+        let goal = |model: &Model| {
+            let mut goal = model.clone();
+            let refused = planned.plan.refusals.iter().flat_map(|refusal| &refusal.changes);
+            let mut all: Vec<_> = planned.plan.changes.iter().chain(refused).collect();
+            all.sort_by_key(|change| change.id);
+            all.into_iter().for_each(|change| goal.plan(change));
+            goal
+        };
+        let real = Model::of(&state);
+        let mut views = vec![(real.clone(), goal(&real))];
+        if stale {
+            // What the plan could not know it cannot keep.
+            let seen = Model::observed(&planned.observed);
+            let after = goal(&seen);
+            views.push((seen, after));
+        }
+        let mut watch = Watch {
+            desired: desired.clone(),
+            prune: options.prune,
+            approved: !options.approvals.hashes.is_empty(),
+            views,
+            held: Watch::held(&state, &(self.clock())().to_string()),
+            owners: BTreeSet::new(),
+            counts: BTreeMap::new(),
+            born: BTreeSet::new(),
+            checked: 0,
+            problems: vec![],
+        };
+        watch.note_owners(&state);
+        watch
+    }
+
+    /// No faults: what can be done is done within a few passes, and then nothing more.
+    async fn quiet(&mut self, desired: &Desired) -> Result<(), String> {
+        tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+        let options = Options { prune: true, max_age: SignedDuration::ZERO, ..Options::default() };
+        let mut left = None;
+        for _ in 0..12 {
+            let seed = self.dice.bits();
+            let before = self.world.writes();
+            let End::Over(plan) = self.pass(desired, Schedule { seed, ..Schedule::default() }, &options).await? else {
+                return Err("a pass without faults did not come to its end".into());
+            };
+            // Taking and giving back the lease are two.
+            let writes = self.world.writes() - before;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            if plan.changes.is_empty() && writes == 2 {
+                left = Some(plan);
+                break;
+            }
+        }
+        let Some(left) = left else { return Err("does not converge in 12 quiet passes".into()) };
+        for refusal in &left.refusals {
+            *self.tally.refusals.entry(refusal.rule).or_default() += 1;
+        }
+        if left.refusals.is_empty() {
+            self.tally.whole += 1;
+        }
+        self.tally.checks += end::compare(desired, &self.world.state(), &left)?;
+        // From a snapshot the same plan follows as from AWS, and reading by target tells the same as by policy.
+        let clock = self.clock();
+        let planned = pass::plan(&*self.world, desired, None, &self.memory, &options, &clock)
+            .await
+            .map_err(|error| format!("the organization cannot be read: {error}"))?;
+        if !planned.plan.changes.is_empty() {
+            return Err(format!("a second plan is not empty: {:?}", planned.plan.changes));
+        }
+        let text = serde_json::to_string(&planned.observed).unwrap();
+        let again = pass::plan_offline(desired, serde_json::from_str(&text).unwrap(), &self.memory, &options, clock());
+        if again.plan != planned.plan {
+            return Err("the plan from the snapshot is another".into());
+        }
+        Ok(())
+    }
+}
+
+fn name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::AlreadyDone => "already-done",
+        Outcome::Changed { .. } => "changed",
+        Outcome::Failed { .. } => "failed",
+        Outcome::Unknown { .. } => "unknown",
+        Outcome::Waiting { .. } => "waiting",
+        Outcome::Blocked { .. } => "blocked",
+        Outcome::NotStarted => "not-started",
+    }
+}
+
+#[allow(dead_code, reason = "a shorthand for traces")]
+pub fn short(request: &Request) -> &'static str {
+    request.operation()
+}

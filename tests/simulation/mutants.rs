@@ -1,0 +1,166 @@
+//! Engines that are wrong on purpose: the checks must find each.
+
+use std::sync::{Arc, Mutex};
+
+use bylaw::aws::{AwsError, Port, Request, Response};
+use bylaw::desired::Desired;
+use bylaw::observed::Part;
+use bylaw::pass::{self, Options, Planned};
+use bylaw::plan::Memory;
+use futures::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
+
+use super::wish::wide;
+
+/// What is wrong with the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// Nothing.
+    None,
+    /// Attachments are made only after the next detachment.
+    DetachFirst,
+    /// Parts that could not be read count as empty.
+    GapsAreEmpty,
+    /// Limits do not count.
+    NoLimits,
+    /// Deletes without being asked to.
+    AlwaysPrunes,
+    /// Makes writes that nobody announced.
+    Unrecorded,
+    /// Renames whatever it reads.
+    TouchesForeign,
+    /// Writes without looking.
+    Blind,
+    /// Ignores the brake and suspension.
+    NoBrake,
+}
+
+impl Mutant {
+    pub const ALL: [(Self, &'static str); 8] = [
+        (Self::DetachFirst, "window"),
+        (Self::GapsAreEmpty, "partial"),
+        (Self::NoLimits, "limits"),
+        (Self::AlwaysPrunes, "deletion without"),
+        (Self::Unrecorded, "unrecorded"),
+        (Self::TouchesForeign, "foreign"),
+        (Self::Blind, "unlooked"),
+        (Self::NoBrake, "held"),
+    ];
+
+    /// Between what is heard of the engine and AWS.
+    pub fn below<'a, P: Port>(self, port: &'a P) -> Box<dyn Port + 'a> {
+        match self {
+            Self::DetachFirst | Self::TouchesForeign => {
+                Box::new(Wrong { port, mutant: self, waiting: Arc::default() })
+            }
+            _ => Box::new(port),
+        }
+    }
+
+    /// Between the engine and what is heard of it.
+    pub fn above<'a, P: Port>(self, port: &'a P) -> Box<dyn Port + 'a> {
+        match self {
+            Self::Blind | Self::Unrecorded => {
+                Box::new(Wrong { port, mutant: self, waiting: Arc::default() })
+            }
+            _ => Box::new(port),
+        }
+    }
+
+    pub fn manifests(self, desired: &Desired) -> Desired {
+        let mut desired = desired.clone();
+        if self == Self::NoLimits {
+            desired.organization.spec.limits = wide();
+        }
+        desired
+    }
+
+    pub fn options(self, options: &Options) -> Options {
+        Options { prune: options.prune || self == Self::AlwaysPrunes, ..options.clone() }
+    }
+
+    pub fn planned(
+        self,
+        planned: Planned,
+        desired: &Desired,
+        memory: &Memory,
+        options: &Options,
+        now: Timestamp,
+    ) -> Planned {
+        let mut observed = planned.observed.clone();
+        match self {
+            Self::GapsAreEmpty => {
+                observed.gaps.clear();
+                for policy in observed.policies.values_mut() {
+                    if matches!(policy.targets, Part::Unreadable { .. }) {
+                        policy.targets = Part::known(Default::default(), now);
+                    }
+                    if matches!(policy.tags, Part::Unreadable { .. }) {
+                        policy.tags = Part::known(Default::default(), now);
+                    }
+                }
+                for account in observed.accounts.values_mut() {
+                    if matches!(account.tags, Part::Unreadable { .. }) {
+                        account.tags = Part::known(Default::default(), now);
+                    }
+                }
+            }
+            Self::NoBrake => {
+                let strip = |tags: &mut Part<bylaw::names::Tags>| {
+                    if let Some(tags) = tags.get_mut() {
+                        tags.remove(bylaw::names::TAG_HOLD);
+                    }
+                };
+                strip(&mut observed.root.tags);
+                observed.units.values_mut().for_each(|unit| strip(&mut unit.tags));
+                observed.accounts.values_mut().for_each(|account| strip(&mut account.tags));
+                observed.policies.values_mut().for_each(|policy| strip(&mut policy.tags));
+            }
+            _ => return planned,
+        }
+        let wrong = pass::plan_offline(desired, observed, memory, options, now);
+        // What it was planned from stays what was read.
+        Planned { observed: planned.observed, plan: wrong.plan }
+    }
+}
+
+struct Wrong<'a, P> {
+    port: &'a P,
+    mutant: Mutant,
+    waiting: Arc<Mutex<Vec<Request>>>,
+}
+
+impl<P: Port> Port for Wrong<'_, P> {
+    fn call<'b>(&'b self, request: &'b Request) -> BoxFuture<'b, Result<Response, AwsError>> {
+        Box::pin(async move {
+            match (self.mutant, request) {
+                (Mutant::DetachFirst, Request::AttachPolicy { .. }) => {
+                    self.waiting.lock().unwrap().push(request.clone());
+                    Ok(Response::Done)
+                }
+                (Mutant::DetachFirst, Request::DetachPolicy { .. } | Request::UpdatePolicy { .. }) => {
+                    let answer = self.port.call(request).await;
+                    let waiting: Vec<Request> = std::mem::take(&mut *self.waiting.lock().unwrap());
+                    for late in waiting {
+                        drop(self.port.call(&late).await);
+                    }
+                    answer
+                }
+                (Mutant::TouchesForeign, Request::DetachPolicy { policy, .. }) => {
+                    let answer = self.port.call(request).await;
+                    drop(self.port.call(&Request::DeletePolicy { policy: policy.clone() }).await);
+                    answer
+                }
+                (Mutant::Blind, Request::ListPoliciesForTarget { .. }) => {
+                    Ok(Response::Policies(bylaw::aws::Page { items: vec![], next: None }))
+                }
+                (Mutant::Unrecorded, Request::AttachPolicy { policy, target }) => {
+                    let extra = Request::DetachPolicy { policy: policy.clone(), target: target.clone() };
+                    drop(self.port.call(&extra).await);
+                    self.port.call(request).await
+                }
+                _ => self.port.call(request).await,
+            }
+        })
+    }
+}
