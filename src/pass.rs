@@ -206,6 +206,10 @@ async fn freshen(
     clock: Clock<'_>,
 ) -> Result<Observed, AwsError> {
     let mut observed = observed;
+    let unasked = plan::fresh::unasked(desired, &observed);
+    if !unasked.is_empty() {
+        observed = refresh(port, observed, unasked, clock).await?;
+    }
     // What is read again can make another plan, which touches something else.
     for _ in 0..FRESHENINGS {
         let (first, _) = plan::propose(desired, &observed, memory, &plan::Options { prune: options.prune }, clock());

@@ -36,7 +36,7 @@ pub fn guard(
     now: Timestamp,
 ) -> Plan<Guarded> {
     let mut atoms = Interner::default();
-    let before = World::of(observed, &mut atoms);
+    let before = if plan.changes.is_empty() { World::places(observed) } else { World::of(observed, &mut atoms) };
     let mut court = Court {
         desired,
         observed,
