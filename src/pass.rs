@@ -217,6 +217,10 @@ async fn freshen(
     clock: Clock<'_>,
 ) -> Result<(Observed, Plan<Proposed>), AwsError> {
     let mut observed = observed;
+    let unasked = plan::fresh::unasked(desired, &observed);
+    if !unasked.is_empty() {
+        observed = refresh(port, observed, unasked, clock).await?;
+    }
     // What is read again can make another plan, which touches something else.
     for _ in 0..FRESHENINGS {
         let proposed = propose(desired, &observed, memory, options, clock());

@@ -5,11 +5,32 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use k8s_openapi::jiff::Timestamp;
 
 use super::model::{Action, Change, NodeRef, Plan, PolicyRef};
-use super::world::{Interner, World, policy_of, touches};
+use super::world::{World, policy_of, touches};
 use crate::aws::Request;
+use crate::desired::Desired;
 use crate::aws::port::Resource;
 use crate::names::{NodeId, PolicyId};
 use crate::observed::{Observed, Policy};
+
+/// Requests for what the manifests speak of and only the reading could tell where it is: contacts of accounts that were
+/// found by their tag.
+#[must_use]
+pub fn unasked(desired: &Desired, observed: &Observed) -> Vec<Request> {
+    let mut requests = vec![];
+    let with_contacts = || desired.accounts.iter().filter(|(_, account)| !account.spec.contacts.is_empty());
+    if with_contacts().next().is_none() {
+        return requests;
+    }
+    let binding = super::bind::bind(desired, observed);
+    for (name, account) in with_contacts() {
+        let Some(id) = binding.accounts.get(name).and_then(super::bind::Bound::id) else { continue };
+        let Some(found) = observed.accounts.get(id) else { continue };
+        for kind in account.spec.contacts.keys().filter(|kind| !found.contacts.contains_key(kind)) {
+            requests.push(Request::GetAlternateContact { account: id.clone(), kind: *kind });
+        }
+    }
+    requests
+}
 
 /// Requests that read again every part older than `since` that the plan touches or that guards what it touches: tags of
 /// the nodes and of all above them (the brake, identity), tags and contents of the policies it changes, and contents of
@@ -19,7 +40,7 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
     if plan.changes.is_empty() {
         return vec![];
     }
-    let world = World::of(observed, &mut Interner::default());
+    let world = World::places(observed);
     let mut nodes: BTreeSet<NodeId> = BTreeSet::new();
     let mut policies: BTreeSet<PolicyId> = BTreeSet::new();
     let mut guards = None;
