@@ -181,6 +181,19 @@ impl Delta<'_> {
         })
     }
 
+    /// Leaves a rename out where AWS would refuse it: something else has that name, be it for this pass only.
+    fn is_name_taken(&mut self, key: &ObjectKey, name: &str, holder: Option<String>) -> bool {
+        if let Some(id) = &holder {
+            self.refuse(
+                "taken",
+                key,
+                format!("it cannot be renamed to `{name}`: `{id}` has that name"),
+                "rename the other first; where the two names change places, give one another name in between",
+            );
+        }
+        holder.is_some()
+    }
+
     /// Whether `ignore` names the policy as it is declared or as it is found.
     fn is_ignored_policy(&self, name: &str) -> bool {
         let patterns = &self.desired.organization.spec.ignore.policies;
@@ -221,12 +234,21 @@ impl Delta<'_> {
             return false;
         }
         for at in self.observed.chain(node) {
+            // As it is named, and as it is to be named: what is ignored tomorrow is not touched today.
+            let to_be = match self.binding.node_objects.get(&at) {
+                Some(NodeKey::Unit(name)) => self.desired.units.get(name).map(|unit| unit.spec.name.as_str()),
+                Some(NodeKey::Account(name)) => {
+                    self.desired.accounts.get(name).and_then(|account| account.spec.name.as_deref())
+                }
+                _ => None,
+            };
+            let named = |patterns: &[String]| {
+                matches_any(patterns, self.observed.name(&at)) || to_be.is_some_and(|name| matches_any(patterns, name))
+            };
             let ignored = match &at {
                 NodeId::Root(_) => false,
-                NodeId::Unit(_) => matches_any(&ignore.organizational_units, self.observed.name(&at)),
-                NodeId::Account(id) => {
-                    matches_any(&ignore.accounts, id.as_str()) || matches_any(&ignore.accounts, self.observed.name(&at))
-                }
+                NodeId::Unit(_) => named(&ignore.organizational_units),
+                NodeId::Account(id) => matches_any(&ignore.accounts, id.as_str()) || named(&ignore.accounts),
             };
             if ignored {
                 return false;

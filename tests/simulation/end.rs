@@ -201,7 +201,7 @@ impl Compare<'_> {
             let attached = self.state.targets(&id);
             if holes.is_empty() {
                 let open = |nodes: &BTreeSet<NodeId>| -> BTreeSet<NodeId> {
-                    nodes.iter().filter(|node| !self.is_closed(node)).cloned().collect()
+                    nodes.iter().filter(|node| !self.is_closed(node) && !self.is_management(node)).cloned().collect()
                 };
                 let (is, shall) = (open(&attached), open(&targets));
                 self.check(is == shall, || format!("{} is attached to {is:?}, not {shall:?}", policy.key))?;

@@ -339,7 +339,6 @@ impl Life {
             held: Watch::held(&state, &(self.clock())().to_string()),
             owners: BTreeSet::new(),
             counts: BTreeMap::new(),
-            born: BTreeSet::new(),
             checked: 0,
             problems: vec![],
         };

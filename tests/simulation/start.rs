@@ -31,6 +31,7 @@ pub fn populate(world: &Offline, dice: &mut Dice) {
             world.with(|state| state.set_policy_type(&kind(index), true));
         }
     }
+    world.with(|state| drop(state.services.insert("account.amazonaws.com".into())));
     let mut parents = vec![world.state().root_node()];
     for _ in 0..dice.below(5) {
         let parent = parents[dice.below(parents.len())].clone();

@@ -22,7 +22,6 @@ pub struct Watch {
     /// Objects that each id has belonged to since the pass began.
     pub owners: BTreeSet<(String, String)>,
     pub counts: BTreeMap<&'static str, u32>,
-    pub born: BTreeSet<String>,
     pub checked: u64,
     pub problems: Vec<String>,
 }
@@ -131,9 +130,10 @@ impl Watch {
             return;
         }
         self.checked += 1;
+        self.note_owners(before);
+        self.note_owners(after);
         if let Some(id) = made {
             self.views.iter_mut().for_each(|(_, goal)| goal.made(request, id));
-            self.born.insert(id.to_owned());
         }
         if self.desired.organization.suspend || self.desired.organization.spec.mode == bylaw::api::Mode::Observe {
             self.problem(format!("wrote although suspended or observing: {request:?}"));
@@ -144,6 +144,11 @@ impl Watch {
         self.ownership(request, before);
     }
 
+    /// Made since the plan was.
+    fn is_born(&self, id: &str) -> bool {
+        self.views.first().is_some_and(|(start, _)| !id.starts_with("r-") && !start.parents.contains_key(id))
+    }
+
     fn count(&mut self, request: &Request) {
         let limits = &self.desired.organization.spec.limits;
         let (what, max) = match request {
@@ -152,12 +157,8 @@ impl Watch {
             Request::DeleteOrganizationalUnit { .. } | Request::DeletePolicy { .. } | Request::CloseAccount { .. } => {
                 ("deletes", limits.max_deletes)
             }
-            Request::MoveAccount { account, .. } if !self.born.contains(account.as_str()) => {
-                ("moves", limits.max_moves)
-            }
-            Request::DetachPolicy { target, .. } if !self.born.contains(target.as_str()) => {
-                ("detaches", limits.max_detaches)
-            }
+            Request::MoveAccount { account, .. } if !self.is_born(account.as_str()) => ("moves", limits.max_moves),
+            Request::DetachPolicy { target, .. } if !self.is_born(target.as_str()) => ("detaches", limits.max_detaches),
             _ => return,
         };
         let count = self.counts.entry(what).or_default();

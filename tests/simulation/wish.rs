@@ -138,7 +138,7 @@ fn base(dice: &mut Dice) -> BaseAccess {
 }
 
 fn adoption(dice: &mut Dice) -> AdoptionPolicy {
-    match dice.below(8) {
+    match dice.below(16) {
         0 => AdoptionPolicy::Adopt,
         1 => AdoptionPolicy::Create,
         _ => AdoptionPolicy::AdoptOrCreate,

@@ -53,8 +53,7 @@ impl Delta<'_> {
                 continue;
             };
             if let NodeRef::Known(id) = &node {
-                let suspended = !self.is_open(id);
-                if suspended && !matches!(id, NodeId::Root(_)) {
+                if !self.is_open(id) {
                     self.note(&policy.key, format!("is left as it is at `{key}`, which is left alone"));
                     continue;
                 }
@@ -79,13 +78,11 @@ impl Delta<'_> {
                 format!("`excluding` below `{key}`: attached to the siblings; children that appear later are bound from the next pass on"),
             );
         }
-        if let Some(management) = wanted.iter().find(|node| match node {
-            NodeRef::Known(id) => self.observed.is_management(id),
-            NodeRef::New(_) => false,
-        }) {
-            let management = management.clone();
-            wanted.remove(&management);
-        }
+        // Siblings of what is excluded can be the management account, or what is left alone.
+        wanted.retain(|node| match node {
+            NodeRef::Known(id) => self.is_open(id),
+            NodeRef::New(_) => true,
+        });
         Some(wanted)
     }
 

@@ -5,7 +5,7 @@ use super::super::memory::Mark;
 use super::super::model::{Action, Edit, NodeRef, PolicyRef, Reason, Stage, Tagged};
 use super::Delta;
 use crate::desired::{Declared, NodeKey, model};
-use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_MANAGED_BY, TAG_RESOURCE, Tags};
+use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_MANAGED_BY, TAG_RESOURCE, Tags, UnitId};
 use crate::observed::{self, Part};
 use crate::policy::Document;
 
@@ -52,6 +52,9 @@ impl Delta<'_> {
         };
         for (account, services) in wanted {
             let Some(node) = self.node(&NodeKey::Account(account.clone())) else { continue };
+            if matches!(&node, NodeRef::Known(id) if !self.is_open(id)) {
+                continue;
+            }
             let has = match &node {
                 NodeRef::Known(NodeId::Account(id)) => found.get(id),
                 _ => None,
@@ -112,7 +115,14 @@ impl Delta<'_> {
                         self.note(key, "is ignored (`spec.ignore`), or below what is: left alone");
                         continue;
                     }
-                    if let Some(differs) = self.compare(key, "name", &spec.name, Some(&found.name)) {
+                    let same_place = |(other, unit): (&UnitId, &observed::Unit)| {
+                        (other != id && unit.parent == found.parent && unit.name == spec.name)
+                            .then(|| other.to_string())
+                    };
+                    let holder = self.observed.units.iter().find_map(same_place);
+                    if let Some(differs) = self.compare(key, "name", &spec.name, Some(&found.name))
+                        && !self.is_name_taken(key, &spec.name, holder)
+                    {
                         let action = Action::RenameUnit {
                             unit: id.clone(),
                             parent: found.parent.clone(),
@@ -305,7 +315,12 @@ impl Delta<'_> {
             reasons.push(differs.reason);
             Some(Edit { from: from.to_owned(), to: to.to_owned() })
         };
+        let same = |(other, policy): (&PolicyId, &observed::Policy)| {
+            (other != id && policy.kind == spec.kind && policy.name == spec.name).then(|| other.to_string())
+        };
+        let holder = self.observed.policies.iter().find_map(same);
         let name = self.compare(key, "name", &spec.name, Some(&found.name));
+        let name = if name.is_some() && self.is_name_taken(key, &spec.name, holder) { None } else { name };
         let name = edit(name, &found.name, &spec.name);
         let description = self.compare(key, "description", &spec.description, Some(&found.description));
         let description = edit(description, &found.description, &spec.description);
@@ -431,7 +446,7 @@ fn contact_text(contact: &crate::aws::port::Contact) -> String {
 
 /// Whether AWS's text means what is wanted.
 pub(in crate::plan) fn same_meaning(wanted: &Document, text: &str) -> bool {
-    Document::parse(wanted.kind(), text).is_ok_and(|(found, _)| found.same_meaning(wanted))
+    text == wanted.minified() || Document::parse(wanted.kind(), text).is_ok_and(|(found, _)| found.same_meaning(wanted))
 }
 
 /// Whether the update takes a deny out of the policy, or allows more: then it waits until everything that guards is there.

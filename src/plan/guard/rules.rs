@@ -15,7 +15,7 @@ impl Court<'_> {
     pub(super) fn management(&mut self) {
         let observed = self.observed;
         let node = NodeRef::Known(NodeId::Account(observed.organization.management_account.clone()));
-        let nobody = World::of(observed, &mut Interner::default());
+        let nobody = World::places(observed);
         self.hold_each(|change| {
             let by_policy =
                 policy_of(change).is_some() && !matches!(change.action, Action::Attach { .. } | Action::Detach { .. });
