@@ -202,7 +202,7 @@ impl Compare<'_> {
                 }
                 let on = |nodes: &BTreeSet<NodeId>| path.iter().any(|node| nodes.contains(node));
                 let (bound, shall) = (on(&attached), on(&targets) && !on(&holes));
-                self.check(bound == shall, || format!("{} binds `{account}`: {bound}", policy.key))?;
+                self.check(bound == shall, || format!("{} binds `{account}`: {bound}; attached {attached:?}, targets {targets:?}, holes {holes:?}, path {path:?}", policy.key))?;
             }
         }
         Ok(())
@@ -265,7 +265,11 @@ impl Compare<'_> {
             let declared = self.places.values().any(|place| *place == node);
             let gone = account.state != AccountState::Active || self.is_closed(&node);
             let opted = account.tags.get(TAG_DELETION).is_some_and(|opted| opted == "Close");
-            let ours = tag.starts_with("Account/");
+            let email = |declared: &String| declared.eq_ignore_ascii_case(&account.email);
+            let claimed = self.desired.accounts.values().any(|other| {
+                other.spec.account_id.as_ref() == Some(&id) || other.spec.email.as_ref().is_some_and(email)
+            });
+            let ours = tag.starts_with("Account/") && !claimed;
             self.check(declared || gone || !opted || !ours, || format!("account `{id}` should be closed"))?;
         }
         Ok(())
