@@ -201,7 +201,9 @@ impl Compare<'_> {
                     continue;
                 }
                 let on = |nodes: &BTreeSet<NodeId>| path.iter().any(|node| nodes.contains(node));
-                let (bound, shall) = (on(&attached), on(&targets) && !on(&holes));
+                // The nearest word counts.
+                let nearest = path.iter().find(|node| targets.contains(node) || holes.contains(node));
+                let (bound, shall) = (on(&attached), nearest.is_some_and(|node| targets.contains(node)));
                 self.check(bound == shall, || format!("{} binds `{account}`: {bound}; attached {attached:?}, targets {targets:?}, holes {holes:?}, path {path:?}", policy.key))?;
             }
         }

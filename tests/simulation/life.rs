@@ -301,6 +301,9 @@ impl Life {
         for change in &planned.plan.changes {
             println!("   {} {:?} {} {:?}", change.id, change.stage, change.object, change.action);
         }
+        for note in &planned.plan.notes {
+            println!("   note {} {}", note.object, note.message);
+        }
         for refusal in &planned.plan.refusals {
             println!("   REFUSED {} {}: {}", refusal.rule, refusal.object, refusal.message);
             refusal.changes.iter().for_each(|change| println!("      {} {:?}", change.id, change.action));
