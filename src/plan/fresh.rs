@@ -50,7 +50,7 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
         if let Some(PolicyRef::Known(id)) = policy_of(change) {
             policies.insert(id);
         }
-        if takes_an_allow(change, observed) {
+        if takes_an_allow(change, observed) || takes_the_last(change, observed) {
             unplaced = true;
         }
         if change.action.loosens() {
@@ -95,6 +95,14 @@ fn takes_an_allow(change: &Change, observed: &Observed) -> bool {
     };
     let allows = |text: &String| Document::parse(&found.kind, text).is_ok_and(|(read, _)| !read.allows().is_empty());
     found.aws_managed || found.content.get().is_none_or(allows)
+}
+
+/// Whether a service control policy is detached and no other is known to be at that node.
+fn takes_the_last(change: &Change, observed: &Observed) -> bool {
+    let Action::Detach { policy, kind, target: NodeRef::Known(node) } = &change.action else { return false };
+    let others = observed.policies.iter().filter(|(id, found)| *id != policy && found.kind == *kind);
+    *kind == PolicyType::scp()
+        && !others.into_iter().any(|(_, found)| found.targets.get().is_some_and(|targets| targets.contains(node)))
 }
 
 fn known_node(node: NodeRef) -> Option<NodeId> {

@@ -125,7 +125,7 @@ impl Life {
     async fn run(&mut self) -> Result<(), String> {
         let known = self.known();
         let mut wish = Wish::random(&mut self.dice, &known);
-        for version in 0..1 + self.dice.below(3) {
+        for version in 0..1 + self.dice.below(2) {
             if version > 0 {
                 let known = self.known();
                 wish.edit(&mut self.dice, &known);
@@ -134,7 +134,7 @@ impl Life {
             if self.trace {
                 println!("== version {version}: {wish:#?}");
             }
-            for _ in 0..1 + self.dice.below(3) {
+            for _ in 0..1 + self.dice.below(2) {
                 let schedule = self.schedule();
                 let options = self.options();
                 self.pass(&desired, schedule, &options).await?;
@@ -377,6 +377,9 @@ impl Life {
             .map_err(|error| format!("the organization cannot be read: {error}"))?;
         if !planned.plan.changes.is_empty() {
             return Err(format!("a second plan is not empty: {:?}", planned.plan.changes));
+        }
+        if self.dice.below(8) > 0 {
+            return Ok(());
         }
         let text = serde_json::to_string(&planned.observed).unwrap();
         let again = pass::plan_offline(desired, serde_json::from_str(&text).unwrap(), &self.memory, &options, clock());
