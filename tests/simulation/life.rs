@@ -11,7 +11,7 @@ use bylaw::aws::dice::Dice;
 use bylaw::aws::faults::{Fault, Faulty, Schedule};
 use bylaw::aws::offline::{Offline, Options as World};
 use bylaw::aws::paced::{Conduct, Pace, Paced};
-use bylaw::aws::{Port, Request};
+use bylaw::aws::Port;
 use bylaw::desired::Desired;
 use bylaw::names::AccountId;
 use bylaw::observed::Observed;
@@ -370,6 +370,9 @@ impl Life {
             self.tally.whole += 1;
         }
         self.tally.checks += end::compare(desired, &self.world.state(), &left)?;
+        if self.dice.below(8) > 0 {
+            return Ok(());
+        }
         // From a snapshot the same plan follows as from AWS, and reading by target tells the same as by policy.
         let clock = self.clock();
         let planned = pass::plan(&*self.world, desired, None, &self.memory, &options, &clock)
@@ -377,9 +380,6 @@ impl Life {
             .map_err(|error| format!("the organization cannot be read: {error}"))?;
         if !planned.plan.changes.is_empty() {
             return Err(format!("a second plan is not empty: {:?}", planned.plan.changes));
-        }
-        if self.dice.below(8) > 0 {
-            return Ok(());
         }
         let text = serde_json::to_string(&planned.observed).unwrap();
         let again = pass::plan_offline(desired, serde_json::from_str(&text).unwrap(), &self.memory, &options, clock());
@@ -401,9 +401,4 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Blocked { .. } => "blocked",
         Outcome::NotStarted => "not-started",
     }
-}
-
-#[allow(dead_code, reason = "a shorthand for traces")]
-pub fn short(request: &Request) -> &'static str {
-    request.operation()
 }

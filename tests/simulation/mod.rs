@@ -9,6 +9,7 @@ mod life;
 mod model;
 mod mutants;
 mod ports;
+mod regressions;
 mod start;
 mod watch;
 mod wish;

@@ -149,7 +149,9 @@ impl Model {
         }
     }
     fn forget(&mut self, policy: &str) {
-        self.attached.values_mut().for_each(|attached| drop(attached.remove(policy)));
+        self.attached.values_mut().for_each(|attached| {
+            attached.remove(policy);
+        });
     }
 
     /// Learns the id of what a write made for a plan, so that later writes of others are understood.
