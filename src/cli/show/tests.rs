@@ -669,10 +669,10 @@ async fn the_schema_says_no_to_other_things() {
         names("VerbName"),
         [Create, Update, Delete, Attach, Detach, Move, Tag, Enable].map(|verb| serde_json::json!(verb))
     );
-    use Reason::{Adopted, Differs, Drift as Drifted, Missing, NotDeclared, Removed};
+    use Reason::{Adopted, Differs, Drift as Drifted, Missing, NotDeclared, Removed, Unfinished};
     assert_eq!(
         names("ReasonName"),
-        [Missing, Differs, Drifted, Adopted, NotDeclared, Removed].map(|reason| serde_json::json!(reason))
+        [Missing, Differs, Drifted, Unfinished, Adopted, NotDeclared, Removed].map(|reason| serde_json::json!(reason))
     );
     let stages = [
         PlanStage::Enable,

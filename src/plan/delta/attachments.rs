@@ -115,20 +115,23 @@ impl Delta<'_> {
                 self.push(&policy.key, stage, action, differs.reason, vec![differs.fact]);
             }
         }
-        let stuck = policy.spec.targets.iter().any(|key| self.binding.is_stuck(key));
-        for node in found.difference(&wanted) {
-            let NodeRef::Known(at) = node else { continue };
-            // Where a declared target cannot be told, an attachment that nothing explains may be that very target.
-            if stuck || !self.is_open(at) {
-                continue;
-            }
+        // Where a declared target cannot be told, an attachment that nothing explains may be that very target.
+        if policy.spec.targets.iter().any(|key| self.binding.is_stuck(key)) {
+            return;
+        }
+        let surplus: Vec<&NodeRef> =
+            found.difference(&wanted).filter(|node| matches!(node, NodeRef::Known(at) if self.is_open(at))).collect();
+        let names = |nodes: &[&NodeRef]| {
+            let names: Vec<String> = nodes.iter().map(|node| self.attachment_path(node)).collect();
+            names.join(", ")
+        };
+        let (only, more) = (names(&wanted.iter().collect::<Vec<_>>()), names(&surplus));
+        let (only, more) = (format!("nothing but {only}"), format!("{more} as well"));
+        let differs = self.state_fact(&policy.key, "attachments", &only, &more, surplus.is_empty());
+        let Some(differs) = differs else { return };
+        for node in surplus {
             let action = Action::Detach { policy: id.clone(), kind: kind.clone(), target: node.clone() };
-            let declared_before = self
-                .memory
-                .settled
-                .contains_key(&super::Mark::of(&[&policy.key.to_string(), &self.attachment_path(node)]));
-            let reason = if declared_before { Reason::Differs } else { Reason::NotDeclared };
-            self.push(&policy.key, Stage::Detach, action, reason, vec![]);
+            self.push(&policy.key, Stage::Detach, action, differs.reason.clone(), vec![differs.fact]);
         }
     }
 
@@ -170,6 +173,7 @@ impl Delta<'_> {
             if !self.is_open(&node) {
                 continue;
             }
+            let mut strangers = vec![];
             for (id, policy) in &self.observed.policies {
                 let attached = policy.targets.get().is_some_and(|targets| targets.contains(&node));
                 if !attached || policy.aws_managed {
@@ -187,12 +191,17 @@ impl Delta<'_> {
                 {
                     continue;
                 }
-                let action = Action::Detach {
-                    policy: id.clone(),
-                    kind: policy.kind.clone(),
-                    target: NodeRef::Known(node.clone()),
-                };
-                self.push(&key, Stage::Detach, action, Reason::NotDeclared, vec![]);
+                strangers.push((id, policy));
+            }
+            let names: Vec<&str> = strangers.iter().map(|(_, policy)| policy.name.as_str()).collect();
+            let (wanted, found) = ("nothing that no manifest attaches", names.join(", "));
+            let differs = self.state_fact(&key, "exclusiveAttachments", wanted, &found, strangers.is_empty());
+            let Some(differs) = differs else { continue };
+            let reason = if differs.reason == Reason::Drift { Reason::Drift } else { Reason::NotDeclared };
+            for (id, policy) in strangers {
+                let target = NodeRef::Known(node.clone());
+                let action = Action::Detach { policy: id.clone(), kind: policy.kind.clone(), target };
+                self.push(&key, Stage::Detach, action, reason.clone(), vec![differs.fact]);
             }
         }
     }

@@ -263,9 +263,18 @@ impl Delta<'_> {
         let from = NodeRef::Known(parent.clone());
         let shown = self.observed.name(parent).to_owned();
         if let Some(differs) = self.state_fact(key, "parent", &spec.parent.to_string(), &shown, from == to) {
+            let newborn = parent == &self.observed.root_node() && self.is_newborn(found, differs.fact);
+            let reason = if newborn { Reason::Unfinished } else { differs.reason };
             let action = Action::MoveAccount { account: node.clone(), from, to };
-            self.push(key, Stage::Move, action, differs.reason, vec![differs.fact]);
+            self.push(key, Stage::Move, action, reason, vec![differs.fact]);
         }
+    }
+
+    /// Whether bylaw made the account and never came to place it: a run that was stopped in between.
+    fn is_newborn(&self, found: &observed::Account, place: Mark) -> bool {
+        let maker = found.tags.get().and_then(|tags| tags.get(TAG_MANAGED_BY));
+        maker.is_some_and(|maker| **maker == *self.desired.organization.key.name)
+            && !self.memory.settled.contains_key(&place)
     }
 
     pub(super) fn policies(&mut self) {

@@ -35,8 +35,8 @@ impl Court<'_> {
     /// back what was in force when the last pass ended is nothing new, however many accounts it reaches: a guard that
     /// somebody took off the root must come back without anybody's approval.
     pub(super) fn affected(&mut self, before: &World<'_>, atoms: &mut Interner) {
-        let bears = |change: &&Change| change.reason != Reason::Drift && bears(change);
-        let restored = |change: &&Change| change.reason == Reason::Drift;
+        let restored = |change: &&Change| matches!(change.reason, Reason::Drift | Reason::Unfinished);
+        let bears = |change: &&Change| !restored(change) && bears(change);
         let mut settled = before.clone();
         self.kept.iter().filter(restored).for_each(|change| settled.apply(change, atoms));
         let before = &settled;
@@ -132,6 +132,7 @@ fn bears(change: &Change) -> bool {
 /// A step in the birth of an account, which binds nobody yet.
 fn is_birth(change: &Change) -> bool {
     match &change.action {
+        _ if change.reason == Reason::Unfinished => true,
         Action::MoveAccount { account, .. } => matches!(account, NodeRef::New(_)),
         Action::Detach { target, .. } => matches!(target, NodeRef::New(_)),
         _ => false,
