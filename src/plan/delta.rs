@@ -54,7 +54,9 @@ pub fn propose(
     let mut changes = delta.changes;
     // A stable sort: within a stage the order in which the changes were found stays, and parents were found first.
     // A new account comes before all that is done to it.
-    changes.sort_by_key(|change| (change.stage, !matches!(change.action, Action::CreateAccount { .. }) && change.stage == Stage::Accounts));
+    changes.sort_by_key(|change| {
+        (change.stage, !matches!(change.action, Action::CreateAccount { .. }) && change.stage == Stage::Accounts)
+    });
     for (change, id) in changes.iter_mut().zip(1..) {
         change.id = id;
     }

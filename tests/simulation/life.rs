@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bylaw::apply::{Control, Outcome, Progress};
+use bylaw::aws::Port;
 use bylaw::aws::dice::Dice;
 use bylaw::aws::faults::{Fault, Faulty, Schedule};
 use bylaw::aws::offline::{Offline, Options as World};
 use bylaw::aws::paced::{Conduct, Pace, Paced};
-use bylaw::aws::Port;
 use bylaw::desired::Desired;
 use bylaw::names::AccountId;
 use bylaw::observed::Observed;
@@ -240,13 +240,19 @@ impl Life {
     ) -> Result<End, String> {
         let clock = self.clock();
         let planning = self.mutant.manifests(desired);
-        let planned =
-            match pass::plan(ear, &planning, self.previous.as_ref(), &self.memory, &self.mutant.options(options), &clock)
-                .await
-            {
-                Ok(planned) => self.mutant.planned(planned, &planning, &self.memory, options, clock()),
-                Err(_) => return Ok(End::Unread),
-            };
+        let planned = match pass::plan(
+            ear,
+            &planning,
+            self.previous.as_ref(),
+            &self.memory,
+            &self.mutant.options(options),
+            &clock,
+        )
+        .await
+        {
+            Ok(planned) => self.mutant.planned(planned, &planning, &self.memory, options, clock()),
+            Err(_) => return Ok(End::Unread),
+        };
         self.trace(&planned);
         self.tally.checks += judge::plan(&planned, desired, options)?;
         self.approvals = planned.plan.refusals.iter().filter_map(|refusal| refusal.hash.clone()).collect();

@@ -158,7 +158,9 @@ async fn an_account_whose_move_failed_keeps_what_guards_it_where_it_is() {
     wish.accounts = BTreeMap::from([(0, account(Some(1)))]);
     wish.policies = BTreeMap::from([(0, policy(0, 1, [ou(1)]))]);
     let denied = |request: &Request| match request {
-        Request::MoveAccount { .. } => Some(Err(AwsError::answered("MoveAccount", "AccessDeniedException", "no", None))),
+        Request::MoveAccount { .. } => {
+            Some(Err(AwsError::answered("MoveAccount", "AccessDeniedException", "no", None)))
+        }
         _ => None,
     };
     let port = Told(&world, denied);
@@ -271,9 +273,8 @@ async fn a_new_account_is_created_before_it_is_made_an_administrator() {
 async fn changes_that_make_up_for_one_another_do_not_hide_whom_one_of_them_alone_affects() {
     let world = organization();
     let root = world.state().root_node();
-    let ids: Vec<AccountId> = (0..3)
-        .map(|at| add_account(&world, 10 + at, root.clone(), &format!("x{at}@example.com"), &[]))
-        .collect();
+    let ids: Vec<AccountId> =
+        (0..3).map(|at| add_account(&world, 10 + at, root.clone(), &format!("x{at}@example.com"), &[])).collect();
     let on = |ids: &[AccountId]| ids.iter().cloned().map(NodeId::Account).collect::<Vec<_>>();
     let tags = |name: &'static str| [(TAG_RESOURCE, name)];
     // The first two have both: what the one policy loses the other gains. The third has one alone.
@@ -283,10 +284,8 @@ async fn changes_that_make_up_for_one_another_do_not_hide_whom_one_of_them_alone
     wish.accounts =
         ids.iter().enumerate().map(|(at, id)| (at, WishAccount { id: Some(id.clone()), ..account(None) })).collect();
     let node = |at: usize| NodeKey::Account(format!("a{at}").into());
-    wish.policies = BTreeMap::from([
-        (0, policy(0, 17, [node(0), node(1), node(2)])),
-        (1, policy(1, 16, [node(0), node(1)])),
-    ]);
+    wish.policies =
+        BTreeMap::from([(0, policy(0, 17, [node(0), node(1), node(2)])), (1, policy(1, 16, [node(0), node(1)]))]);
     wish.limits.max_affected.accounts = 0;
     let plan = planned(&world, &wish, false).await;
     assert!(!actions(&plan).iter().any(|action| matches!(action, Action::UpdatePolicy { .. })), "{:#?}", plan.plan);
@@ -417,7 +416,8 @@ async fn attachments_read_node_by_node_are_those_read_policy_by_policy() {
             asked.lock().unwrap().insert(request.operation());
             None
         });
-        let wants = Wants { types: Some((0..1).map(kind).collect()), max_age: SignedDuration::ZERO, ..Wants::default() };
+        let wants =
+            Wants { types: Some((0..1).map(kind).collect()), max_age: SignedDuration::ZERO, ..Wants::default() };
         let observed = read(&port, &wants, None, &clock()).await.unwrap();
         for (id, policy) in observed.policies.iter().filter(|(_, policy)| !policy.aws_managed) {
             assert_eq!(policy.targets.get(), Some(&world.state().targets(id)), "{id}");

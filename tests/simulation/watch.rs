@@ -176,9 +176,7 @@ impl Watch {
                 ("deletes", limits.max_deletes)
             }
             Request::MoveAccount { account, .. } if !self.is_born(account.as_str()) => ("moves", limits.max_moves),
-            Request::DetachPolicy { target, .. } if !self.is_born(target.as_str()) => {
-                ("detaches", limits.max_detaches)
-            }
+            Request::DetachPolicy { target, .. } if !self.is_born(target.as_str()) => ("detaches", limits.max_detaches),
             _ => return,
         };
         let count = self.counts.entry(what).or_default();

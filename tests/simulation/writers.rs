@@ -74,11 +74,14 @@ pub fn race(seed: u64) -> Result<usize, String> {
             async move {
                 let gate = Gate { world, who, clock: clock.clone(), problems };
                 let schedule = Schedule { seed, throttled: 0.3, busy: 0.3, hang: 0.02, ..Schedule::default() };
-                let conduct = Conduct { pace: if seed % 2 == 0 { Pace::Aws } else { Pace::None }, seed, ..Conduct::default() };
+                let conduct =
+                    Conduct { pace: if seed % 2 == 0 { Pace::Aws } else { Pace::None }, seed, ..Conduct::default() };
                 let port = Paced::new(Faulty::new(gate, schedule), conduct);
                 let mut memory = Memory::default();
                 tokio::time::sleep(Duration::from_millis(delay as u64)).await;
-                let Ok(planned) = pass::plan(&port, desired, None, &memory, &options, &*clock).await else { return false };
+                let Ok(planned) = pass::plan(&port, desired, None, &memory, &options, &*clock).await else {
+                    return false;
+                };
                 let (_stop, stop) = tokio::sync::watch::channel(false);
                 let silent = |_: &Progress<'_>| {};
                 let control = Control { stop, progress: &silent, clock: &*clock, ledger: &NoLedger, who };

@@ -116,7 +116,8 @@ impl Delta<'_> {
                         continue;
                     }
                     let same_place = |(other, unit): (&UnitId, &observed::Unit)| {
-                        (other != id && unit.parent == found.parent && unit.name == spec.name).then(|| other.to_string())
+                        (other != id && unit.parent == found.parent && unit.name == spec.name)
+                            .then(|| other.to_string())
                     };
                     let holder = self.observed.units.iter().find_map(same_place);
                     if let Some(differs) = self.compare(key, "name", &spec.name, Some(&found.name))

@@ -109,9 +109,9 @@ impl Court<'_> {
                 })
             });
             let lost = touched.iter().find_map(|node| match node {
-                NodeRef::Known(NodeId::Account(id)) if observed.accounts.get(id)?.parent.is_none() => Some(format!(
-                    "it could not be told where account `{id}` is, so it may be held"
-                )),
+                NodeRef::Known(NodeId::Account(id)) if observed.accounts.get(id)?.parent.is_none() => {
+                    Some(format!("it could not be told where account `{id}` is, so it may be held"))
+                }
                 _ => None,
             });
             let brake = |tags: &Part<Tags>, of: &str| match tags {
