@@ -181,19 +181,25 @@ impl Delta<'_> {
         })
     }
 
-    /// Whether a declared OU or account means this node, by its tag, id, place or e-mail.
+    /// Whether a declared OU or account that could not be bound means this node, by its tag, id, place or e-mail.
     fn is_node_claimed(&self, kind: Kind, node: &NodeId) -> bool {
         let tag = self.observed.tags(node).and_then(|tags| tags.get()).and_then(|tags| tags.get(TAG_RESOURCE));
         let tagged = |key: &ObjectKey| tag.is_some_and(|tag| *tag == key.to_string());
         match node {
-            NodeId::Unit(id) if kind == Kind::OrganizationalUnit => self.desired.units.values().any(|unit| {
+            NodeId::Unit(id) if kind == Kind::OrganizationalUnit => self.desired.units.iter().any(|(name, unit)| {
+                if self.binding.units.get(name).and_then(|bound| bound.id()).is_some() {
+                    return false;
+                }
                 let Some(found) = self.observed.units.get(id) else { return false };
                 let place = self.binding.node(&unit.spec.parent, self.observed);
                 tagged(&unit.key)
                     || unit.id.as_deref() == Some(id.as_str())
                     || (found.name == unit.spec.name && place.is_none_or(|place| place == found.parent))
             }),
-            NodeId::Account(id) => self.desired.accounts.values().any(|account| {
+            NodeId::Account(id) => self.desired.accounts.iter().any(|(name, account)| {
+                if self.binding.accounts.get(name).and_then(|bound| bound.id()).is_some() {
+                    return false;
+                }
                 let email = self.observed.accounts.get(id).map(|found| &found.email);
                 tagged(&account.key)
                     || account.id.as_deref() == Some(id.as_str())

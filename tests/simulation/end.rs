@@ -206,7 +206,7 @@ impl Compare<'_> {
             let targets: BTreeSet<NodeId> = policy.spec.targets.iter().filter_map(node).collect();
             let holes: BTreeSet<NodeId> = policy.spec.excluding.iter().filter_map(node).collect();
             let attached = self.state.targets(&id);
-            if holes.is_empty() {
+            if policy.spec.excluding.is_empty() {
                 let open = |nodes: &BTreeSet<NodeId>| -> BTreeSet<NodeId> {
                     nodes.iter().filter(|node| !self.is_closed(node) && !self.is_management(node)).cloned().collect()
                 };

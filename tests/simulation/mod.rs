@@ -56,6 +56,7 @@ fn lives(first: u64, count: u64) -> (Tally, Vec<(u64, String)>) {
                         Ok(life) => own.add(&life),
                         Err(why) => {
                             stop.store(!all, Ordering::Relaxed);
+                            eprintln!("life {seed}: {why}");
                             failures.lock().unwrap_or_else(PoisonError::into_inner).push((seed, why));
                         }
                     }
@@ -95,7 +96,7 @@ fn simulate(count: u64) {
     println!("refused to the end: {:?}", tally.refusals);
     assert!(failures.is_empty(), "{} of {count} lives failed", failures.len());
     if count >= 1_000 {
-        assert!(tally.whole * 2 > tally.lives, "too few lives become whole: nothing would be proven");
+        assert!(tally.whole * 5 > tally.lives * 2, "too few lives become whole: nothing would be proven");
         assert!(tally.faults.len() == 9, "not every fault was injected: {:?}", tally.faults);
     }
 }

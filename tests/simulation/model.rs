@@ -99,10 +99,14 @@ impl Model {
         }
         // Nobody asks where AWS's own policies are as long as nobody takes one away: they are everywhere.
         for (id, policy) in observed.policies.iter().filter(|(_, policy)| policy.aws_managed) {
+            // Nor does anybody read what they say.
+            if let Some((_, text)) = model.policies.get_mut(id.as_str()) {
+                let principal = if policy.kind == PolicyType::scp() { "" } else { r#""Principal":"*","# };
+                *text = format!(
+                    r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{principal}"Action":"*","Resource":"*"}}]}}"#
+                );
+            }
             if policy.targets.get().is_none() {
-                if let Some(full) = model.policies.get_mut(id.as_str()) {
-                    full.1 = super::wish::text(usize::from(policy.kind != PolicyType::scp()), 0, 1);
-                }
                 let mut nodes: Vec<String> = model.parents.keys().cloned().collect();
                 nodes.push(observed.root.id.to_string());
                 for node in nodes {

@@ -258,6 +258,13 @@ impl Watch {
     fn ownership(&mut self, request: &Request, state: &State) {
         let management = state.organization.management_account.as_str();
         let mut nodes = nodes_of(request, state);
+        if let Request::UpdatePolicy { policy, .. } = request {
+            // Where somebody attached it since, or where a stale answer hides it, nobody can know.
+            let seen = |node: &NodeId, then: &Model| {
+                then.attached.get(node.as_str()).is_some_and(|all| all.contains(policy.as_str()))
+            };
+            nodes.retain(|node| self.views.iter().all(|(then, _)| seen(node, then)));
+        }
         for node in nodes.clone() {
             let mut at = state.parent(&node);
             while let Some(above) = at {

@@ -133,11 +133,11 @@ fn some<T>(dice: &mut Dice, chance: f64, make: impl FnOnce(&mut Dice) -> T) -> O
 }
 
 fn base(dice: &mut Dice) -> BaseAccess {
-    if dice.chance(0.7) { BaseAccess::Full } else { BaseAccess::AllowList }
+    if dice.chance(0.8) { BaseAccess::Full } else { BaseAccess::AllowList }
 }
 
 fn adoption(dice: &mut Dice) -> AdoptionPolicy {
-    match dice.below(16) {
+    match dice.below(30) {
         0 => AdoptionPolicy::Adopt,
         1 => AdoptionPolicy::Create,
         _ => AdoptionPolicy::AdoptOrCreate,

@@ -8,7 +8,7 @@ use super::{Delta, matches_any};
 use crate::api::{Attachments, BaseAccess};
 use crate::desired::{Declared, NodeKey, model};
 use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType, TAG_RESOURCE};
-use crate::observed::{Part, Scope};
+use crate::observed::{Part, Policy, Scope};
 
 impl Delta<'_> {
     pub(super) fn attachments(&mut self) {
@@ -188,6 +188,7 @@ impl Delta<'_> {
                     || matches_any(&organization.spec.ignore.policies, &policy.name)
                     || self.desired.may_be_broken(Kind::OrganizationPolicy, id.as_str(), &policy.name, tag)
                     || self.is_of_stuck_object(tag)
+                    || self.may_be_stuck(policy)
                 {
                     continue;
                 }
@@ -204,6 +205,15 @@ impl Delta<'_> {
                 self.push(&key, Stage::Detach, action, reason.clone(), vec![differs.fact]);
             }
         }
+    }
+
+    /// An object that could not be bound may mean the policy of its type and name.
+    fn may_be_stuck(&self, found: &Policy) -> bool {
+        self.desired.policies.iter().any(|(name, policy)| {
+            matches!(self.binding.policies.get(name), Some(Bound::Stuck))
+                && policy.spec.kind == found.kind
+                && policy.spec.name == found.name
+        })
     }
 
     /// An object that could not be bound may be the one that carries this tag.

@@ -108,6 +108,12 @@ impl Court<'_> {
                     concerned.then(|| format!("what is below `{at}` could not be listed: {}", gap.error))
                 })
             });
+            let lost = touched.iter().find_map(|node| match node {
+                NodeRef::Known(NodeId::Account(id)) if observed.accounts.get(id)?.parent.is_none() => {
+                    Some(format!("it could not be told where account `{id}` is, so it may be held"))
+                }
+                _ => None,
+            });
             let brake = |tags: &Part<Tags>, of: &str| match tags {
                 Part::Unreadable { error, .. } => {
                     Some(format!("the tags of `{of}` could not be read, so it may be held: {error}"))
@@ -115,6 +121,7 @@ impl Court<'_> {
                 _ => None,
             };
             let message = hidden
+                .or(lost)
                 .or_else(|| {
                     touched.iter().flat_map(|node| before.chain(node)).find_map(|node| match node {
                         NodeRef::Known(id) => brake(observed.tags(&id)?, id.as_str()),
