@@ -59,7 +59,8 @@ const OU_NAMES: [&str; 12] = [
 ];
 const TEAMS: [&str; 8] = ["vision", "speech", "ranking", "fraud", "search", "ads", "maps", "core"];
 const STAGES: [&str; 3] = ["data-science", "staging", "production"];
-const INSTANCES: [&str; 5] = ["ml.p4d.24xlarge", "ml.p5.48xlarge", "ml.g5.48xlarge", "ml.trn1.32xlarge", "ml.p3.16xlarge"];
+const INSTANCES: [&str; 5] =
+    ["ml.p4d.24xlarge", "ml.p5.48xlarge", "ml.g5.48xlarge", "ml.trn1.32xlarge", "ml.p3.16xlarge"];
 const ACTIONS: [&str; 9] = [
     "CreateNotebookInstance",
     "CreateEndpointConfig",
@@ -72,8 +73,7 @@ const ACTIONS: [&str; 9] = [
     "CreateModel",
 ];
 /// Policy types and the attachments that are ours to give: service control policies have a tenth, `FullAWSAccess`.
-const SLOTS: [(&str, usize); 3] =
-    [("SERVICE_CONTROL_POLICY", 9), ("TAG_POLICY", 10), ("RESOURCE_CONTROL_POLICY", 4)];
+const SLOTS: [(&str, usize); 3] = [("SERVICE_CONTROL_POLICY", 9), ("TAG_POLICY", 10), ("RESOURCE_CONTROL_POLICY", 4)];
 
 fn pick<'a>(dice: &mut Dice, items: &[&'a str]) -> &'a str {
     items[dice.below(items.len())]
@@ -313,8 +313,10 @@ fn fill(state: &mut offline::State, desired: &Desired) {
     };
     let root = state.root_node();
     let suffix = root.as_str().trim_start_matches("r-").to_owned();
-    let unit_id = |name: &str| -> UnitId { format!("ou-{suffix}-0000{}", name.trim_start_matches("ou-")).parse().unwrap() };
-    let account_id = |name: &str| -> AccountId { format!("2000000{}", name.trim_start_matches("acct-")).parse().unwrap() };
+    let unit_id =
+        |name: &str| -> UnitId { format!("ou-{suffix}-0000{}", name.trim_start_matches("ou-")).parse().unwrap() };
+    let account_id =
+        |name: &str| -> AccountId { format!("2000000{}", name.trim_start_matches("acct-")).parse().unwrap() };
     let node = |key: &NodeKey| -> NodeId {
         match key {
             NodeKey::Root => root.clone(),

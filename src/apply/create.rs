@@ -100,12 +100,7 @@ impl Creations {
 }
 
 /// Creates an account, or goes on with a creation that is under way under the same name.
-pub(super) async fn account(
-    port: &dyn Port,
-    creations: &Creations,
-    request: &Request,
-    object: &ObjectKey,
-) -> Creating {
+pub(super) async fn account(port: &dyn Port, creations: &Creations, request: &Request, object: &ObjectKey) -> Creating {
     let Request::CreateAccount { name, .. } = request else { return Err(garbage("CreateAccount")) };
     let earlier = creations.earlier.get_or_try_init(|| under_way(port)).await?;
     if let Some(creation) = earlier.iter().find(|creation| creation.account_name == *name) {
@@ -146,7 +141,7 @@ pub(super) async fn account(
 
 async fn is_ours(port: &dyn Port, id: &AccountId, object: &ObjectKey) -> Result<bool, AwsError> {
     let has = tags(port, &Resource::Node(NodeId::Account(id.clone()))).await?;
-    Ok(has.get(TAG_RESOURCE).map(String::as_str) == Some(&object.to_string()))
+    Ok(has.get(TAG_RESOURCE) == Some(&object.to_string()))
 }
 
 /// All creations that are under way.

@@ -33,7 +33,13 @@ pub(super) struct Inner {
 
 impl State {
     pub(super) fn new(observed: Observed) -> Self {
-        let inner = Inner { observed, nodes: BTreeMap::new(), made: BTreeSet::new(), policies: BTreeMap::new(), attached: BTreeMap::new() };
+        let inner = Inner {
+            observed,
+            nodes: BTreeMap::new(),
+            made: BTreeSet::new(),
+            policies: BTreeMap::new(),
+            attached: BTreeMap::new(),
+        };
         Self { inner: Mutex::new(inner) }
     }
 

@@ -7,8 +7,8 @@ use k8s_openapi::jiff::Timestamp;
 use super::model::{Action, Change, NodeRef, Plan, PolicyRef};
 use super::world::{World, policy_of, touches};
 use crate::aws::Request;
-use crate::desired::Desired;
 use crate::aws::port::Resource;
+use crate::desired::Desired;
 use crate::names::{NodeId, PolicyId};
 use crate::observed::{Observed, Policy};
 
@@ -126,7 +126,7 @@ pub fn touched(changes: &[&Change], observed: &Observed) -> Vec<Request> {
             requests.push(request);
         }
     };
-    let tag = |policy: &'_ Policy| policy.tags.get()?.get(crate::names::TAG_RESOURCE).cloned();
+    let tag = |policy: &'_ Policy| policy.tags.get()?.get(crate::names::TAG_RESOURCE).map(str::to_owned);
     let by_object: BTreeMap<String, &PolicyId> =
         observed.policies.iter().filter_map(|(id, policy)| Some((tag(policy)?, id))).collect();
     let id_of = |policy: &PolicyRef, change: &Change| match policy {

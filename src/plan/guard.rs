@@ -62,8 +62,7 @@ fn judge(
 ) -> (Vec<Change>, Vec<Refusal>) {
     let mut atoms = Interner::default();
     let before = World::of(observed, &mut atoms);
-    let mut court =
-        Court { desired, observed, approvals, now, proposed: changes.clone(), kept: changes, refusals };
+    let mut court = Court { desired, observed, approvals, now, proposed: changes.clone(), kept: changes, refusals };
     court.measure(&before);
     court.management();
     court.holds(&before);

@@ -37,11 +37,11 @@ pub fn is_lease(request: &Request) -> bool {
 
 /// The object that tags name.
 fn owner(tags: Option<&Tags>) -> Option<String> {
-    tags?.get(TAG_RESOURCE).cloned()
+    tags?.get(TAG_RESOURCE).map(str::to_owned)
 }
 
 fn is_held(tags: &Tags, now: &str) -> bool {
-    tags.get(TAG_HOLD).is_some_and(|until| until.as_str() > now)
+    tags.get(TAG_HOLD).is_some_and(|until| until > now)
 }
 
 impl Watch {
@@ -158,9 +158,7 @@ impl Watch {
                 ("deletes", limits.max_deletes)
             }
             Request::MoveAccount { account, .. } if !self.is_born(account.as_str()) => ("moves", limits.max_moves),
-            Request::DetachPolicy { target, .. } if !self.is_born(target.as_str()) => {
-                ("detaches", limits.max_detaches)
-            }
+            Request::DetachPolicy { target, .. } if !self.is_born(target.as_str()) => ("detaches", limits.max_detaches),
             _ => return,
         };
         let count = self.counts.entry(what).or_default();

@@ -116,7 +116,8 @@ impl Delta<'_> {
                         continue;
                     }
                     let same_place = |(other, unit): (&UnitId, &observed::Unit)| {
-                        (other != id && unit.parent == found.parent && unit.name == spec.name).then(|| other.to_string())
+                        (other != id && unit.parent == found.parent && unit.name == spec.name)
+                            .then(|| other.to_string())
                     };
                     let holder = self.observed.units.iter().find_map(same_place);
                     if let Some(differs) = self.compare(key, "name", &spec.name, Some(&found.name))
@@ -358,18 +359,18 @@ impl Delta<'_> {
             if super::matches_any(&self.desired.organization.spec.ignore.tags, name) {
                 continue;
             }
-            let has = found.get(name).map(String::as_str);
+            let has = found.get(name);
             let Some(differs) = self.compare(key, &format!("tags/{name}"), value, has) else { continue };
-            set.insert(name.clone(), value.clone());
-            before.extend(has.map(|has| (name.clone(), has.to_owned())));
+            set.insert(name.to_owned(), value.to_owned());
+            before.extend(has.map(|has| (name, has)));
             facts.push(differs.fact);
             if reason != Reason::Drift {
                 reason = differs.reason;
             }
         }
         let mut own = |name: &str, value: &str| {
-            if found.get(name).map(String::as_str) != Some(value) {
-                before.extend(found.get(name).map(|has| (name.to_owned(), has.clone())));
+            if found.get(name) != Some(value) {
+                before.extend(found.get(name).map(|has| (name, has)));
                 set.insert(name.to_owned(), value.to_owned());
             }
         };

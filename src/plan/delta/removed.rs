@@ -25,7 +25,8 @@ impl Delta<'_> {
             Kind::OrganizationPolicy => self.desired.policies.contains_key(&key.name),
         };
         let broken = self.desired.may_be_broken(kind, id, name, Some(tag));
-        (!declared && !broken && key.kind == kind && !self.is_claimed(kind, id, name)).then(|| (key, tags.get(TAG_DELETION).cloned()))
+        (!declared && !broken && key.kind == kind && !self.is_claimed(kind, id, name))
+            .then(|| (key, tags.get(TAG_DELETION).map(str::to_owned)))
     }
 
     /// Whether a declared object means this very thing, by its id or by its name: one that cannot be bound just now, or that
@@ -33,11 +34,9 @@ impl Delta<'_> {
     fn is_claimed(&self, kind: Kind, id: &str, name: &str) -> bool {
         match kind {
             Kind::Organization => false,
-            Kind::OrganizationalUnit => self
-                .desired
-                .units
-                .values()
-                .any(|unit| unit.id.as_deref() == Some(id) || unit.spec.name == name),
+            Kind::OrganizationalUnit => {
+                self.desired.units.values().any(|unit| unit.id.as_deref() == Some(id) || unit.spec.name == name)
+            }
             Kind::Account => {
                 let email = id.parse().ok().and_then(|id| self.observed.accounts.get(&id)).map(|found| &found.email);
                 self.desired.accounts.values().any(|account| {
@@ -47,9 +46,11 @@ impl Delta<'_> {
                         || account.spec.email.as_ref().is_some_and(same)
                 })
             }
-            Kind::OrganizationPolicy => {
-                self.desired.policies.values().any(|policy| policy.id.as_deref() == Some(id) || policy.spec.name == name)
-            }
+            Kind::OrganizationPolicy => self
+                .desired
+                .policies
+                .values()
+                .any(|policy| policy.id.as_deref() == Some(id) || policy.spec.name == name),
         }
     }
 
@@ -92,7 +93,11 @@ impl Delta<'_> {
                 self.refuse(
                     "not-empty",
                     &key,
-                    format!("policy `{}` is attached to `{}`, which is left alone", policy.name, self.observed.name(node)),
+                    format!(
+                        "policy `{}` is attached to `{}`, which is left alone",
+                        policy.name,
+                        self.observed.name(node)
+                    ),
                     "detach it there by hand, or let go of it by `deletionPolicy: Retain` in its tag",
                 );
                 continue;
