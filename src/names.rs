@@ -3,6 +3,7 @@
 //! Pure. Every other room builds on this one; it imports none of them.
 
 mod tags;
+pub mod words;
 
 use std::fmt;
 use std::str::FromStr;

@@ -13,7 +13,7 @@ use super::bind::{Binding, bind};
 use super::memory::{Fact, Facts, Mark, Memory};
 use super::model::{Action, Change, Drift, NodeRef, Note, Plan, Proposed, Reason, Refusal, Stage};
 use crate::desired::{Desired, NodeKey};
-use crate::names::{Kind, NodeId, ObjectKey};
+use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE};
 use crate::observed::Observed;
 
 /// What a plan is made with besides the two sides.
@@ -181,6 +181,29 @@ impl Delta<'_> {
         })
     }
 
+    /// Whether a declared OU or account means this node, by its tag, id, place or e-mail.
+    fn is_node_claimed(&self, kind: Kind, node: &NodeId) -> bool {
+        let tag = self.observed.tags(node).and_then(|tags| tags.get()).and_then(|tags| tags.get(TAG_RESOURCE));
+        let tagged = |key: &ObjectKey| tag.is_some_and(|tag| *tag == key.to_string());
+        match node {
+            NodeId::Unit(id) if kind == Kind::OrganizationalUnit => self.desired.units.values().any(|unit| {
+                let Some(found) = self.observed.units.get(id) else { return false };
+                let place = self.binding.node(&unit.spec.parent, self.observed);
+                tagged(&unit.key)
+                    || unit.id.as_deref() == Some(id.as_str())
+                    || (found.name == unit.spec.name && place.is_none_or(|place| place == found.parent))
+            }),
+            NodeId::Account(id) => self.desired.accounts.values().any(|account| {
+                let email = self.observed.accounts.get(id).map(|found| &found.email);
+                tagged(&account.key)
+                    || account.id.as_deref() == Some(id.as_str())
+                    || account.spec.account_id.as_ref() == Some(id)
+                    || account.spec.email.as_ref().is_some_and(|e| email.is_some_and(|is| is.eq_ignore_ascii_case(e)))
+            }),
+            _ => false,
+        }
+    }
+
     /// Leaves a rename out where AWS would refuse it: something else has that name, be it for this pass only.
     fn is_name_taken(&mut self, key: &ObjectKey, name: &str, holder: Option<String>) -> bool {
         if let Some(id) = &holder {
@@ -263,6 +286,10 @@ impl Delta<'_> {
                     NodeId::Account(_) => Kind::Account,
                     _ => Kind::OrganizationalUnit,
                 };
+                // What is declared and could not be bound is stalled.
+                if self.is_node_claimed(kind, node) {
+                    return false;
+                }
                 let tags = self.observed.tags(node).and_then(|tags| tags.get());
                 let tag = tags.and_then(|tags| tags.get(crate::names::TAG_RESOURCE));
                 !self.desired.may_be_broken(kind, node.as_str(), self.observed.name(node), tag)

@@ -9,8 +9,9 @@ use super::world::{World, policy_of, touches};
 use crate::aws::Request;
 use crate::aws::port::Resource;
 use crate::desired::Desired;
-use crate::names::{NodeId, PolicyId};
-use crate::observed::{Observed, Policy};
+use crate::names::{NodeId, PolicyId, PolicyType};
+use crate::observed::{Observed, Part, Policy};
+use crate::policy::Document;
 
 /// Requests for what the manifests speak of and only the reading could tell where it is: contacts of accounts that were
 /// found by their tag.
@@ -44,6 +45,7 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
     let mut nodes: BTreeSet<NodeId> = BTreeSet::new();
     let mut policies: BTreeSet<PolicyId> = BTreeSet::new();
     let mut guards = None;
+    let mut unplaced = false;
     for change in &plan.changes {
         let mut touched = touches(change, &world);
         match &change.action {
@@ -56,17 +58,29 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
         if let Some(PolicyRef::Known(id)) = policy_of(change) {
             policies.insert(id);
         }
+        if takes_an_allow(change, observed) || takes_the_last(change, observed) {
+            unplaced = true;
+        }
         if change.action.loosens() {
             policies.extend(guards.get_or_insert_with(|| Guards::of(observed)).bearing_on(&chains, &known));
         }
         nodes.extend(chains);
     }
+    let mut requests: Vec<Request> = vec![];
+    // Where `FullAWSAccess` is counts once something else that allows goes away.
+    if let Some(Ok(full)) = PolicyType::scp().rule().default_policy.map(str::parse::<PolicyId>)
+        && unplaced
+        && observed.policies.get(&full).is_some_and(|full| matches!(full.targets, Part::Unread))
+    {
+        requests.push(Request::ListTargetsForPolicy { policy: full, token: None });
+    }
     let old = |at: Option<Timestamp>| at.is_some_and(|at| at < since);
-    let mut requests: Vec<Request> = nodes
-        .into_iter()
-        .filter(|node| observed.tags(node).is_some_and(|tags| old(tags.read_at())))
-        .map(|node| Request::ListTagsForResource { resource: Resource::Node(node), token: None })
-        .collect();
+    requests.extend(
+        nodes
+            .into_iter()
+            .filter(|node| observed.tags(node).is_some_and(|tags| old(tags.read_at())))
+            .map(|node| Request::ListTagsForResource { resource: Resource::Node(node), token: None }),
+    );
     for id in policies {
         let Some(policy) = observed.policies.get(&id).filter(|policy| !policy.aws_managed) else { continue };
         if old(policy.content.read_at()) {
@@ -77,6 +91,26 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
         }
     }
     requests
+}
+
+/// Whether something that allows is taken away: a service control policy that does, or a statement in one.
+fn takes_an_allow(change: &Change, observed: &Observed) -> bool {
+    let (Action::Detach { policy, .. } | Action::UpdatePolicy { policy, content: Some(_), .. }) = &change.action else {
+        return false;
+    };
+    let Some(found) = observed.policies.get(policy).filter(|found| found.kind == PolicyType::scp()) else {
+        return false;
+    };
+    let allows = |text: &String| Document::parse(&found.kind, text).is_ok_and(|(read, _)| !read.allows().is_empty());
+    found.aws_managed || found.content.get().is_none_or(allows)
+}
+
+/// Whether a service control policy is detached and no other is known to be at that node.
+fn takes_the_last(change: &Change, observed: &Observed) -> bool {
+    let Action::Detach { policy, kind, target: NodeRef::Known(node) } = &change.action else { return false };
+    let others = observed.policies.iter().filter(|(id, found)| *id != policy && found.kind == *kind);
+    *kind == PolicyType::scp()
+        && !others.into_iter().any(|(_, found)| found.targets.get().is_some_and(|targets| targets.contains(node)))
 }
 
 fn known_node(node: NodeRef) -> Option<NodeId> {

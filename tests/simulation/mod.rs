@@ -9,9 +9,11 @@ mod life;
 mod model;
 mod mutants;
 mod ports;
+mod regressions;
 mod start;
 mod watch;
 mod wish;
+mod writers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -107,6 +109,17 @@ fn lives_keep_every_invariant_and_become_as_declared() {
 #[ignore = "a million lives take an hour or two"]
 fn a_million_lives() {
     simulate(1_000_000);
+}
+
+#[test]
+fn no_write_falls_into_the_lease_of_another() {
+    let mut got = [0; 3];
+    for seed in 0..300 {
+        let leases = writers::race(seed).unwrap_or_else(|why| panic!("race {seed}: {why}"));
+        got[leases] += 1;
+    }
+    println!("races in which none, one, both got the lease: {got:?}");
+    assert!(got[1] > 10 && got[2] > 10, "the races prove little: {got:?}");
 }
 
 #[test]

@@ -62,7 +62,10 @@ impl Watch {
         }
         for (id, unit) in state.units() {
             for declared in self.desired.units.values() {
-                if declared.spec.name == unit.name && owner(Some(&unit.tags)).is_none() {
+                if declared.spec.name == unit.name
+                    && owner(Some(&unit.tags)).is_none()
+                    && self.is_place(&declared.spec.parent, &unit.parent, state)
+                {
                     own.push((id.to_string(), declared.key.to_string()));
                 }
             }
@@ -87,6 +90,21 @@ impl Watch {
             }
         }
         self.owners.extend(own);
+    }
+
+    /// Whether a node can be the one that is declared there.
+    fn is_place(&self, declared: &NodeKey, found: &NodeId, state: &State) -> bool {
+        match (declared, found) {
+            (NodeKey::Root, NodeId::Root(_)) => true,
+            (NodeKey::Unit(name), NodeId::Unit(id)) => {
+                let (declared, found) = (&self.desired.units[name], &state.units()[id]);
+                match owner(Some(&found.tags)) {
+                    Some(tag) => tag == declared.key.to_string(),
+                    None => found.name == declared.spec.name,
+                }
+            }
+            _ => false,
+        }
     }
 
     fn declared(&self, object: &str) -> Option<(ObjectKey, bool)> {
