@@ -32,8 +32,6 @@ pub struct Size {
     pub attachments: usize,
 }
 
-/// Ten OUs.
-pub const SMALL: Size = Size { units: 10, accounts: 20, policies: 8, attachments: 16 };
 /// The organization of the comparison with Terraform.
 pub const MEDIUM: Size = Size { units: 100, accounts: 500, policies: 50, attachments: 120 };
 /// As large as AWS lets an organization grow: 50,000 accounts, the management account among them.

@@ -141,7 +141,7 @@ pub(super) async fn account(port: &dyn Port, creations: &Creations, request: &Re
 
 async fn is_ours(port: &dyn Port, id: &AccountId, object: &ObjectKey) -> Result<bool, AwsError> {
     let has = tags(port, &Resource::Node(NodeId::Account(id.clone()))).await?;
-    Ok(has.get(TAG_RESOURCE).map(String::as_str) == Some(&object.to_string()))
+    Ok(has.get(TAG_RESOURCE) == Some(&object.to_string()))
 }
 
 /// All creations that are under way.

@@ -100,7 +100,7 @@ impl<Id: Clone + std::fmt::Display> Tagged<Id> {
             match tags {
                 Part::Known { value, .. } => {
                     if let Some(tag) = value.get(TAG_RESOURCE) {
-                        by_tag.entry(tag.clone()).or_default().push(id);
+                        by_tag.entry(tag.to_owned()).or_default().push(id);
                     }
                 }
                 Part::Unread => unreadable = Some(format!("the tags of `{id}` were not read")),
@@ -138,7 +138,7 @@ impl Holder {
     fn of(id: &impl std::fmt::Display, tags: Option<&Part<Tags>>) -> Self {
         match tags {
             Some(Part::Known { value, .. }) => {
-                value.get(TAG_RESOURCE).map_or(Self::Nobody, |object| Self::Object(object.clone()))
+                value.get(TAG_RESOURCE).map_or(Self::Nobody, |object| Self::Object(object.to_owned()))
             }
             Some(Part::Unreadable { error, .. }) => {
                 Self::Unreadable(format!("the tags of `{id}` could not be read: {error}"))

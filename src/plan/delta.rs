@@ -297,7 +297,7 @@ impl Delta<'_> {
                     return false;
                 }
                 let tags = self.observed.tags(node).and_then(|tags| tags.get());
-                let tag = tags.and_then(|tags| tags.get(crate::names::TAG_RESOURCE)).map(String::as_str);
+                let tag = tags.and_then(|tags| tags.get(crate::names::TAG_RESOURCE));
                 !self.desired.may_be_broken(kind, node.as_str(), self.observed.name(node), tag)
             }
         }

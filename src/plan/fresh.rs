@@ -160,7 +160,7 @@ pub fn touched(changes: &[&Change], observed: &Observed) -> Vec<Request> {
             requests.push(request);
         }
     };
-    let tag = |policy: &'_ Policy| policy.tags.get()?.get(crate::names::TAG_RESOURCE).cloned();
+    let tag = |policy: &'_ Policy| policy.tags.get()?.get(crate::names::TAG_RESOURCE).map(str::to_owned);
     let by_object: BTreeMap<String, &PolicyId> =
         observed.policies.iter().filter_map(|(id, policy)| Some((tag(policy)?, id))).collect();
     let id_of = |policy: &PolicyRef, change: &Change| match policy {

@@ -37,11 +37,11 @@ pub fn is_lease(request: &Request) -> bool {
 
 /// The object that tags name.
 fn owner(tags: Option<&Tags>) -> Option<String> {
-    tags?.get(TAG_RESOURCE).cloned()
+    tags?.get(TAG_RESOURCE).map(str::to_owned)
 }
 
 fn is_held(tags: &Tags, now: &str) -> bool {
-    tags.get(TAG_HOLD).is_some_and(|until| until.as_str() > now)
+    tags.get(TAG_HOLD).is_some_and(|until| until > now)
 }
 
 impl Watch {

@@ -141,7 +141,7 @@ fn tags() -> impl Strategy<Value = Tags> {
         prop_oneof![name(), Just(String::new())],
     );
     prop_oneof![
-        20 => proptest::collection::btree_map(pair.0.clone(), pair.1.clone(), 0..5).boxed(),
+        20 => proptest::collection::btree_map(pair.0.clone(), pair.1.clone(), 0..5).prop_map(Tags::from).boxed(),
         1 => Just((0..49).map(|i| (format!("k{i}"), "v".to_owned())).collect::<Tags>()).boxed(),
     ]
 }

@@ -328,8 +328,8 @@ fn item<'a>(change: &'a Change, names: &Names<'_>, links: &Links<'_>) -> Item<'a
                 .iter()
                 .map(|(name, to)| Field {
                     field: format!("tag {name}"),
-                    from: before.get(name).cloned(),
-                    to: to.clone(),
+                    from: before.get(name).map(str::to_owned),
+                    to: to.to_owned(),
                 })
                 .collect();
         }
@@ -470,8 +470,8 @@ fn edited(field: &str, edit: &Edit<String>) -> Field {
 /// Tags of something new; those by which bylaw finds it again are on everything and told by nobody.
 fn born(tags: &Tags) -> Vec<Field> {
     tags.iter()
-        .filter(|(name, _)| !matches!(name.as_str(), TAG_RESOURCE | TAG_MANAGED_BY))
-        .map(|(name, value)| Field { field: format!("tag {name}"), from: None, to: value.clone() })
+        .filter(|(name, _)| !matches!(*name, TAG_RESOURCE | TAG_MANAGED_BY))
+        .map(|(name, value)| Field { field: format!("tag {name}"), from: None, to: value.to_owned() })
         .collect()
 }
 

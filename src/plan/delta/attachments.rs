@@ -183,7 +183,7 @@ impl Delta<'_> {
                 else {
                     continue;
                 };
-                let tag = tags.get(TAG_RESOURCE).map(String::as_str);
+                let tag = tags.get(TAG_RESOURCE);
                 if self.binding.policy_objects.contains_key(id)
                     || matches_any(&organization.spec.ignore.policies, &policy.name)
                     || self.desired.may_be_broken(Kind::OrganizationPolicy, id.as_str(), &policy.name, tag)

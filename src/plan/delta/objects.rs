@@ -368,18 +368,18 @@ impl Delta<'_> {
             if super::matches_any(&self.desired.organization.spec.ignore.tags, name) {
                 continue;
             }
-            let has = found.get(name).map(String::as_str);
+            let has = found.get(name);
             let Some(differs) = self.compare(key, &format!("tags/{name}"), value, has) else { continue };
-            set.insert(name.clone(), value.clone());
-            before.extend(has.map(|has| (name.clone(), has.to_owned())));
+            set.insert(name.to_owned(), value.to_owned());
+            before.extend(has.map(|has| (name, has)));
             facts.push(differs.fact);
             if reason != Reason::Drift {
                 reason = differs.reason;
             }
         }
         let mut own = |name: &str, value: &str| {
-            if found.get(name).map(String::as_str) != Some(value) {
-                before.extend(found.get(name).map(|has| (name.to_owned(), has.clone())));
+            if found.get(name) != Some(value) {
+                before.extend(found.get(name).map(|has| (name, has)));
                 set.insert(name.to_owned(), value.to_owned());
             }
         };

@@ -26,7 +26,7 @@ impl Delta<'_> {
         };
         let broken = self.desired.may_be_broken(kind, id, name, Some(tag));
         (!declared && !broken && key.kind == kind && !self.is_claimed(kind, id, name))
-            .then(|| (key, tags.get(TAG_DELETION).cloned()))
+            .then(|| (key, tags.get(TAG_DELETION).map(str::to_owned)))
     }
 
     /// Whether a declared object means this very thing, by its id or by its name: one that cannot be bound just now, or that
