@@ -342,6 +342,7 @@ impl Life {
             held: Watch::held(&state, &(self.clock())().to_string()),
             owners: BTreeSet::new(),
             counts: BTreeMap::new(),
+            untagged: BTreeSet::new(),
             checked: 0,
             problems: vec![],
         };

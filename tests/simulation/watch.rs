@@ -22,6 +22,8 @@ pub struct Watch {
     /// Objects that each id has belonged to since the pass began.
     pub owners: BTreeSet<(String, String)>,
     pub counts: BTreeMap<&'static str, u32>,
+    /// What somebody took a tag off while the plan ran: between a look and the write nobody can know.
+    pub untagged: BTreeSet<String>,
     pub checked: u64,
     pub problems: Vec<String>,
 }
@@ -140,6 +142,9 @@ impl Watch {
             goal.carry_out(request);
         }
         self.note_owners(after);
+        if let Request::UntagResource { resource, .. } = request {
+            self.untagged.insert(resource.as_str().to_owned());
+        }
     }
 
     /// One of the engine's writes was carried out.
@@ -404,7 +409,8 @@ impl Watch {
             }
             _ => return,
         };
-        let opted = tags.is_some_and(|tags| tags.get(TAG_DELETION).is_some_and(|policy| policy == opt_in));
+        let opted = self.untagged.contains(&id)
+            || tags.is_some_and(|tags| tags.get(TAG_DELETION).is_some_and(|policy| policy == opt_in));
         if !self.prune || !opted || !self.objects(&id).is_empty() {
             self.problem(format!("deletion without opt-in, or of what is declared: {request:?}"));
         }
