@@ -343,6 +343,7 @@ impl Life {
             owners: BTreeSet::new(),
             counts: BTreeMap::new(),
             untagged: BTreeSet::new(),
+            stirred: BTreeSet::new(),
             checked: 0,
             problems: vec![],
         };

@@ -24,6 +24,8 @@ pub struct Watch {
     pub counts: BTreeMap<&'static str, u32>,
     /// What somebody took a tag off while the plan ran: between a look and the write nobody can know.
     pub untagged: BTreeSet<String>,
+    /// Nodes where somebody changed what is attached, or what that says, while the plan ran.
+    pub stirred: BTreeSet<String>,
     pub checked: u64,
     pub problems: Vec<String>,
 }
@@ -142,6 +144,7 @@ impl Watch {
             goal.carry_out(request);
         }
         self.note_owners(after);
+        self.stirred.extend(nodes_of(request, after).iter().map(ToString::to_string));
         if let Request::UntagResource { resource, .. } = request {
             self.untagged.insert(resource.as_str().to_owned());
         }
@@ -220,7 +223,8 @@ impl Watch {
             if !after.has(&node) {
                 continue;
             }
-            if allows_anything(before, &node) && !allows_anything(after, &node) {
+            let stirred = self.stirred.contains(node.as_str());
+            if !stirred && allows_anything(before, &node) && !allows_anything(after, &node) {
                 self.problem(format!("blocks: nothing is allowed at `{node}` after {request:?}"));
             }
             let mut by_kind: BTreeMap<&str, usize> = BTreeMap::new();
