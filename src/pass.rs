@@ -1,6 +1,7 @@
 //! One pass, the same for the command line and the controller: observe, plan, guard, apply, verify. Each phase is one
 //! function of one room; this file is the list.
 
+use futures::future::{Either, select};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::Mode;
@@ -159,8 +160,19 @@ pub async fn plan(
 ) -> Result<Planned, PassError> {
     let began = clock();
     let wants = wants(desired, options.max_age);
-    let ((), observed) =
-        futures::try_join!(check_caller(port, desired), async { Ok(read(port, &wants, previous, clock).await?) })?;
+    let (check, read) = (check_caller(port, desired), read(port, &wants, previous, clock));
+    futures::pin_mut!(check, read);
+    // Whose the credentials are explains more than what they cannot read, whichever is known first.
+    let observed = match select(check, read).await {
+        Either::Left((checked, read)) => {
+            checked?;
+            read.await?
+        }
+        Either::Right((observed, check)) => {
+            check.await?;
+            observed?
+        }
+    };
     check_organization(desired, &observed)?;
     let observed = freshen(port, desired, observed, memory, options, began, clock).await?;
     Ok(plan_offline(desired, observed, memory, options, clock()))

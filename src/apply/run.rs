@@ -1,12 +1,12 @@
 //! The run: stage by stage, change by change.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
 
-use futures::stream::{self, StreamExt};
 use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 

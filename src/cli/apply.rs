@@ -8,6 +8,7 @@ use super::args;
 use super::failure::Failure;
 use super::load;
 use super::plan::{Made, Setting, options};
+use super::seat::Seat;
 use super::show::{self, progress::Reporter, saved::SavedPlan};
 use super::terminal::{Terminal, interrupted};
 use crate::apply::ledger::NoLedger;
@@ -88,9 +89,10 @@ async fn carry_out(
         None => &NoLedger,
     };
     let reporter = Reporter::new(std::io::stderr().is_terminal(), planned.plan.changes.len());
-    let who = terminal.who();
+    let seat = store.as_ref().map(|store| store.seat(&terminal.who()));
+    let who = seat.as_ref().map_or("rehearsal", Seat::name);
     let progress = |progress: &crate::apply::Progress<'_>| reporter.told(progress);
-    let control = Control { stop: interrupted(), progress: &progress, clock: &Timestamp::now, ledger, who: &who };
+    let control = Control { stop: interrupted(), progress: &progress, clock: &Timestamp::now, ledger, who };
     let shown = planned.clone();
     let report = pass::apply_plan(&door, &setting.desired, planned, &mut memory, &setting.options, control).await;
     reporter.finish();

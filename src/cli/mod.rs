@@ -15,6 +15,7 @@ pub mod import;
 pub mod load;
 pub mod look;
 pub mod plan;
+pub mod seat;
 pub mod show;
 pub mod snapshot;
 pub mod sources;

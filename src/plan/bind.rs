@@ -323,9 +323,11 @@ fn bind_units(desired: &Desired, observed: &Observed, binding: &mut Binding) {
                 _ => None,
             });
             let by_name = parent.iter().flat_map(|parent| {
-                by_place.get(&(parent, unit.spec.name.as_str())).into_iter().flatten().map(|id| {
-                    ((*id).clone(), Holder::of(id, observed.units.get(*id).map(|found| &found.tags)))
-                })
+                by_place
+                    .get(&(parent, unit.spec.name.as_str()))
+                    .into_iter()
+                    .flatten()
+                    .map(|id| ((*id).clone(), Holder::of(id, observed.units.get(*id).map(|found| &found.tags))))
             });
             Search {
                 key: &unit.key,
@@ -426,9 +428,10 @@ fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) 
             }),
         };
         let email = spec.email.as_ref().map(|email| email.to_lowercase());
-        let by_name = email.iter().flat_map(|email| by_email.get(email).into_iter().flatten()).map(|id| {
-            ((*id).clone(), Holder::of(id, observed.accounts.get(*id).map(|found| &found.tags)))
-        });
+        let by_name = email
+            .iter()
+            .flat_map(|email| by_email.get(email).into_iter().flatten())
+            .map(|id| ((*id).clone(), Holder::of(id, observed.accounts.get(*id).map(|found| &found.tags))));
         let bound = Search {
             key: &account.key,
             by_id,
@@ -483,9 +486,11 @@ fn bind_policies(desired: &Desired, observed: &Observed, binding: &mut Binding) 
             .map(|gap| gap.error.clone());
         let gap =
             gap.or_else(|| (!observed.listed_types.contains(&spec.kind)).then(|| "they were not listed".to_owned()));
-        let candidates = by_name.get(&(spec.kind.as_str(), spec.name.as_str())).into_iter().flatten().map(|id| {
-            ((*id).clone(), Holder::of(id, observed.policies.get(*id).map(|found| &found.tags)))
-        });
+        let candidates = by_name
+            .get(&(spec.kind.as_str(), spec.name.as_str()))
+            .into_iter()
+            .flatten()
+            .map(|id| ((*id).clone(), Holder::of(id, observed.policies.get(*id).map(|found| &found.tags))));
         let bound = Search {
             key: &policy.key,
             by_id: declared_id(policy, |id| observed.policies.contains_key(id)),

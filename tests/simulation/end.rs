@@ -13,8 +13,23 @@ use super::model::says;
 
 /// Rules that may still refuse something when all is quiet: what only a person can decide.
 const FINAL: &[&str] = &[
-    "account-inactive", "ambiguous-name", "ambiguous-tag", "bound-id-missing", "depends", "excluding-unknown", "exists", "hold",
-    "ignored", "last-policy", "missing", "move-unit", "not-empty", "shared", "slots", "taken", "window",
+    "account-inactive",
+    "ambiguous-name",
+    "ambiguous-tag",
+    "bound-id-missing",
+    "depends",
+    "excluding-unknown",
+    "exists",
+    "hold",
+    "ignored",
+    "last-policy",
+    "missing",
+    "move-unit",
+    "not-empty",
+    "shared",
+    "slots",
+    "taken",
+    "window",
 ];
 
 /// `Ok`: how many things were compared.
@@ -158,9 +173,9 @@ impl Compare<'_> {
         let policy = &self.desired.policies[name];
         let key = policy.key.to_string();
         let tagged = self.state.policies().iter().find(|(_, found)| found.tags.get(TAG_RESOURCE) == Some(&key));
-        tagged.map(|(id, _)| id.clone()).or_else(|| {
-            self.state.policy_named(&policy.spec.kind, &policy.spec.name).cloned()
-        })
+        tagged
+            .map(|(id, _)| id.clone())
+            .or_else(|| self.state.policy_named(&policy.spec.kind, &policy.spec.name).cloned())
     }
 
     fn policies(&mut self) -> Result<(), String> {

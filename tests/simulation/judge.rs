@@ -51,9 +51,7 @@ fn partial(change: &Change, planned: &Planned) -> Result<(), String> {
         let concerned = match &gap.scope {
             Scope::Accounts => loosens || matches!(change.action, Action::CreateAccount { .. }),
             Scope::UnitsBelow(at) => {
-                let overlaps = |node: &NodeId| {
-                    observed.chain(node).contains(at) || observed.chain(at).contains(node)
-                };
+                let overlaps = |node: &NodeId| observed.chain(node).contains(at) || observed.chain(at).contains(node);
                 let touches = match &node {
                     Some(NodeRef::Known(id)) => overlaps(id),
                     _ => false,
@@ -133,7 +131,10 @@ fn affected(planned: &Planned, desired: &Desired, options: &Options) -> Result<(
     let total = before.accounts.len();
     let share = if max.percent == 0 { 0 } else { (total * max.percent as usize / 100).max(5) };
     if count > share.min(max.accounts as usize) && options.approvals.hashes.is_empty() {
-        return Err(format!("affected: {count} of {total} accounts, allowed are {} and {} %", max.accounts, max.percent));
+        return Err(format!(
+            "affected: {count} of {total} accounts, allowed are {} and {} %",
+            max.accounts, max.percent
+        ));
     }
     Ok(())
 }

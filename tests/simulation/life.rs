@@ -240,13 +240,19 @@ impl Life {
     ) -> Result<End, String> {
         let clock = self.clock();
         let planning = self.mutant.manifests(desired);
-        let planned =
-            match pass::plan(ear, &planning, self.previous.as_ref(), &self.memory, &self.mutant.options(options), &clock)
-                .await
-            {
-                Ok(planned) => self.mutant.planned(planned, &planning, &self.memory, options, clock()),
-                Err(_) => return Ok(End::Unread),
-            };
+        let planned = match pass::plan(
+            ear,
+            &planning,
+            self.previous.as_ref(),
+            &self.memory,
+            &self.mutant.options(options),
+            &clock,
+        )
+        .await
+        {
+            Ok(planned) => self.mutant.planned(planned, &planning, &self.memory, options, clock()),
+            Err(_) => return Ok(End::Unread),
+        };
         self.trace(&planned);
         self.tally.checks += judge::plan(&planned, desired, options)?;
         self.approvals = planned.plan.refusals.iter().filter_map(|refusal| refusal.hash.clone()).collect();

@@ -28,7 +28,10 @@ fn variable(name: &str) -> Option<u64> {
 fn one(seed: u64, mutant: Mutant) -> Result<Tally, String> {
     catch_unwind(AssertUnwindSafe(|| live(seed, mutant))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
-        Err(format!("panic: {}", text.or_else(|| panic.downcast_ref::<&str>().map(|t| (*t).to_owned())).unwrap_or_default()))
+        Err(format!(
+            "panic: {}",
+            text.or_else(|| panic.downcast_ref::<&str>().map(|t| (*t).to_owned())).unwrap_or_default()
+        ))
     })
 }
 
@@ -71,7 +74,9 @@ fn simulate(count: u64) {
     let (tally, failures) = lives(first, count);
     for (seed, why) in &failures {
         println!("life {seed}: {why}");
-        println!("  replay: BYLAW_SEED={seed} BYLAW_LIVES=1 BYLAW_TRACE=1 cargo test --test bylaw simulation::lives -- --nocapture");
+        println!(
+            "  replay: BYLAW_SEED={seed} BYLAW_LIVES=1 BYLAW_TRACE=1 cargo test --test bylaw simulation::lives -- --nocapture"
+        );
     }
     println!(
         "{} lives in {:.0} s: {} passes, {} deaths, {} writes watched, {} further checks; {} became whole",

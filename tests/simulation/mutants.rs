@@ -50,9 +50,7 @@ impl Mutant {
     /// Between what is heard of the engine and AWS.
     pub fn below<'a, P: Port>(self, port: &'a P) -> Box<dyn Port + 'a> {
         match self {
-            Self::DetachFirst | Self::TouchesForeign => {
-                Box::new(Wrong { port, mutant: self, waiting: Arc::default() })
-            }
+            Self::DetachFirst | Self::TouchesForeign => Box::new(Wrong { port, mutant: self, waiting: Arc::default() }),
             _ => Box::new(port),
         }
     }
@@ -60,9 +58,7 @@ impl Mutant {
     /// Between the engine and what is heard of it.
     pub fn above<'a, P: Port>(self, port: &'a P) -> Box<dyn Port + 'a> {
         match self {
-            Self::Blind | Self::Unrecorded => {
-                Box::new(Wrong { port, mutant: self, waiting: Arc::default() })
-            }
+            Self::Blind | Self::Unrecorded => Box::new(Wrong { port, mutant: self, waiting: Arc::default() }),
             _ => Box::new(port),
         }
     }

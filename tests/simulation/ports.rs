@@ -125,9 +125,10 @@ impl Heard {
         let looked = match request {
             Request::AttachPolicy { target, .. } | Request::DetachPolicy { target, .. } => {
                 made(target.as_str())
-                    || self.reads.iter().any(
-                        |read| matches!(read, Request::ListPoliciesForTarget { target: of, .. } if of == target),
-                    )
+                    || self
+                        .reads
+                        .iter()
+                        .any(|read| matches!(read, Request::ListPoliciesForTarget { target: of, .. } if of == target))
             }
             Request::UpdatePolicy { policy, .. } => self.read(&Request::DescribePolicy { policy: policy.clone() }),
             Request::MoveAccount { account, .. } => {
@@ -147,8 +148,7 @@ impl Heard {
             Request::DeleteOrganizationalUnit { unit } => {
                 let parent = NodeId::Unit(unit.clone());
                 self.read(&node(&parent))
-                    && self
-                        .read(&Request::ListOrganizationalUnitsForParent { parent: parent.clone(), token: None })
+                    && self.read(&Request::ListOrganizationalUnitsForParent { parent: parent.clone(), token: None })
                     && self.read(&Request::ListAccountsForParent { parent, token: None })
             }
             Request::TagResource { resource, .. } => self.read(&tags(resource.clone())),

@@ -152,7 +152,9 @@ impl Watch {
             Request::DeleteOrganizationalUnit { .. } | Request::DeletePolicy { .. } | Request::CloseAccount { .. } => {
                 ("deletes", limits.max_deletes)
             }
-            Request::MoveAccount { account, .. } if !self.born.contains(account.as_str()) => ("moves", limits.max_moves),
+            Request::MoveAccount { account, .. } if !self.born.contains(account.as_str()) => {
+                ("moves", limits.max_moves)
+            }
             Request::DetachPolicy { target, .. } if !self.born.contains(target.as_str()) => {
                 ("detaches", limits.max_detaches)
             }

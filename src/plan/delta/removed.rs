@@ -68,7 +68,11 @@ impl Delta<'_> {
                 self.refuse(
                     "not-empty",
                     &key,
-                    format!("policy `{}` is attached to `{}`, which is left alone", policy.name, self.observed.name(node)),
+                    format!(
+                        "policy `{}` is attached to `{}`, which is left alone",
+                        policy.name,
+                        self.observed.name(node)
+                    ),
                     "detach it there by hand, or let go of it by `deletionPolicy: Retain` in its tag",
                 );
                 continue;
