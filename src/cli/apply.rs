@@ -123,7 +123,7 @@ fn refused(error: ApplyError) -> Failure {
 }
 
 fn read_saved(path: &std::path::Path) -> Result<SavedPlan, Failure> {
-    let help = "`bylaw plan -f … --out FILE` writes a plan that can be applied";
+    let help = "`bylaw plan -f … --out FILE` writes a plan that can be applied; manifests are named with `-f`";
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display()), help))?;
     SavedPlan::from_json(&text).map_err(|why| Failure::new(format!("`{}`: {why}", path.display()), help))

@@ -76,8 +76,8 @@ pub struct Manifests {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "AWS")]
 pub struct Aws {
-    /// The profile of `~/.aws` to use.
-    #[arg(long, env = "AWS_PROFILE", value_name = "NAME")]
+    /// The profile of `~/.aws` to use, whatever keys the environment holds (`AWS_PROFILE` gives way to them).
+    #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// The endpoint of all services, instead of AWS's own (`AWS_ENDPOINT_URL` works as well).
     #[arg(long, value_name = "URL")]
@@ -217,8 +217,8 @@ pub enum Machine {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "AWS")]
 pub struct Reach {
-    /// The profile of `~/.aws` to use.
-    #[arg(long, env = "AWS_PROFILE", value_name = "NAME")]
+    /// The profile of `~/.aws` to use, whatever keys the environment holds (`AWS_PROFILE` gives way to them).
+    #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// The endpoint of all services, instead of AWS's own (`AWS_ENDPOINT_URL` works as well).
     #[arg(long, value_name = "URL")]

@@ -40,17 +40,20 @@ fn root(shell: &Shell) -> String {
 fn the_data_science_example_is_made_once() {
     let shell = Shell::new();
     let files = shell.data_science();
-    shell
-        .run(&["plan", "-f", &files])
-        .exits(2)
-        .quietly()
-        .says(&["create OU `DATA_SCIENCE_MULTI_ACCOUNT_DEPLOYMENTS`", "Plan: ", "Hash of the plan: "]);
+    shell.run(&["plan", "-f", &files]).exits(2).quietly().says(&[
+        "create OU `DATA_SCIENCE_MULTI_ACCOUNT_DEPLOYMENTS`",
+        "Plan: ",
+        "Hash of the plan: ",
+    ]);
     assert_eq!(shell.writes(), 0, "a plan wrote");
     // Nobody is there to say yes.
     shell.run(&["apply", "-f", &files]).exits(1).complains(&["nobody to ask", "--yes"]);
     assert_eq!(shell.writes(), 0, "nobody said yes");
 
-    shell.run(&["apply", "-f", &files, "--yes"]).exits(0).says(&["Applied 17 changes.", "The organization is as declared"]);
+    shell
+        .run(&["apply", "-f", &files, "--yes"])
+        .exits(0)
+        .says(&["Applied 17 changes.", "The organization is as declared"]);
     assert_eq!(shell.writes(), 17 + 2, "17 changes, the lease taken and given back");
     shell.run(&["plan", "-f", &files]).exits(0).quietly().says(&["No changes"]);
     shell.run(&["apply", "-f", &files, "--yes"]).exits(0).says(&["No changes"]);
@@ -161,7 +164,8 @@ fn a_saved_plan_is_run_as_it_was_shown() {
     assert!(wrong.err.contains(other.account.as_str()) && wrong.err.contains(shell.account.as_str()), "{wrong}");
     assert_eq!(other.writes(), 0);
     // Files that are no plans.
-    for (name, text) in [("half.json", &std::fs::read_to_string(saved).unwrap()[..500]), ("no.json", "{}"), ("bin", "\0")]
+    for (name, text) in
+        [("half.json", &std::fs::read_to_string(saved).unwrap()[..500]), ("no.json", "{}"), ("bin", "\0")]
     {
         shell.run(&["apply", &shell.file(name, text), "--yes"]).exits(1).complains(&[name, "bylaw plan"]);
     }
@@ -195,8 +199,11 @@ fn a_refused_change_is_let_pass_by_its_hash_alone() {
     let (shell, files) = settled();
     let path = format!("{files}/policies.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("- organizations:LeaveOrganization", "- organizations:LeaveOrganization\n          - s3:*"))
-        .unwrap();
+    std::fs::write(
+        &path,
+        text.replace("- organizations:LeaveOrganization", "- organizations:LeaveOrganization\n          - s3:*"),
+    )
+    .unwrap();
     let plan = shell.run(&["plan", "-f", &files, "-o", "json"]).exits(2).json();
     let refusal = &plan["refusals"][0];
     let hash = refusal["hash"].as_str().unwrap_or_else(|| panic!("{plan:#}"));
@@ -213,7 +220,8 @@ fn a_refused_change_is_let_pass_by_its_hash_alone() {
 fn only_what_opted_in_is_deleted_and_only_when_asked_to() {
     let shell = Shell::new();
     let files = shell.data_science();
-    let retained = "kind: OrganizationalUnit\napiVersion: bylaw.dev/v1alpha1\nmetadata: {name: kept}\nspec: {name: Kept}\n";
+    let retained =
+        "kind: OrganizationalUnit\napiVersion: bylaw.dev/v1alpha1\nmetadata: {name: kept}\nspec: {name: Kept}\n";
     let deleted = retained.replace("kept", "gone").replace("Kept}", "Gone, deletionPolicy: Delete}");
     let extra = format!("{files}/extra.yaml");
     std::fs::write(&extra, format!("{retained}---\n{deleted}")).unwrap();

@@ -128,12 +128,13 @@ fn serve(mut stream: TcpStream, shared: &Shared, to: &str) -> std::io::Result<()
     let fault = {
         *shared.seen.lock().unwrap().entry(call.operation.clone()).or_default() += 1;
         let mut rules = shared.rules.lock().unwrap();
-        let rule = rules.iter_mut().filter(|rule| ["*", &call.operation].contains(&rule.operation)).find(|rule| {
+        let mut matching = rules.iter_mut().filter(|rule| ["*", &call.operation].contains(&rule.operation));
+        let rule = matching.find_map(|rule| {
             if rule.skip > 0 {
                 rule.skip -= 1;
-                return false;
+                return None;
             }
-            rule.times > 0
+            (rule.times > 0).then_some(rule)
         });
         rule.map(|rule| {
             rule.times -= 1;
@@ -148,7 +149,9 @@ fn serve(mut stream: TcpStream, shared: &Shared, to: &str) -> std::io::Result<()
             stream.write_all(&forward(&call, to)?)
         }
         Some(Fault::Error(status, code, message)) if xml => {
-            let body = format!("<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>");
+            let body = format!(
+                "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+            );
             answer(&mut stream, status, "text/xml", &[], body.as_bytes())
         }
         Some(Fault::Error(status, code, message)) => {

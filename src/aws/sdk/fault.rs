@@ -103,7 +103,15 @@ fn credentials(operation: &str, error: &(dyn Error + 'static)) -> Option<AwsErro
     Some(AwsError {
         operation: operation.to_owned(),
         code: "credentials".to_owned(),
-        message: causes(Some(found)),
+        message: match found.downcast_ref::<CredentialsError>() {
+            // The chain's own words are a page about each place where there is nothing.
+            Some(CredentialsError::CredentialsNotLoaded(_)) if causes(Some(found)).contains("Attempted") => {
+                "no credentials were found in the environment, a profile, a web identity token, the container or the \
+                 instance; name a profile with `--profile` or `AWS_PROFILE`"
+                    .to_owned()
+            }
+            _ => causes(Some(found)),
+        },
         request_id: None,
         class: ErrorClass::Credentials,
     })

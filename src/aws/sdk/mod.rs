@@ -39,7 +39,7 @@ pub struct Options {
     pub role_arn: Option<String>,
     /// External id that the role's trust policy asks for.
     pub external_id: Option<String>,
-    /// The profile; left out: `AWS_PROFILE`, else `default`.
+    /// The profile, before any keys of the environment; left out: these, then `AWS_PROFILE`, else `default`.
     pub profile: Option<String>,
     /// The endpoint of all three services; left out: `AWS_ENDPOINT_URL`, else AWS.
     pub endpoint: Option<String>,
@@ -128,7 +128,9 @@ impl Sdk {
             .identity_cache(IdentityCache::lazy().load_timeout(options.attempt_timeout).build())
             .app_name(name);
         if let Some(profile) = &options.profile {
-            loader = loader.profile_name(profile);
+            // Who names a profile means it: by the SDK's own order the keys of the environment would go before it.
+            let provider = aws_config::profile::ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+            loader = loader.profile_name(profile).credentials_provider(provider);
         }
         if let Some(endpoint) = &options.endpoint {
             loader = loader.endpoint_url(endpoint);
