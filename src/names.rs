@@ -2,11 +2,15 @@
 //!
 //! Pure. Every other room builds on this one; it imports none of them.
 
-use std::collections::BTreeMap;
+mod tags;
+pub mod words;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use tags::Tags;
 
 /// Prefix of every tag and annotation that belongs to bylaw.
 pub const PREFIX: &str = "bylaw.dev/";
@@ -359,9 +363,6 @@ impl<'de> Deserialize<'de> for ObjectKey {
         String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
-
-/// Tags of one AWS object.
-pub type Tags = BTreeMap<String, String>;
 
 /// Whether a pattern with `*` (any characters) and `?` (one character) matches the whole text.
 #[must_use]

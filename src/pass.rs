@@ -11,7 +11,7 @@ use crate::aws::{AwsError, Port, Request, Response};
 use crate::desired::Desired;
 use crate::names::AccountId;
 use crate::observed::{AccountRef, Clock, Observed, Wants, pages, read, refresh};
-use crate::plan::{self, Approvals, Guarded, Memory, Plan};
+use crate::plan::{self, Approvals, Guarded, Memory, Plan, Proposed};
 
 /// What a pass is made with.
 #[derive(Debug, Clone)]
@@ -174,8 +174,9 @@ pub async fn plan(
         }
     };
     check_organization(desired, &observed)?;
-    let observed = freshen(port, desired, observed, memory, options, began, clock).await?;
-    Ok(plan_offline(desired, observed, memory, options, clock()))
+    let (observed, proposed) = freshen(port, desired, observed, memory, options, began, clock).await?;
+    let plan = plan::guard(proposed, desired, &observed, &options.approvals, clock());
+    Ok(Planned { observed, plan })
 }
 
 /// Plans on an organization that was read before: no AWS call.
@@ -187,9 +188,19 @@ pub fn plan_offline(
     options: &Options,
     now: Timestamp,
 ) -> Planned {
-    let (proposed, _) = plan::propose(desired, &observed, memory, &plan::Options { prune: options.prune }, now);
+    let proposed = propose(desired, &observed, memory, options, now);
     let plan = plan::guard(proposed, desired, &observed, &options.approvals, now);
     Planned { observed, plan }
+}
+
+fn propose(
+    desired: &Desired,
+    observed: &Observed,
+    memory: &Memory,
+    options: &Options,
+    now: Timestamp,
+) -> Plan<Proposed> {
+    plan::propose(desired, observed, memory, &plan::Options { prune: options.prune }, now).0
 }
 
 /// Checks that an organization is the one that the manifests are for.
@@ -207,7 +218,7 @@ pub fn check_organization(desired: &Desired, observed: &Observed) -> Result<(), 
     Ok(())
 }
 
-/// Reads again what a first plan touches and what guards it, where that is older than this pass.
+/// Reads again what a first plan touches and what guards it, where that is older than this pass, and proposes on that.
 async fn freshen(
     port: &dyn Port,
     desired: &Desired,
@@ -216,19 +227,25 @@ async fn freshen(
     options: &Options,
     since: Timestamp,
     clock: Clock<'_>,
-) -> Result<Observed, AwsError> {
+) -> Result<(Observed, Plan<Proposed>), AwsError> {
     let mut observed = observed;
+    let unasked = plan::fresh::unasked(desired, &observed);
+    if !unasked.is_empty() {
+        observed = refresh(port, observed, unasked, clock).await?;
+    }
     // What is read again can make another plan, which touches something else.
     for _ in 0..FRESHENINGS {
-        let (first, _) = plan::propose(desired, &observed, memory, &plan::Options { prune: options.prune }, clock());
-        let requests = plan::fresh::stale(&first, &observed, since);
+        let proposed = propose(desired, &observed, memory, options, clock());
+        let requests = plan::fresh::stale(&proposed, &observed, since);
         if requests.is_empty() {
-            return Ok(observed);
+            return Ok((observed, proposed));
         }
         observed = refresh(port, observed, requests, clock).await?;
     }
     // Something changes as fast as it is read: nothing old is left.
-    Ok(read(port, &wants(desired, SignedDuration::ZERO), None, clock).await?)
+    let observed = read(port, &wants(desired, SignedDuration::ZERO), None, clock).await?;
+    let proposed = propose(desired, &observed, memory, options, clock());
+    Ok((observed, proposed))
 }
 
 /// Rounds of reading again what a plan touches, before everything is read again.
@@ -300,7 +317,8 @@ pub async fn apply_plan(
         }
         Err(error) => Some(error),
     };
-    let left = plan_offline(desired, applied.observed.clone(), memory, options, clock()).plan;
+    let Planned { observed, plan: left } = plan_offline(desired, applied.observed, memory, options, clock());
+    applied.observed = observed;
     memory.learn(&left.facts);
     Ok(Report { applied, left, unverified })
 }

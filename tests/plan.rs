@@ -390,3 +390,33 @@ async fn only_declared_tags_are_bylaws() {
     let Action::Tag { set, .. } = &change.action else { panic!("{change:#?}") };
     assert_eq!(*set, Tags::from([("owner".into(), "x".into())]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_somebody_attached_where_no_manifest_does_is_drift() {
+    let limits = "limits: {maxAffected: {accounts: 0, percent: 0}}";
+    let manifests = [organization(""), tree(), policy("p", "s3:*", "prod")].concat();
+    let (world, memory) = settle(&manifests).await;
+    let root = world.with(|state| state.root_node());
+    world.foreign(&Request::AttachPolicy { policy: policy_of(&world, "p"), target: root }).unwrap();
+    let strict = [organization(limits), tree(), policy("p", "s3:*", "prod")].concat();
+    let planned = plan(&world, &from_text(&strict), &memory, &Options::default()).await;
+    assert_eq!(shown(&world, &planned.plan), ["DetachPolicy p /"]);
+    assert_eq!(planned.plan.drift.len(), 1, "{:#?}", planned.plan.drift);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_a_stopped_run_made_is_placed_by_the_next_whatever_the_limits() {
+    let limits = "limits: {maxMoves: 0, maxAffected: {accounts: 0, percent: 0}}";
+    let before = [organization(""), unit("prod", "", ""), policy("p", "s3:*", "prod")].concat();
+    let after =
+        [organization(limits), unit("prod", "", ""), policy("p", "s3:*", "prod"), account("new", "prod", "")].concat();
+    let (world, memory) = settle(&before).await;
+    world.with(|state| {
+        let root = state.root_node();
+        let id = state.add_account(&root, "new", "new@example.com");
+        let tags = state.tags_mut(&NodeId::Account(id)).unwrap();
+        tags.insert("bylaw.dev/resource".into(), "Account/new".into());
+        tags.insert("bylaw.dev/managed-by".into(), "org".into());
+    });
+    assert_eq!(lines(&world, &memory, &after, &Options::default()).await, ["MoveAccount new prod"]);
+}

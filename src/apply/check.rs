@@ -106,11 +106,7 @@ pub(super) async fn look(
         }
         (Action::Tag { set, .. }, Request::TagResource { resource, .. }) => {
             let has = tags(port, resource).await?;
-            let left: Tags = set
-                .iter()
-                .filter(|(key, value)| has.get(*key) != Some(value))
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect();
+            let left: Tags = set.iter().filter(|(key, value)| has.get(key) != Some(value)).collect();
             if left.is_empty() {
                 Look::Already
             } else {
@@ -188,7 +184,7 @@ async fn look_at_deletion(port: &dyn Port, change: &Change, request: Request) ->
         Err(error) if error.class == crate::aws::ErrorClass::NotFound => return Ok(Look::Already),
         Err(error) => return Err(error),
     };
-    if has.get(TAG_DELETION).map(String::as_str) != Some(opt_in) {
+    if has.get(TAG_DELETION) != Some(opt_in) {
         return Ok(Look::Changed(format!("its tag `{TAG_DELETION}` no longer says `{opt_in}`")));
     }
     let inside = match &change.action {

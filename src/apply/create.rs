@@ -11,12 +11,16 @@ use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
 use crate::names::{AccountId, NodeId, ObjectKey, TAG_RESOURCE};
 use crate::observed::pages;
 
-/// How soon the state of an account creation is asked for first; each further time after twice as long.
+/// How soon the state of an account creation is asked for first, before it is known how long one takes; each further
+/// time after twice as long.
 const FIRST_POLL: Duration = Duration::from_millis(250);
 /// How often it is asked for at last (`DescribeCreateAccountStatus` has 2/s for all).
 const POLL: Duration = Duration::from_secs(5);
 /// How long one run waits for one account; the next goes on with it.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// AWS's reason where another account has the e-mail.
+const EMAIL_TAKEN: &str = "EMAIL_ALREADY_EXISTS";
 
 /// What became of a creation.
 pub(super) type Creating = Result<(Outcome, Made), AwsError>;
@@ -76,11 +80,31 @@ pub(super) async fn made_before(
     Ok(Some(made))
 }
 
+/// What one run knows of account creations. The lists that would tell whether one was made before have a page for every
+/// twenty accounts of the organization, so they are read once a run and after an answer that leaves it open, and not for
+/// each account: AWS itself refuses the second of an e-mail.
+#[derive(Debug, Default)]
+pub(super) struct Creations {
+    /// Those that were under way when the first of the run was due.
+    earlier: tokio::sync::OnceCell<Vec<Creation>>,
+    /// Held while one waits for its token: what waits longer than a lease lasts would not be sent any more.
+    turn: tokio::sync::Mutex<()>,
+    /// Shortest time that one took.
+    quickest: std::sync::Mutex<Option<Duration>>,
+}
+
+impl Creations {
+    fn quickest(&self) -> std::sync::MutexGuard<'_, Option<Duration>> {
+        self.quickest.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
 /// Creates an account, or goes on with a creation that is under way under the same name.
-pub(super) async fn account(port: &dyn Port, request: &Request, object: &ObjectKey) -> Creating {
+pub(super) async fn account(port: &dyn Port, creations: &Creations, request: &Request, object: &ObjectKey) -> Creating {
     let Request::CreateAccount { name, .. } = request else { return Err(garbage("CreateAccount")) };
-    if let Some(creation) = under_way(port, name).await? {
-        let (outcome, made) = wait(port, creation).await?;
+    let earlier = creations.earlier.get_or_try_init(|| under_way(port)).await?;
+    if let Some(creation) = earlier.iter().find(|creation| creation.account_name == *name) {
+        let (outcome, made) = wait(port, creations, creation.clone()).await?;
         // An account of the same name may be somebody else's: only the tag tells.
         match &made {
             Made::Account(id) if is_ours(port, id, object).await? => return Ok((outcome, made)),
@@ -88,41 +112,61 @@ pub(super) async fn account(port: &dyn Port, request: &Request, object: &ObjectK
             _ => return Ok((outcome, made)),
         }
     }
-    if let Some(made) = made_before(port, request, object).await? {
-        return Ok((Outcome::AlreadyDone, made));
+    let turn = creations.turn.lock().await;
+    let answer = port.call(request).await;
+    drop(turn);
+    let (outcome, made) = match answer {
+        Ok(Response::Creation(creation)) => wait(port, creations, creation).await?,
+        Ok(_) => return Err(garbage("CreateAccount")),
+        Err(error) if error.class == ErrorClass::Unknown => {
+            match under_way(port).await?.into_iter().find(|creation| creation.account_name == *name) {
+                Some(creation) => wait(port, creations, creation).await?,
+                None => (Outcome::Unknown { error }, Made::Nothing),
+            }
+        }
+        Err(error) => return Err(error),
+    };
+    let taken = |error: &AwsError| error.code == EMAIL_TAKEN;
+    match &outcome {
+        // Perhaps it was made by an earlier life, or is over already though its answer was lost.
+        Outcome::Failed { error } if taken(error) => {}
+        Outcome::Unknown { .. } => {}
+        _ => return Ok((outcome, made)),
     }
-    match port.call(request).await {
-        Ok(Response::Creation(creation)) => wait(port, creation).await,
-        Ok(_) => Err(garbage("CreateAccount")),
-        Err(error) if error.class == ErrorClass::Unknown => match under_way(port, name).await? {
-            Some(creation) => wait(port, creation).await,
-            None => Ok((Outcome::Unknown { error }, Made::Nothing)),
-        },
-        Err(error) => Err(error),
+    match made_before(port, request, object).await? {
+        Some(made) => Ok((Outcome::AlreadyDone, made)),
+        None => Ok((outcome, made)),
     }
 }
 
 async fn is_ours(port: &dyn Port, id: &AccountId, object: &ObjectKey) -> Result<bool, AwsError> {
     let has = tags(port, &Resource::Node(NodeId::Account(id.clone()))).await?;
-    Ok(has.get(TAG_RESOURCE).map(String::as_str) == Some(&object.to_string()))
+    Ok(has.get(TAG_RESOURCE) == Some(&object.to_string()))
 }
 
-async fn under_way(port: &dyn Port, name: &str) -> Result<Option<Creation>, AwsError> {
-    let mut found = None;
+/// All creations that are under way.
+async fn under_way(port: &dyn Port) -> Result<Vec<Creation>, AwsError> {
+    let mut found = vec![];
     for page in pages(port, Request::ListCreateAccountStatus { token: None }).await? {
         let Response::Creations(page) = page else { return Err(garbage("ListCreateAccountStatus")) };
-        let mut of_name = page.items.into_iter().filter(|creation| creation.account_name == name);
-        found = found.or(of_name.find(|creation| creation.state == CreationState::InProgress));
+        found.extend(page.items.into_iter().filter(|creation| creation.state == CreationState::InProgress));
     }
     Ok(found)
 }
 
-async fn wait(port: &dyn Port, mut creation: Creation) -> Creating {
+async fn wait(port: &dyn Port, creations: &Creations, mut creation: Creation) -> Creating {
     let began = tokio::time::Instant::now();
+    let known = *creations.quickest();
+    let mut first = known.filter(|took| *took > FIRST_POLL);
     let mut pause = FIRST_POLL;
     loop {
         match (creation.state, creation.account.clone()) {
-            (CreationState::Succeeded, Some(account)) => return Ok((Outcome::Done, Made::Account(account))),
+            (CreationState::Succeeded, Some(account)) => {
+                let took = began.elapsed();
+                let mut quickest = creations.quickest();
+                *quickest = Some(quickest.map_or(took, |least| least.min(took)));
+                return Ok((Outcome::Done, Made::Account(account)));
+            }
             (CreationState::Failed, _) => {
                 let reason = creation.failure.unwrap_or_else(|| "no reason given".into());
                 let error = AwsError::answered("CreateAccount", &reason, "AWS did not create the account", None);
@@ -134,8 +178,12 @@ async fn wait(port: &dyn Port, mut creation: Creation) -> Creating {
             }
             _ => {}
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(POLL);
+        if let Some(usual) = first.take() {
+            tokio::time::sleep(usual).await;
+        } else {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(POLL);
+        }
         match port.call(&Request::DescribeCreateAccountStatus { id: creation.id.clone() }).await? {
             Response::Creation(next) => creation = next,
             _ => return Err(garbage("DescribeCreateAccountStatus")),

@@ -1,6 +1,10 @@
 //! The run: stage by stage, change by change.
 
+<<<<<<< HEAD
 use std::collections::BTreeSet;
+=======
+use std::collections::{BTreeMap, BTreeSet};
+>>>>>>> main
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -98,6 +102,7 @@ pub async fn apply(
         state: State::new(observed),
         shared: Mutex::new(Shared { outcomes: vec![], failed: vec![], ended: None }),
         lease: tokio::sync::Mutex::new(Some(lease)),
+        creations: create::Creations::default(),
         control,
     };
     for (stage, changes) in stages(&plan.changes) {
@@ -128,24 +133,30 @@ fn stages(changes: &[Change]) -> Vec<(Stage, Vec<&Change>)> {
 
 /// What belongs to each new account, in order.
 fn chains(changes: Vec<&Change>) -> Vec<Vec<&Change>> {
-    let mut chains: Vec<(Option<Box<str>>, Vec<&Change>)> = vec![];
+    let mut chains: Vec<Vec<&Change>> = vec![];
+    let mut of_account: BTreeMap<&str, usize> = BTreeMap::new();
     for change in changes {
-        let account = new_account(change);
-        match chains.iter_mut().find(|(of, _)| account.is_some() && *of == account) {
-            Some((_, chain)) => chain.push(change),
-            None => chains.push((account, vec![change])),
+        let at = match new_account(change) {
+            Some(account) => *of_account.entry(account).or_insert(chains.len()),
+            None => chains.len(),
+        };
+        match chains.get_mut(at) {
+            Some(chain) => chain.push(change),
+            None => chains.push(vec![change]),
         }
     }
-    chains.into_iter().map(|(_, chain)| chain).collect()
+    chains
 }
 
-fn new_account(change: &Change) -> Option<Box<str>> {
-    let of = |node: &NodeRef| match node {
-        NodeRef::New(NodeKey::Account(key)) => Some(key.clone()),
-        _ => None,
-    };
+fn new_account(change: &Change) -> Option<&str> {
+    fn of(node: &NodeRef) -> Option<&str> {
+        match node {
+            NodeRef::New(NodeKey::Account(key)) => Some(key),
+            _ => None,
+        }
+    }
     match &change.action {
-        Action::CreateAccount { key, .. } => Some(key.clone()),
+        Action::CreateAccount { key, .. } => Some(key),
         Action::Attach { target, .. } | Action::Detach { target, .. } => of(target),
         Action::MoveAccount { account, .. }
         | Action::PutContact { account, .. }
@@ -190,6 +201,7 @@ struct Run<'a> {
     state: State,
     shared: Mutex<Shared>,
     lease: tokio::sync::Mutex<Option<Lease>>,
+    creations: create::Creations,
     control: Control<'a>,
 }
 
@@ -296,7 +308,7 @@ impl Run<'_> {
     async fn write(&self, change: &Change, request: &Request) -> create::Creating {
         let port = &Leased(self);
         if matches!(request, Request::CreateAccount { .. }) {
-            return create::account(port, request, &change.object).await;
+            return create::account(port, &self.creations, request, &change.object).await;
         }
         match port.call(request).await {
             Ok(Response::UnitCreated(unit)) => Ok((Outcome::Done, Made::Unit(unit.id))),

@@ -25,13 +25,21 @@ pub(super) struct State {
 pub(super) struct Inner {
     pub observed: Observed,
     pub nodes: BTreeMap<NodeKey, NodeId>,
+    /// The same nodes, by id.
+    made: BTreeSet<NodeId>,
     pub policies: BTreeMap<ObjectKey, PolicyId>,
     attached: BTreeMap<(NodeId, PolicyType), (Timestamp, BTreeSet<PolicyId>)>,
 }
 
 impl State {
     pub(super) fn new(observed: Observed) -> Self {
-        let inner = Inner { observed, nodes: BTreeMap::new(), policies: BTreeMap::new(), attached: BTreeMap::new() };
+        let inner = Inner {
+            observed,
+            nodes: BTreeMap::new(),
+            made: BTreeSet::new(),
+            policies: BTreeMap::new(),
+            attached: BTreeMap::new(),
+        };
         Self { inner: Mutex::new(inner) }
     }
 
@@ -51,9 +59,11 @@ impl Inner {
         match (&change.action, made) {
             (Action::CreateUnit { key, .. }, Made::Unit(id)) => {
                 self.nodes.insert(NodeKey::Unit(key.clone()), NodeId::Unit(id.clone()));
+                self.made.insert(NodeId::Unit(id.clone()));
             }
             (Action::CreateAccount { key, .. }, Made::Account(id)) => {
                 self.nodes.insert(NodeKey::Account(key.clone()), NodeId::Account(id.clone()));
+                self.made.insert(NodeId::Account(id.clone()));
             }
             (Action::CreatePolicy { .. }, Made::Policy(id)) => {
                 self.policies.insert(change.object.clone(), id.clone());
@@ -103,7 +113,7 @@ impl Inner {
     }
 
     pub(super) fn is_new(&self, node: &NodeId) -> bool {
-        self.nodes.values().any(|made| made == node)
+        self.made.contains(node)
     }
 
     fn node(&self, node: &NodeRef) -> Result<NodeId, String> {

@@ -78,7 +78,7 @@ impl ContactKind {
 }
 
 /// One alternate contact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Contact {
     /// Full name.
     pub name: String,
@@ -102,7 +102,7 @@ pub struct Page<T> {
 type Token = Option<String>;
 
 /// One AWS operation with its input. Named as AWS names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[allow(missing_docs, reason = "the fields are AWS's own request parameters")]
 pub enum Request {
     GetCallerIdentity,

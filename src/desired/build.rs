@@ -364,7 +364,7 @@ impl<'a> Build<'a> {
                 services: spec.trusted_services.iter().cloned().collect(),
                 administrators,
                 delegation_policy,
-                tags: spec.tags.clone(),
+                tags: spec.tags.clone().into(),
                 limits: spec.limits.clone(),
             },
         })

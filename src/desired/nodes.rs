@@ -73,7 +73,7 @@ pub(super) fn units(cx: &mut Build<'_>) -> Units {
                     spec: Unit {
                         name: spec.name.clone(),
                         parent: parent_key(parent),
-                        tags: spec.tags.clone(),
+                        tags: spec.tags.clone().into(),
                         attachments: spec.attachments.unwrap_or_else(|| cx.attachments()),
                         base_access: spec.base_access,
                         adoption: spec.adoption_policy,
@@ -222,7 +222,7 @@ pub(super) fn accounts(cx: &mut Build<'_>, units: &Units) -> Accounts {
                     email: spec.email.clone(),
                     name: spec.name.clone(),
                     parent,
-                    tags: spec.tags.clone(),
+                    tags: spec.tags.clone().into(),
                     contacts: contacts(spec),
                     role_name: spec.role_name.clone(),
                     base_access: spec.base_access,

@@ -330,7 +330,11 @@ impl<'a> Reader<'a> {
     }
 
     fn is_fresh<T>(&self, part: &Part<T>) -> bool {
-        part.read_at().is_some_and(|at| (self.clock)().duration_since(at) <= self.wants.max_age)
+        // A reading from the future is of a clock that went wrong, and says nothing of its age.
+        let skew = SignedDuration::from_mins(1);
+        part.read_at()
+            .map(|at| (self.clock)().duration_since(at))
+            .is_some_and(|age| age <= self.wants.max_age && age >= -skew)
     }
 
     fn tags_or_ask(&mut self, resource: Resource, earlier: Option<Part<crate::names::Tags>>) {

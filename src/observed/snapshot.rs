@@ -118,7 +118,7 @@ fn header(text: &str) -> Result<(), SnapshotError> {
     match &header.kind {
         serde_json::Value::String(kind) if kind == KIND => {}
         serde_json::Value::String(kind) => {
-            return not(&format!("its `kind` is `{}`, expected `{KIND}`", crate::desired::report::quoted(kind)));
+            return not(&format!("its `kind` is `{}`, expected `{KIND}`", crate::names::words::quoted(kind)));
         }
         _ => return not(&format!("it has no `\"kind\": \"{KIND}\"`")),
     }
@@ -189,7 +189,7 @@ impl<'de> Visitor<'de> for EachKeyOnce {
         let mut seen = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
             if seen.contains(&key) {
-                return Err(A::Error::custom(format!("`{}` is there twice", crate::desired::report::quoted(&key))));
+                return Err(A::Error::custom(format!("`{}` is there twice", crate::names::words::quoted(&key))));
             }
             seen.insert(key);
             map.next_value::<Self>()?;

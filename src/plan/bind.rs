@@ -100,7 +100,7 @@ impl<Id: Clone + std::fmt::Display> Tagged<Id> {
             match tags {
                 Part::Known { value, .. } => {
                     if let Some(tag) = value.get(TAG_RESOURCE) {
-                        by_tag.entry(tag.clone()).or_default().push(id);
+                        by_tag.entry(tag.to_owned()).or_default().push(id);
                     }
                 }
                 Part::Unread => unreadable = Some(format!("the tags of `{id}` were not read")),
@@ -138,7 +138,7 @@ impl Holder {
     fn of(id: &impl std::fmt::Display, tags: Option<&Part<Tags>>) -> Self {
         match tags {
             Some(Part::Known { value, .. }) => {
-                value.get(TAG_RESOURCE).map_or(Self::Nobody, |object| Self::Object(object.clone()))
+                value.get(TAG_RESOURCE).map_or(Self::Nobody, |object| Self::Object(object.to_owned()))
             }
             Some(Part::Unreadable { error, .. }) => {
                 Self::Unreadable(format!("the tags of `{id}` could not be read: {error}"))
@@ -256,6 +256,13 @@ pub fn bind(desired: &Desired, observed: &Observed) -> Binding {
     bind_units(desired, observed, &mut binding);
     bind_accounts(desired, observed, &mut binding);
     bind_policies(desired, observed, &mut binding);
+    refuse_shared(&mut binding);
+    // Only now, so that one of two that mean the same account is not taken for the only one.
+    for (name, account) in &desired.accounts {
+        if binding.is_stuck(&account.spec.parent) {
+            binding.accounts.insert(name.clone(), Bound::Stuck);
+        }
+    }
     let nodes =
         binding
             .units
@@ -269,7 +276,6 @@ pub fn bind(desired: &Desired, observed: &Observed) -> Binding {
     binding.node_objects = nodes;
     binding.policy_objects =
         binding.policies.iter().filter_map(|(name, bound)| Some((bound.id()?.clone(), name.clone()))).collect();
-    refuse_shared(&mut binding);
     binding
 }
 
@@ -444,7 +450,6 @@ fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) 
         }
         .run(binding);
         let bound = refuse_inactive(account, bound, observed, binding);
-        let bound = if binding.is_stuck(&spec.parent) { Bound::Stuck } else { bound };
         binding.accounts.insert(name.clone(), bound);
     }
 }

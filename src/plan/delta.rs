@@ -13,7 +13,7 @@ use super::bind::{Binding, bind};
 use super::memory::{Fact, Facts, Mark, Memory};
 use super::model::{Action, Change, Drift, NodeRef, Note, Plan, Proposed, Reason, Refusal, Stage};
 use crate::desired::{Desired, NodeKey};
-use crate::names::{Kind, NodeId, ObjectKey};
+use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE};
 use crate::observed::Observed;
 
 /// What a plan is made with besides the two sides.
@@ -181,6 +181,48 @@ impl Delta<'_> {
         })
     }
 
+    /// Whether a declared OU or account that could not be bound means this node, by its tag, id, place or e-mail.
+    fn is_node_claimed(&self, kind: Kind, node: &NodeId) -> bool {
+        let tag = self.observed.tags(node).and_then(|tags| tags.get()).and_then(|tags| tags.get(TAG_RESOURCE));
+        let tagged = |key: &ObjectKey| tag.is_some_and(|tag| *tag == key.to_string());
+        match node {
+            NodeId::Unit(id) if kind == Kind::OrganizationalUnit => self.desired.units.iter().any(|(name, unit)| {
+                if self.binding.units.get(name).and_then(|bound| bound.id()).is_some() {
+                    return false;
+                }
+                let Some(found) = self.observed.units.get(id) else { return false };
+                let place = self.binding.node(&unit.spec.parent, self.observed);
+                tagged(&unit.key)
+                    || unit.id.as_deref() == Some(id.as_str())
+                    || (found.name == unit.spec.name && place.is_none_or(|place| place == found.parent))
+            }),
+            NodeId::Account(id) => self.desired.accounts.iter().any(|(name, account)| {
+                if self.binding.accounts.get(name).and_then(|bound| bound.id()).is_some() {
+                    return false;
+                }
+                let email = self.observed.accounts.get(id).map(|found| &found.email);
+                tagged(&account.key)
+                    || account.id.as_deref() == Some(id.as_str())
+                    || account.spec.account_id.as_ref() == Some(id)
+                    || account.spec.email.as_ref().is_some_and(|e| email.is_some_and(|is| is.eq_ignore_ascii_case(e)))
+            }),
+            _ => false,
+        }
+    }
+
+    /// Leaves a rename out where AWS would refuse it: something else has that name, be it for this pass only.
+    fn is_name_taken(&mut self, key: &ObjectKey, name: &str, holder: Option<String>) -> bool {
+        if let Some(id) = &holder {
+            self.refuse(
+                "taken",
+                key,
+                format!("it cannot be renamed to `{name}`: `{id}` has that name"),
+                "rename the other first; where the two names change places, give one another name in between",
+            );
+        }
+        holder.is_some()
+    }
+
     /// Whether `ignore` names the policy as it is declared or as it is found.
     fn is_ignored_policy(&self, name: &str) -> bool {
         let patterns = &self.desired.organization.spec.ignore.policies;
@@ -221,12 +263,21 @@ impl Delta<'_> {
             return false;
         }
         for at in self.observed.chain(node) {
+            // As it is named, and as it is to be named: what is ignored tomorrow is not touched today.
+            let to_be = match self.binding.node_objects.get(&at) {
+                Some(NodeKey::Unit(name)) => self.desired.units.get(name).map(|unit| unit.spec.name.as_str()),
+                Some(NodeKey::Account(name)) => {
+                    self.desired.accounts.get(name).and_then(|account| account.spec.name.as_deref())
+                }
+                _ => None,
+            };
+            let named = |patterns: &[String]| {
+                matches_any(patterns, self.observed.name(&at)) || to_be.is_some_and(|name| matches_any(patterns, name))
+            };
             let ignored = match &at {
                 NodeId::Root(_) => false,
-                NodeId::Unit(_) => matches_any(&ignore.organizational_units, self.observed.name(&at)),
-                NodeId::Account(id) => {
-                    matches_any(&ignore.accounts, id.as_str()) || matches_any(&ignore.accounts, self.observed.name(&at))
-                }
+                NodeId::Unit(_) => named(&ignore.organizational_units),
+                NodeId::Account(id) => matches_any(&ignore.accounts, id.as_str()) || named(&ignore.accounts),
             };
             if ignored {
                 return false;
@@ -241,8 +292,12 @@ impl Delta<'_> {
                     NodeId::Account(_) => Kind::Account,
                     _ => Kind::OrganizationalUnit,
                 };
+                // What is declared and could not be bound is stalled.
+                if self.is_node_claimed(kind, node) {
+                    return false;
+                }
                 let tags = self.observed.tags(node).and_then(|tags| tags.get());
-                let tag = tags.and_then(|tags| tags.get(crate::names::TAG_RESOURCE)).map(String::as_str);
+                let tag = tags.and_then(|tags| tags.get(crate::names::TAG_RESOURCE));
                 !self.desired.may_be_broken(kind, node.as_str(), self.observed.name(node), tag)
             }
         }

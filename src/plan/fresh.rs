@@ -1,24 +1,51 @@
 //! What a plan rests on that is older than the pass: it is read again before anybody decides on it (design section 1).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use k8s_openapi::jiff::Timestamp;
 
 use super::model::{Action, Change, NodeRef, Plan, PolicyRef};
-use super::world::{Interner, World, policy_of, touches};
+use super::world::{World, policy_of, touches};
 use crate::aws::Request;
 use crate::aws::port::Resource;
-use crate::names::{NodeId, PolicyId};
-use crate::observed::{Observed, Part};
+use crate::desired::Desired;
+use crate::names::{NodeId, PolicyId, PolicyType};
+use crate::observed::{Observed, Part, Policy};
+use crate::policy::Document;
+
+/// Requests for what the manifests speak of and only the reading could tell where it is: contacts of accounts that were
+/// found by their tag.
+#[must_use]
+pub fn unasked(desired: &Desired, observed: &Observed) -> Vec<Request> {
+    let mut requests = vec![];
+    let with_contacts = || desired.accounts.iter().filter(|(_, account)| !account.spec.contacts.is_empty());
+    if with_contacts().next().is_none() {
+        return requests;
+    }
+    let binding = super::bind::bind(desired, observed);
+    for (name, account) in with_contacts() {
+        let Some(id) = binding.accounts.get(name).and_then(super::bind::Bound::id) else { continue };
+        let Some(found) = observed.accounts.get(id) else { continue };
+        for kind in account.spec.contacts.keys().filter(|kind| !found.contacts.contains_key(kind)) {
+            requests.push(Request::GetAlternateContact { account: id.clone(), kind: *kind });
+        }
+    }
+    requests
+}
 
 /// Requests that read again every part older than `since` that the plan touches or that guards what it touches: tags of
 /// the nodes and of all above them (the brake, identity), tags and contents of the policies it changes, and contents of
 /// the policies that stay where a guard is taken away.
 #[must_use]
 pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -> Vec<Request> {
-    let world = World::of(observed, &mut Interner::default());
+    if plan.changes.is_empty() {
+        return vec![];
+    }
+    let world = World::places(observed);
     let mut nodes: BTreeSet<NodeId> = BTreeSet::new();
     let mut policies: BTreeSet<PolicyId> = BTreeSet::new();
+    let mut guards = None;
+    let mut unplaced = false;
     for change in &plan.changes {
         let mut touched = touches(change, &world);
         match &change.action {
@@ -31,17 +58,29 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
         if let Some(PolicyRef::Known(id)) = policy_of(change) {
             policies.insert(id);
         }
+        if takes_an_allow(change, observed) || takes_the_last(change, observed) {
+            unplaced = true;
+        }
         if change.action.loosens() {
-            policies.extend(guards(&chains, &known, observed));
+            policies.extend(guards.get_or_insert_with(|| Guards::of(observed)).bearing_on(&chains, &known));
         }
         nodes.extend(chains);
     }
+    let mut requests: Vec<Request> = vec![];
+    // Where `FullAWSAccess` is counts once something else that allows goes away.
+    if let Some(Ok(full)) = PolicyType::scp().rule().default_policy.map(str::parse::<PolicyId>)
+        && unplaced
+        && observed.policies.get(&full).is_some_and(|full| matches!(full.targets, Part::Unread))
+    {
+        requests.push(Request::ListTargetsForPolicy { policy: full, token: None });
+    }
     let old = |at: Option<Timestamp>| at.is_some_and(|at| at < since);
-    let mut requests: Vec<Request> = nodes
-        .into_iter()
-        .filter(|node| observed.tags(node).is_some_and(|tags| old(tags.read_at())))
-        .map(|node| Request::ListTagsForResource { resource: Resource::Node(node), token: None })
-        .collect();
+    requests.extend(
+        nodes
+            .into_iter()
+            .filter(|node| observed.tags(node).is_some_and(|tags| old(tags.read_at())))
+            .map(|node| Request::ListTagsForResource { resource: Resource::Node(node), token: None }),
+    );
     for id in policies {
         let Some(policy) = observed.policies.get(&id).filter(|policy| !policy.aws_managed) else { continue };
         if old(policy.content.read_at()) {
@@ -54,6 +93,26 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
     requests
 }
 
+/// Whether something that allows is taken away: a service control policy that does, or a statement in one.
+fn takes_an_allow(change: &Change, observed: &Observed) -> bool {
+    let (Action::Detach { policy, .. } | Action::UpdatePolicy { policy, content: Some(_), .. }) = &change.action else {
+        return false;
+    };
+    let Some(found) = observed.policies.get(policy).filter(|found| found.kind == PolicyType::scp()) else {
+        return false;
+    };
+    let allows = |text: &String| Document::parse(&found.kind, text).is_ok_and(|(read, _)| !read.allows().is_empty());
+    found.aws_managed || found.content.get().is_none_or(allows)
+}
+
+/// Whether a service control policy is detached and no other is known to be at that node.
+fn takes_the_last(change: &Change, observed: &Observed) -> bool {
+    let Action::Detach { policy, kind, target: NodeRef::Known(node) } = &change.action else { return false };
+    let others = observed.policies.iter().filter(|(id, found)| *id != policy && found.kind == *kind);
+    *kind == PolicyType::scp()
+        && !others.into_iter().any(|(_, found)| found.targets.get().is_some_and(|targets| targets.contains(node)))
+}
+
 fn known_node(node: NodeRef) -> Option<NodeId> {
     match node {
         NodeRef::Known(id) => Some(id),
@@ -61,17 +120,33 @@ fn known_node(node: NodeRef) -> Option<NodeId> {
     }
 }
 
-/// Policies attached anywhere on the way up from the nodes, or below them.
-fn guards<'a>(
-    chain: &'a [NodeId],
-    nodes: &'a [NodeId],
-    observed: &'a Observed,
-) -> impl Iterator<Item = PolicyId> + use<'a> {
-    let bears = |node: &NodeId| chain.contains(node) || observed.chain(node).iter().any(|at| nodes.contains(at));
-    observed.policies.iter().filter_map(move |(id, policy)| match &policy.targets {
-        Part::Known { value, .. } if value.iter().any(bears) => Some(id.clone()),
-        _ => None,
-    })
+/// Where policies are attached, asked by node.
+struct Guards<'a> {
+    at: BTreeMap<&'a NodeId, BTreeSet<&'a PolicyId>>,
+    /// At the node itself or anywhere below it.
+    within: BTreeMap<NodeId, BTreeSet<&'a PolicyId>>,
+}
+
+impl<'a> Guards<'a> {
+    fn of(observed: &'a Observed) -> Self {
+        let mut guards = Self { at: BTreeMap::new(), within: BTreeMap::new() };
+        for (id, policy) in &observed.policies {
+            for node in policy.targets.get().into_iter().flatten() {
+                guards.at.entry(node).or_default().insert(id);
+                for above in observed.chain(node) {
+                    guards.within.entry(above).or_default().insert(id);
+                }
+            }
+        }
+        guards
+    }
+
+    /// Policies attached anywhere on the way up from the nodes, or below them.
+    fn bearing_on(&self, chain: &[NodeId], nodes: &[NodeId]) -> impl Iterator<Item = PolicyId> {
+        let above = chain.iter().filter_map(|node| self.at.get(node));
+        let below = nodes.iter().filter_map(|node| self.within.get(node));
+        above.chain(below).flatten().map(|id| (*id).clone())
+    }
 }
 
 /// Requests that show whether what was changed is so now.
@@ -79,21 +154,18 @@ fn guards<'a>(
 pub fn touched(changes: &[&Change], observed: &Observed) -> Vec<Request> {
     use super::model::Tagged;
     let mut requests: Vec<Request> = vec![];
+    let mut seen: HashSet<Request> = HashSet::new();
     let mut add = |request: Request| {
-        if !requests.contains(&request) {
+        if seen.insert(request.clone()) {
             requests.push(request);
         }
     };
-    let policy_of_object = |change: &Change| {
-        let tag = change.object.to_string();
-        observed.policies.iter().find_map(|(id, policy)| {
-            let tags = policy.tags.get()?;
-            (tags.get(crate::names::TAG_RESOURCE) == Some(&tag)).then(|| id.clone())
-        })
-    };
+    let tag = |policy: &'_ Policy| policy.tags.get()?.get(crate::names::TAG_RESOURCE).map(str::to_owned);
+    let by_object: BTreeMap<String, &PolicyId> =
+        observed.policies.iter().filter_map(|(id, policy)| Some((tag(policy)?, id))).collect();
     let id_of = |policy: &PolicyRef, change: &Change| match policy {
         PolicyRef::Known(id) => Some(id.clone()),
-        PolicyRef::New(_) => policy_of_object(change),
+        PolicyRef::New(_) => by_object.get(&change.object.to_string()).map(|id| (*id).clone()),
     };
     for change in changes {
         match &change.action {

@@ -35,44 +35,51 @@ pub fn guard(
     approvals: &Approvals,
     now: Timestamp,
 ) -> Plan<Guarded> {
-    let mut atoms = Interner::default();
-    let before = World::of(observed, &mut atoms);
-    let mut court = Court {
-        desired,
-        observed,
-        approvals,
-        now,
-        proposed: plan.changes.clone(),
-        kept: plan.changes,
-        refusals: plan.refusals,
+    // Where nothing changes there is nothing to judge, and the organization is not worked out for it.
+    let (changes, refusals) = if plan.changes.is_empty() {
+        (vec![], plan.refusals)
+    } else {
+        judge(plan.changes, plan.refusals, desired, observed, approvals, now)
     };
-    if !court.kept.is_empty() {
-        court.measure(&before);
-        court.management();
-        court.holds(&before);
-        court.partial(&before);
-        court.dependents();
-        court.slots(&before);
-        court.dependents();
-        court.limits();
-        court.dependents();
-        court.affected(&before, &mut atoms);
-        court.dependents();
-        court.windows(&before, &mut atoms);
-        court.blocks_everything(&before, &mut atoms);
-        court.dependents();
-        court.windows(&before, &mut atoms);
-        court.dependents();
-    }
     Plan {
         organization: plan.organization,
-        changes: court.kept,
-        refusals: court.refusals,
+        changes,
+        refusals,
         drift: plan.drift,
         notes: plan.notes,
         facts: plan.facts,
         state: PhantomData,
     }
+}
+
+fn judge(
+    changes: Vec<Change>,
+    refusals: Vec<Refusal>,
+    desired: &Desired,
+    observed: &Observed,
+    approvals: &Approvals,
+    now: Timestamp,
+) -> (Vec<Change>, Vec<Refusal>) {
+    let mut atoms = Interner::default();
+    let before = World::of(observed, &mut atoms);
+    let mut court = Court { desired, observed, approvals, now, proposed: changes.clone(), kept: changes, refusals };
+    court.measure(&before);
+    court.management();
+    court.holds(&before);
+    court.partial(&before);
+    court.dependents();
+    court.slots(&before);
+    court.dependents();
+    court.limits();
+    court.dependents();
+    court.affected(&before, &mut atoms);
+    court.dependents();
+    court.windows(&before, &mut atoms);
+    court.blocks_everything(&before, &mut atoms);
+    court.dependents();
+    court.windows(&before, &mut atoms);
+    court.dependents();
+    (court.kept, court.refusals)
 }
 
 /// The changes on trial.

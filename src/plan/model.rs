@@ -204,6 +204,8 @@ pub enum Reason {
     Differs,
     /// It was as declared after the last pass, and somebody changed it.
     Drift,
+    /// A new account that an earlier run made and did not come to place.
+    Unfinished,
     /// There already, and taken over: only bylaw's tag is written.
     Adopted,
     /// Attached to a node whose attachments are exclusive, and declared by nobody.
@@ -219,6 +221,7 @@ impl Reason {
             Self::Missing => "declared, and not in AWS",
             Self::Differs => "declared otherwise",
             Self::Drift => "changed outside bylaw since the last pass",
+            Self::Unfinished => "created by a run that ended before it was placed",
             Self::Adopted => "there already: taken over by writing bylaw's tag",
             Self::NotDeclared => "attachments are exclusive here, and no manifest attaches it",
             Self::Removed => "its object is gone and had opted in to deletion",

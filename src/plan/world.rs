@@ -91,12 +91,25 @@ pub(super) struct Class {
 
 impl<'a> World<'a> {
     pub(super) fn of(observed: &'a Observed, atoms: &mut Interner) -> Self {
+        Self::build(observed, Some(atoms))
+    }
+
+    /// The organization without what its policies say, for who asks where things are.
+    pub(super) fn places(observed: &'a Observed) -> Self {
+        Self::build(observed, None)
+    }
+
+    fn build(observed: &'a Observed, mut atoms: Option<&mut Interner>) -> Self {
+        let full = atoms.as_deref_mut().and_then(|atoms| {
+            let meaning = atoms.meaning("", &PolicyType::scp(), Some(FULL));
+            meaning.allows.first().copied()
+        });
         let mut world = Self {
             observed,
             parents: BTreeMap::new(),
             attached: BTreeMap::new(),
             policies: BTreeMap::new(),
-            full: atoms.meaning("", &PolicyType::scp(), Some(FULL)).allows.first().copied().unwrap_or_default(),
+            full: full.unwrap_or_default(),
             assumed: BTreeSet::new(),
         };
         for (id, unit) in &observed.units {
@@ -114,7 +127,10 @@ impl<'a> World<'a> {
                 // AWS's own defaults allow everything; their content need not be read for that.
                 Meaning { denies: BTreeSet::new(), allows: BTreeSet::from([world.full]) }
             } else {
-                atoms.meaning(id.as_str(), &policy.kind, text)
+                match &mut atoms {
+                    Some(atoms) => atoms.meaning(id.as_str(), &policy.kind, text),
+                    None => Meaning::default(),
+                }
             };
             world.policies.insert(name.clone(), (policy.kind.clone(), Rc::new(meaning)));
             match &policy.targets {

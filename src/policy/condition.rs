@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::flaw::nearest;
+use crate::names::words::nearest;
 
 /// What an operator tests. Each says which negation it is and whether letters' case counts in its name alone: an
 /// evaluator matches on it.

@@ -144,37 +144,6 @@ impl Flaws {
     }
 }
 
-/// The candidate that `word` most likely was meant to be, ignoring case: at most a third of its letters differ.
-#[must_use]
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
-    let limit = (word.len() / 3).clamp(1, 4);
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(&word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Letters to insert, delete or replace.
-fn distance(word: &[char], candidate: &str) -> usize {
-    let mut row: Vec<usize> = (0..=word.len()).collect();
-    for (line, letter) in candidate.chars().flat_map(char::to_lowercase).enumerate() {
-        let mut diagonal = line;
-        let mut left = line + 1;
-        let mut next = Vec::with_capacity(row.len());
-        next.push(left);
-        for (own, above) in word.iter().zip(row.iter().skip(1)) {
-            left = (left + 1).min(above + 1).min(diagonal + usize::from(*own != letter));
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,13 +169,5 @@ mod tests {
         let told = flaws.into_vec();
         assert!(told.iter().any(|flaw| flaw.error) && told.len() <= MOST + 1);
         assert!(told.iter().any(|flaw| flaw.message == "w (and 480 more of this kind)"), "{told:?}");
-    }
-
-    #[test]
-    fn near_words() {
-        assert_eq!(nearest("Efect", ["Effect", "Action"]), Some("Effect"));
-        assert_eq!(nearest("Actions", ["Effect", "Action"]), Some("Action"));
-        assert_eq!(nearest("StringEqual", ["StringLike", "StringEquals"]), Some("StringEquals"));
-        assert_eq!(nearest("Comment", ["Effect", "Action"]), None);
     }
 }

@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::flaw::{Flaws, join_index, join_key, nearest};
+use super::flaw::{Flaws, join_index, join_key};
 use super::json::{self, Node, Value, write_string};
 use crate::names::PolicyType;
+use crate::names::words::nearest;
 
 /// Operators that set values.
 const OPERATORS: [&str; 3] = ["@@assign", "@@append", "@@remove"];

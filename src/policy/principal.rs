@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::flaw::{Flaws, join_key, nearest};
+use super::flaw::{Flaws, join_key};
 use super::json::{Member, Value};
 use super::read::{At, list, wrong_type};
 use super::statement::{Language, PrincipalKind, Principals, Scope};
+use crate::names::words::nearest;
 
 /// The principals of a statement, with what its language says of them.
 pub(super) fn read(

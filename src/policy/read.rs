@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::Operator;
-use super::flaw::{Flaws, Place, join_index, join_key, nearest};
+use super::flaw::{Flaws, Place, join_index, join_key};
 use super::json::{Member, Node, Value};
 use super::principal;
 use super::statement::{Clause, Effect, Language, Policy, Scope, Statement, Version};
+use crate::names::words::nearest;
 
 /// A node and how to call it.
 #[derive(Clone, Copy)]

@@ -107,9 +107,16 @@ impl Compare<'_> {
         let mut at = Some(node);
         while let Some(node) = at {
             let any = |patterns: &[String], text: &str| patterns.iter().any(|pattern| glob(pattern, text));
+            let to_be = self.places.iter().find(|(_, id)| *id == node).and_then(|(key, _)| match key {
+                NodeKey::Unit(name) => Some(self.desired.units[name].spec.name.as_str()),
+                _ => None,
+            });
             let ignored = match node {
                 NodeId::Root(_) => false,
-                NodeId::Unit(id) => any(&ignore.organizational_units, &self.state.units()[id].name),
+                NodeId::Unit(id) => {
+                    any(&ignore.organizational_units, &self.state.units()[id].name)
+                        || to_be.is_some_and(|name| any(&ignore.organizational_units, name))
+                }
                 NodeId::Account(id) => any(&ignore.accounts, id.as_str()),
             };
             if ignored {
@@ -199,9 +206,9 @@ impl Compare<'_> {
             let targets: BTreeSet<NodeId> = policy.spec.targets.iter().filter_map(node).collect();
             let holes: BTreeSet<NodeId> = policy.spec.excluding.iter().filter_map(node).collect();
             let attached = self.state.targets(&id);
-            if holes.is_empty() {
+            if policy.spec.excluding.is_empty() {
                 let open = |nodes: &BTreeSet<NodeId>| -> BTreeSet<NodeId> {
-                    nodes.iter().filter(|node| !self.is_closed(node)).cloned().collect()
+                    nodes.iter().filter(|node| !self.is_closed(node) && !self.is_management(node)).cloned().collect()
                 };
                 let (is, shall) = (open(&attached), open(&targets));
                 self.check(is == shall, || format!("{} is attached to {is:?}, not {shall:?}", policy.key))?;
@@ -216,8 +223,10 @@ impl Compare<'_> {
                     continue;
                 }
                 let on = |nodes: &BTreeSet<NodeId>| path.iter().any(|node| nodes.contains(node));
-                let (bound, shall) = (on(&attached), on(&targets) && !on(&holes));
-                self.check(bound == shall, || format!("{} binds `{account}`: {bound}", policy.key))?;
+                // The nearest word counts.
+                let nearest = path.iter().find(|node| targets.contains(node) || holes.contains(node));
+                let (bound, shall) = (on(&attached), nearest.is_some_and(|node| targets.contains(node)));
+                self.check(bound == shall, || format!("{} binds `{account}`: {bound}; attached {attached:?}, targets {targets:?}, holes {holes:?}, path {path:?}", policy.key))?;
             }
         }
         Ok(())
@@ -277,10 +286,15 @@ impl Compare<'_> {
         for (id, account) in self.state.accounts().clone() {
             let Some(tag) = account.tags.get(TAG_RESOURCE) else { continue };
             let node = NodeId::Account(id.clone());
-            let declared = self.places.values().any(|place| *place == node);
+            let declared = self.places.values().any(|place| *place == node)
+                || self.desired.accounts.values().any(|account| account.key.to_string() == *tag);
             let gone = account.state != AccountState::Active || self.is_closed(&node);
             let opted = account.tags.get(TAG_DELETION).is_some_and(|opted| opted == "Close");
-            let ours = tag.starts_with("Account/");
+            let email = |declared: &String| declared.eq_ignore_ascii_case(&account.email);
+            let claimed = self.desired.accounts.values().any(|other| {
+                other.spec.account_id.as_ref() == Some(&id) || other.spec.email.as_ref().is_some_and(email)
+            });
+            let ours = tag.starts_with("Account/") && !claimed;
             self.check(declared || gone || !opted || !ours, || format!("account `{id}` should be closed"))?;
         }
         Ok(())

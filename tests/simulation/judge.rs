@@ -82,6 +82,9 @@ fn partial(change: &Change, planned: &Planned) -> Result<(), String> {
         if unreadable(&found.targets) && detaches {
             return fail("the targets of the policy are unreadable".into());
         }
+        if unreadable(&found.targets) && loosens {
+            return fail("where the policy is is unreadable".into());
+        }
         if unreadable(&found.content) && matches!(change.action, Action::UpdatePolicy { .. }) {
             return fail("the content is unreadable".into());
         }

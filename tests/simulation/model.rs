@@ -97,6 +97,23 @@ impl Model {
                 model.attached.entry(node.to_string()).or_default().insert(id.to_string());
             }
         }
+        // Nobody asks where AWS's own policies are as long as nobody takes one away: they are everywhere.
+        for (id, policy) in observed.policies.iter().filter(|(_, policy)| policy.aws_managed) {
+            // Nor does anybody read what they say.
+            if let Some((_, text)) = model.policies.get_mut(id.as_str()) {
+                let principal = if policy.kind == PolicyType::scp() { "" } else { r#""Principal":"*","# };
+                *text = format!(
+                    r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{principal}"Action":"*","Resource":"*"}}]}}"#
+                );
+            }
+            if policy.targets.get().is_none() {
+                let mut nodes: Vec<String> = model.parents.keys().cloned().collect();
+                nodes.push(observed.root.id.to_string());
+                for node in nodes {
+                    model.attached.entry(node).or_default().insert(id.to_string());
+                }
+            }
+        }
         model
     }
 
@@ -136,7 +153,9 @@ impl Model {
         }
     }
     fn forget(&mut self, policy: &str) {
-        self.attached.values_mut().for_each(|attached| drop(attached.remove(policy)));
+        self.attached.values_mut().for_each(|attached| {
+            attached.remove(policy);
+        });
     }
 
     /// Learns the id of what a write made for a plan, so that later writes of others are understood.

@@ -226,12 +226,13 @@ impl<P: Port> Ledger for Ear<P> {
                 *heard.ledger_open.entry(name).or_default() -= 1;
                 // A creation that was found made is never sent.
                 if let Some(at) = heard.announced.iter().position(|announced| announced == entry.request) {
-                    if !matches!(entry.request, Request::CreateAccount { .. }) {
+                    // Nor is what would have outlived the lease.
+                    let unsent = matches!(outcome, Outcome::Unknown { error } if error.code == "lease");
+                    if !unsent && !matches!(entry.request, Request::CreateAccount { .. }) {
                         heard.problems.push(format!("recorded {outcome:?}, and never sent: {:?}", entry.request));
                     }
                     heard.announced.remove(at);
                 }
-                let _: &Outcome = outcome;
             }
         }
         Ok(())

@@ -31,8 +31,12 @@ pub fn populate(world: &Offline, dice: &mut Dice) {
             world.with(|state| state.set_policy_type(&kind(index), true));
         }
     }
+    world.with(|state| {
+        state.services.insert("account.amazonaws.com".into());
+    });
     let mut parents = vec![world.state().root_node()];
-    for _ in 0..dice.below(5) {
+    let size = [2, 3, 6][dice.below(3)];
+    for _ in 0..dice.below(size) {
         let parent = parents[dice.below(parents.len())].clone();
         let index = dice.below(7);
         let tags = tags(dice, &format!("OrganizationalUnit/u{index}"), "Delete");
@@ -43,7 +47,7 @@ pub fn populate(world: &Offline, dice: &mut Dice) {
             parents.push(NodeId::Unit(unit.id));
         }
     }
-    for index in 0..dice.below(6) {
+    for index in 0..dice.below(size) {
         let id: AccountId = format!("2222222222{:02}", index + 10).parse().unwrap();
         let ours = dice.chance(0.6);
         let email = if ours { format!("a{index}@example.com") } else { format!("f{index}@example.com") };
@@ -68,7 +72,7 @@ pub fn populate(world: &Offline, dice: &mut Dice) {
         });
     }
     let crowd = if dice.chance(0.05) { 9 } else { 0 };
-    for turn in 0..dice.below(6) + crowd {
+    for turn in 0..dice.below(size) + crowd {
         let index = dice.below(7);
         let of = [0, 0, 0, 0, 0, 1, 2][index];
         let name = match dice.below(5) {

@@ -22,7 +22,6 @@ pub struct Watch {
     /// Objects that each id has belonged to since the pass began.
     pub owners: BTreeSet<(String, String)>,
     pub counts: BTreeMap<&'static str, u32>,
-    pub born: BTreeSet<String>,
     pub checked: u64,
     pub problems: Vec<String>,
 }
@@ -38,11 +37,11 @@ pub fn is_lease(request: &Request) -> bool {
 
 /// The object that tags name.
 fn owner(tags: Option<&Tags>) -> Option<String> {
-    tags?.get(TAG_RESOURCE).cloned()
+    tags?.get(TAG_RESOURCE).map(str::to_owned)
 }
 
 fn is_held(tags: &Tags, now: &str) -> bool {
-    tags.get(TAG_HOLD).is_some_and(|until| until.as_str() > now)
+    tags.get(TAG_HOLD).is_some_and(|until| until > now)
 }
 
 impl Watch {
@@ -63,7 +62,10 @@ impl Watch {
         }
         for (id, unit) in state.units() {
             for declared in self.desired.units.values() {
-                if declared.spec.name == unit.name && owner(Some(&unit.tags)).is_none() {
+                if declared.spec.name == unit.name
+                    && owner(Some(&unit.tags)).is_none()
+                    && self.is_place(&declared.spec.parent, &unit.parent, state)
+                {
                     own.push((id.to_string(), declared.key.to_string()));
                 }
             }
@@ -88,6 +90,21 @@ impl Watch {
             }
         }
         self.owners.extend(own);
+    }
+
+    /// Whether a node can be the one that is declared there.
+    fn is_place(&self, declared: &NodeKey, found: &NodeId, state: &State) -> bool {
+        match (declared, found) {
+            (NodeKey::Root, NodeId::Root(_)) => true,
+            (NodeKey::Unit(name), NodeId::Unit(id)) => {
+                let (declared, found) = (&self.desired.units[name], &state.units()[id]);
+                match owner(Some(&found.tags)) {
+                    Some(tag) => tag == declared.key.to_string(),
+                    None => found.name == declared.spec.name,
+                }
+            }
+            _ => false,
+        }
     }
 
     fn declared(&self, object: &str) -> Option<(ObjectKey, bool)> {
@@ -131,9 +148,10 @@ impl Watch {
             return;
         }
         self.checked += 1;
+        self.note_owners(before);
+        self.note_owners(after);
         if let Some(id) = made {
             self.views.iter_mut().for_each(|(_, goal)| goal.made(request, id));
-            self.born.insert(id.to_owned());
         }
         if self.desired.organization.suspend || self.desired.organization.spec.mode == bylaw::api::Mode::Observe {
             self.problem(format!("wrote although suspended or observing: {request:?}"));
@@ -144,6 +162,11 @@ impl Watch {
         self.ownership(request, before);
     }
 
+    /// Made since the plan was.
+    fn is_born(&self, id: &str) -> bool {
+        self.views.first().is_some_and(|(start, _)| !id.starts_with("r-") && !start.parents.contains_key(id))
+    }
+
     fn count(&mut self, request: &Request) {
         let limits = &self.desired.organization.spec.limits;
         let (what, max) = match request {
@@ -152,12 +175,8 @@ impl Watch {
             Request::DeleteOrganizationalUnit { .. } | Request::DeletePolicy { .. } | Request::CloseAccount { .. } => {
                 ("deletes", limits.max_deletes)
             }
-            Request::MoveAccount { account, .. } if !self.born.contains(account.as_str()) => {
-                ("moves", limits.max_moves)
-            }
-            Request::DetachPolicy { target, .. } if !self.born.contains(target.as_str()) => {
-                ("detaches", limits.max_detaches)
-            }
+            Request::MoveAccount { account, .. } if !self.is_born(account.as_str()) => ("moves", limits.max_moves),
+            Request::DetachPolicy { target, .. } if !self.is_born(target.as_str()) => ("detaches", limits.max_detaches),
             _ => return,
         };
         let count = self.counts.entry(what).or_default();
@@ -239,6 +258,13 @@ impl Watch {
     fn ownership(&mut self, request: &Request, state: &State) {
         let management = state.organization.management_account.as_str();
         let mut nodes = nodes_of(request, state);
+        if let Request::UpdatePolicy { policy, .. } = request {
+            // Where somebody attached it since, or where a stale answer hides it, nobody can know.
+            let seen = |node: &NodeId, then: &Model| {
+                then.attached.get(node.as_str()).is_some_and(|all| all.contains(policy.as_str()))
+            };
+            nodes.retain(|node| self.views.iter().all(|(then, _)| seen(node, then)));
+        }
         for node in nodes.clone() {
             let mut at = state.parent(&node);
             while let Some(above) = at {

@@ -116,7 +116,6 @@ pub struct Wish {
     pub mode: Mode,
     pub suspend: bool,
     pub ignore: Ignore,
-    pub unit_names: usize,
 }
 
 pub fn wide() -> Limits {
@@ -134,11 +133,11 @@ fn some<T>(dice: &mut Dice, chance: f64, make: impl FnOnce(&mut Dice) -> T) -> O
 }
 
 fn base(dice: &mut Dice) -> BaseAccess {
-    if dice.chance(0.7) { BaseAccess::Full } else { BaseAccess::AllowList }
+    if dice.chance(0.8) { BaseAccess::Full } else { BaseAccess::AllowList }
 }
 
 fn adoption(dice: &mut Dice) -> AdoptionPolicy {
-    match dice.below(8) {
+    match dice.below(30) {
         0 => AdoptionPolicy::Adopt,
         1 => AdoptionPolicy::Create,
         _ => AdoptionPolicy::AdoptOrCreate,
@@ -158,15 +157,16 @@ impl Wish {
             mode: Mode::Enforce,
             suspend: false,
             ignore: Ignore::default(),
-            unit_names: 0,
         };
-        for _ in 0..dice.below(6) {
+        // Most that goes wrong goes wrong among few.
+        let size = [3, 4, 6][dice.below(3)];
+        for _ in 0..dice.below(size) {
             wish.add_unit(dice);
         }
-        for _ in 0..dice.below(6) {
+        for _ in 0..dice.below(size) {
             wish.add_account(dice, known);
         }
-        for _ in 0..dice.below(6) {
+        for _ in 0..dice.below(size) {
             wish.add_policy(dice);
         }
         wish.draw_limits(dice);

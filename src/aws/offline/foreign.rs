@@ -46,7 +46,7 @@ pub fn careless(state: &State, dice: &mut Dice) -> Option<Request> {
         }
         7 => {
             let node = pick_node(state, dice)?;
-            let key = dice.pick(state.tags(&node)?.keys())?.clone();
+            let key = dice.pick(state.tags(&node)?.keys().collect::<Vec<_>>().into_iter())?.to_owned();
             Some(Request::UntagResource { resource: Resource::Node(node), keys: vec![key] })
         }
         8 if dice.chance(0.5) => Some(Request::DeletePolicy { policy: pick_policy(state, dice, false)? }),

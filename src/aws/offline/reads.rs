@@ -251,8 +251,9 @@ impl State {
                     resource.as_str(),
                     token,
                     |from: Bound<String>| {
-                        let rest = tags.range((from, Bound::Unbounded));
-                        rest.map(|(key, value)| (key.clone(), (key.clone(), value.clone())))
+                        let before = move |key: &str| matches!(&from, Bound::Excluded(last) if key <= last.as_str());
+                        let rest = tags.iter().skip_while(move |(key, _)| before(key));
+                        rest.map(|(key, value)| (key.to_owned(), (key.to_owned(), value.to_owned())))
                     },
                     TAGS_A_PAGE
                 ))

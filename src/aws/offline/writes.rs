@@ -272,7 +272,7 @@ impl State {
         let own = self.tags_of(resource).ok_or_else(|| no_target(resource.as_str()))?;
         let fresh = tags.keys().filter(|key| !own.contains_key(*key)).count();
         refusal::tag_count(own.len() + fresh)?;
-        own.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
+        own.extend(tags);
         Ok(Response::Done)
     }
 

@@ -169,7 +169,7 @@ impl Cx<'_> {
             key.starts_with("aws:") || key.starts_with(PREFIX)
         };
         let fits = |text: &str| TAG.as_ref().is_some_and(|regex| regex.is_match(text));
-        let mut kept: Vec<(&String, &String)> = vec![];
+        let mut kept: Vec<(&str, &str)> = vec![];
         for (key, value) in tags.iter().filter(|(key, _)| !foreign(key)) {
             let length = key.chars().count();
             if length == 0 || length > 128 || value.chars().count() > 256 || !fits(key) || !fits(value) {

@@ -141,7 +141,7 @@ fn tags() -> impl Strategy<Value = Tags> {
         prop_oneof![name(), Just(String::new())],
     );
     prop_oneof![
-        20 => proptest::collection::btree_map(pair.0.clone(), pair.1.clone(), 0..5).boxed(),
+        20 => proptest::collection::btree_map(pair.0.clone(), pair.1.clone(), 0..5).prop_map(Tags::from).boxed(),
         1 => Just((0..49).map(|i| (format!("k{i}"), "v".to_owned())).collect::<Tags>()).boxed(),
     ]
 }
@@ -365,8 +365,8 @@ async fn an_account_without_full_access_stays_so() {
 #[tokio::test]
 async fn a_partial_reading_is_refused_and_its_rest_imported_on_request() {
     let mut observed = observe(&small()).await;
-    let lost = |what: &str| Part::Unreadable { error: format!("{what} throttled"), at: NOW };
-    observed.units.values_mut().find(|unit| unit.name == "Platform").unwrap().tags = lost("tags");
+    let lost = Part::Unreadable { error: "throttled".into(), at: NOW };
+    observed.units.values_mut().find(|unit| unit.name == "Platform").unwrap().tags = lost;
     observed.policies.values_mut().find(|policy| policy.name == "DenyLeave").unwrap().content = Part::Unread;
     observed.services = Part::Unread;
     let error = manifests(&observed, &Options::default()).unwrap_err();
@@ -557,7 +557,16 @@ fn large() {
         println!("tree (json: {}): {} bytes in {:?}", options.json, out.len(), began.elapsed());
     }
     let began = std::time::Instant::now();
-    let files = manifests(&observed, &Options::default()).unwrap();
+    let options = Options::default();
+    let names = super::names::Names::of(&observed);
+    println!("  names: {:?}", began.elapsed());
+    let draft = super::draft::draft(&observed, &options, &names, &super::draft::Verdicts::default(), &[]);
+    println!("  draft: {:?}", began.elapsed());
+    let files = super::files(&draft);
+    println!("  files: {:?}", began.elapsed());
+    assert!(super::check::complaints(&files, &observed).is_empty());
+    println!("  check: {:?}", began.elapsed());
+    let files = manifests(&observed, &options).unwrap();
     let size: usize = files.iter().map(|(_, text)| text.len()).sum();
     println!("import: {} files, {size} bytes in {:?}", files.len(), began.elapsed());
 }

@@ -27,8 +27,8 @@ impl Yaml {
     }
 
     /// Texts by key.
-    pub(super) fn texts<'a>(entries: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
-        Self::Map(entries.into_iter().map(|(key, value)| (key.clone(), Self::text(value))).collect())
+    pub(super) fn texts<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), Self::text(value))).collect())
     }
 
     /// A JSON value as it is written; `None` where it has null or a number that YAML might read otherwise.

@@ -326,6 +326,7 @@ pub enum ReasonName {
     Missing,
     Differs,
     Drift,
+    Unfinished,
     Adopted,
     NotDeclared,
     Removed,

@@ -18,6 +18,8 @@ pub const MAX_CHARACTERS: usize = 65_000;
 const RESERVE: usize = 600;
 /// Most characters of one cell, before escaping.
 const MOST_OF_A_CELL: usize = 400;
+/// Blocks that are tried after the first that did not fit, since a shorter one may.
+const MOST_MISSES: usize = 20;
 /// Most lines of one change's details.
 const MOST_LINES: usize = 200;
 
@@ -52,6 +54,8 @@ pub fn plan(planned: &Planned, desired: &Desired, context: &Context) -> String {
 struct Comment {
     text: String,
     characters: usize,
+    /// Blocks that did not fit.
+    misses: usize,
     /// What was left out, by what it is.
     omitted: BTreeMap<&'static str, usize>,
 }
@@ -61,6 +65,7 @@ impl Comment {
     fn push(&mut self, block: &str) -> bool {
         let characters = block.chars().count();
         if self.characters + characters > MAX_CHARACTERS - RESERVE {
+            self.misses += 1;
             return false;
         }
         self.text.push_str(block);
@@ -68,9 +73,9 @@ impl Comment {
         true
     }
 
-    /// Not even a short block would fit: what follows need only be counted.
+    /// Hardly a block would fit: what follows need only be counted.
     fn is_full(&self) -> bool {
-        self.characters + 200 > MAX_CHARACTERS - RESERVE
+        self.misses > MOST_MISSES
     }
 
     /// Adds rows below a head, as many as fit; the rest is counted as `what`.

@@ -5,28 +5,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-/// Whether a character steers, turns or hides instead of being seen.
-fn unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-}
-
-/// One line in which every character is seen: what steers a terminal or hides is written as its escape (`\u{1b}`).
-/// Running it twice is the same as once.
-#[must_use]
-pub fn plain(text: &str) -> String {
-    if !text.contains(unseen) {
-        return text.to_owned();
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if unseen(c) { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
-}
+pub use crate::names::words::plain;
 
 /// A name in backticks, which it cannot leave.
 #[must_use]
@@ -148,7 +127,7 @@ mod tests {
         #[test]
         fn nothing_unseen_is_left(text in any::<String>()) {
             let once = plain(&text);
-            prop_assert!(!once.contains(unseen));
+            prop_assert!(!once.contains(crate::names::words::unseen));
             prop_assert_eq!(plain(&once), once);
         }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::links::Links;
 use super::safe::quoted;
 use super::words;
+use crate::aws::port::Contact;
 use crate::desired::{Desired, NodeKey, Origin};
 use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType, TAG_MANAGED_BY, TAG_RESOURCE, Tags};
 use crate::observed::Observed;
@@ -327,8 +328,8 @@ fn item<'a>(change: &'a Change, names: &Names<'_>, links: &Links<'_>) -> Item<'a
                 .iter()
                 .map(|(name, to)| Field {
                     field: format!("tag {name}"),
-                    from: before.get(name).cloned(),
-                    to: to.clone(),
+                    from: before.get(name).map(str::to_owned),
+                    to: to.to_owned(),
                 })
                 .collect();
         }
@@ -336,14 +337,18 @@ fn item<'a>(change: &'a Change, names: &Names<'_>, links: &Links<'_>) -> Item<'a
             item.action = "putContact";
             item.target = node(account);
             item.what = format!("set the {} contact of {}", kind.as_str().to_lowercase(), label(&item.target));
-            let rows: [(&str, fn(&crate::aws::port::Contact) -> &String); 4] =
-                [("name", |c| &c.name), ("title", |c| &c.title), ("email", |c| &c.email), ("phone", |c| &c.phone)];
-            item.fields = rows
+            let rows = |of: &Contact| {
+                [("name", &of.name), ("title", &of.title), ("email", &of.email), ("phone", &of.phone)]
+                    .map(|(field, value)| (field, value.clone()))
+            };
+            let old = before.as_ref().map(rows);
+            item.fields = rows(contact)
                 .into_iter()
-                .map(|(field, of)| Field {
+                .enumerate()
+                .map(|(at, (field, to))| Field {
                     field: field.into(),
-                    from: before.as_ref().map(|before| of(before).clone()),
-                    to: of(contact).clone(),
+                    from: old.as_ref().and_then(|old| old.get(at)).map(|(_, value)| value.clone()),
+                    to,
                 })
                 .filter(|field| field.from.as_ref() != Some(&field.to))
                 .collect();
@@ -465,8 +470,8 @@ fn edited(field: &str, edit: &Edit<String>) -> Field {
 /// Tags of something new; those by which bylaw finds it again are on everything and told by nobody.
 fn born(tags: &Tags) -> Vec<Field> {
     tags.iter()
-        .filter(|(name, _)| !matches!(name.as_str(), TAG_RESOURCE | TAG_MANAGED_BY))
-        .map(|(name, value)| Field { field: format!("tag {name}"), from: None, to: value.clone() })
+        .filter(|(name, _)| !matches!(*name, TAG_RESOURCE | TAG_MANAGED_BY))
+        .map(|(name, value)| Field { field: format!("tag {name}"), from: None, to: value.to_owned() })
         .collect()
 }
 

@@ -251,7 +251,7 @@ fn reach(
 }
 
 fn hold(tags: &Part<Tags>) -> Option<&str> {
-    tags.get()?.get(TAG_HOLD).map(String::as_str)
+    tags.get()?.get(TAG_HOLD)
 }
 
 fn state(state: AccountState) -> Option<&'static str> {

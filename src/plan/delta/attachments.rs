@@ -8,7 +8,7 @@ use super::{Delta, matches_any};
 use crate::api::{Attachments, BaseAccess};
 use crate::desired::{Declared, NodeKey, model};
 use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType, TAG_RESOURCE};
-use crate::observed::{Part, Scope};
+use crate::observed::{Part, Policy, Scope};
 
 impl Delta<'_> {
     pub(super) fn attachments(&mut self) {
@@ -53,8 +53,7 @@ impl Delta<'_> {
                 continue;
             };
             if let NodeRef::Known(id) = &node {
-                let suspended = !self.is_open(id);
-                if suspended && !matches!(id, NodeId::Root(_)) {
+                if !self.is_open(id) {
                     self.note(&policy.key, format!("is left as it is at `{key}`, which is left alone"));
                     continue;
                 }
@@ -79,13 +78,11 @@ impl Delta<'_> {
                 format!("`excluding` below `{key}`: attached to the siblings; children that appear later are bound from the next pass on"),
             );
         }
-        if let Some(management) = wanted.iter().find(|node| match node {
-            NodeRef::Known(id) => self.observed.is_management(id),
-            NodeRef::New(_) => false,
-        }) {
-            let management = management.clone();
-            wanted.remove(&management);
-        }
+        // Siblings of what is excluded can be the management account, or what is left alone.
+        wanted.retain(|node| match node {
+            NodeRef::Known(id) => self.is_open(id),
+            NodeRef::New(_) => true,
+        });
         Some(wanted)
     }
 
@@ -118,20 +115,23 @@ impl Delta<'_> {
                 self.push(&policy.key, stage, action, differs.reason, vec![differs.fact]);
             }
         }
-        let stuck = policy.spec.targets.iter().any(|key| self.binding.is_stuck(key));
-        for node in found.difference(&wanted) {
-            let NodeRef::Known(at) = node else { continue };
-            // Where a declared target cannot be told, an attachment that nothing explains may be that very target.
-            if stuck || !self.is_open(at) {
-                continue;
-            }
+        // Where a declared target cannot be told, an attachment that nothing explains may be that very target.
+        if policy.spec.targets.iter().any(|key| self.binding.is_stuck(key)) {
+            return;
+        }
+        let surplus: Vec<&NodeRef> =
+            found.difference(&wanted).filter(|node| matches!(node, NodeRef::Known(at) if self.is_open(at))).collect();
+        let names = |nodes: &[&NodeRef]| {
+            let names: Vec<String> = nodes.iter().map(|node| self.attachment_path(node)).collect();
+            names.join(", ")
+        };
+        let (only, more) = (names(&wanted.iter().collect::<Vec<_>>()), names(&surplus));
+        let (only, more) = (format!("nothing but {only}"), format!("{more} as well"));
+        let differs = self.state_fact(&policy.key, "attachments", &only, &more, surplus.is_empty());
+        let Some(differs) = differs else { return };
+        for node in surplus {
             let action = Action::Detach { policy: id.clone(), kind: kind.clone(), target: node.clone() };
-            let declared_before = self
-                .memory
-                .settled
-                .contains_key(&super::Mark::of(&[&policy.key.to_string(), &self.attachment_path(node)]));
-            let reason = if declared_before { Reason::Differs } else { Reason::NotDeclared };
-            self.push(&policy.key, Stage::Detach, action, reason, vec![]);
+            self.push(&policy.key, Stage::Detach, action, differs.reason.clone(), vec![differs.fact]);
         }
     }
 
@@ -173,6 +173,7 @@ impl Delta<'_> {
             if !self.is_open(&node) {
                 continue;
             }
+            let mut strangers = vec![];
             for (id, policy) in &self.observed.policies {
                 let attached = policy.targets.get().is_some_and(|targets| targets.contains(&node));
                 if !attached || policy.aws_managed {
@@ -182,22 +183,37 @@ impl Delta<'_> {
                 else {
                     continue;
                 };
-                let tag = tags.get(TAG_RESOURCE).map(String::as_str);
+                let tag = tags.get(TAG_RESOURCE);
                 if self.binding.policy_objects.contains_key(id)
                     || matches_any(&organization.spec.ignore.policies, &policy.name)
                     || self.desired.may_be_broken(Kind::OrganizationPolicy, id.as_str(), &policy.name, tag)
                     || self.is_of_stuck_object(tag)
+                    || self.may_be_stuck(policy)
                 {
                     continue;
                 }
-                let action = Action::Detach {
-                    policy: id.clone(),
-                    kind: policy.kind.clone(),
-                    target: NodeRef::Known(node.clone()),
-                };
-                self.push(&key, Stage::Detach, action, Reason::NotDeclared, vec![]);
+                strangers.push((id, policy));
+            }
+            let names: Vec<&str> = strangers.iter().map(|(_, policy)| policy.name.as_str()).collect();
+            let (wanted, found) = ("nothing that no manifest attaches", names.join(", "));
+            let differs = self.state_fact(&key, "exclusiveAttachments", wanted, &found, strangers.is_empty());
+            let Some(differs) = differs else { continue };
+            let reason = if differs.reason == Reason::Drift { Reason::Drift } else { Reason::NotDeclared };
+            for (id, policy) in strangers {
+                let target = NodeRef::Known(node.clone());
+                let action = Action::Detach { policy: id.clone(), kind: policy.kind.clone(), target };
+                self.push(&key, Stage::Detach, action, reason.clone(), vec![differs.fact]);
             }
         }
+    }
+
+    /// An object that could not be bound may mean the policy of its type and name.
+    fn may_be_stuck(&self, found: &Policy) -> bool {
+        self.desired.policies.iter().any(|(name, policy)| {
+            matches!(self.binding.policies.get(name), Some(Bound::Stuck))
+                && policy.spec.kind == found.kind
+                && policy.spec.name == found.name
+        })
     }
 
     /// An object that could not be bound may be the one that carries this tag.

@@ -5,7 +5,7 @@ use super::super::memory::Mark;
 use super::super::model::{Action, Edit, NodeRef, PolicyRef, Reason, Stage, Tagged};
 use super::Delta;
 use crate::desired::{Declared, NodeKey, model};
-use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_MANAGED_BY, TAG_RESOURCE, Tags};
+use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_MANAGED_BY, TAG_RESOURCE, Tags, UnitId};
 use crate::observed::{self, Part};
 use crate::policy::Document;
 
@@ -52,6 +52,9 @@ impl Delta<'_> {
         };
         for (account, services) in wanted {
             let Some(node) = self.node(&NodeKey::Account(account.clone())) else { continue };
+            if matches!(&node, NodeRef::Known(id) if !self.is_open(id)) {
+                continue;
+            }
             let has = match &node {
                 NodeRef::Known(NodeId::Account(id)) => found.get(id),
                 _ => None,
@@ -112,7 +115,14 @@ impl Delta<'_> {
                         self.note(key, "is ignored (`spec.ignore`), or below what is: left alone");
                         continue;
                     }
-                    if let Some(differs) = self.compare(key, "name", &spec.name, Some(&found.name)) {
+                    let same_place = |(other, unit): (&UnitId, &observed::Unit)| {
+                        (other != id && unit.parent == found.parent && unit.name == spec.name)
+                            .then(|| other.to_string())
+                    };
+                    let holder = self.observed.units.iter().find_map(same_place);
+                    if let Some(differs) = self.compare(key, "name", &spec.name, Some(&found.name))
+                        && !self.is_name_taken(key, &spec.name, holder)
+                    {
                         let action = Action::RenameUnit {
                             unit: id.clone(),
                             parent: found.parent.clone(),
@@ -253,9 +263,18 @@ impl Delta<'_> {
         let from = NodeRef::Known(parent.clone());
         let shown = self.observed.name(parent).to_owned();
         if let Some(differs) = self.state_fact(key, "parent", &spec.parent.to_string(), &shown, from == to) {
+            let newborn = parent == &self.observed.root_node() && self.is_newborn(found, differs.fact);
+            let reason = if newborn { Reason::Unfinished } else { differs.reason };
             let action = Action::MoveAccount { account: node.clone(), from, to };
-            self.push(key, Stage::Move, action, differs.reason, vec![differs.fact]);
+            self.push(key, Stage::Move, action, reason, vec![differs.fact]);
         }
+    }
+
+    /// Whether bylaw made the account and never came to place it: a run that was stopped in between.
+    fn is_newborn(&self, found: &observed::Account, place: Mark) -> bool {
+        let maker = found.tags.get().and_then(|tags| tags.get(TAG_MANAGED_BY));
+        maker.is_some_and(|maker| **maker == *self.desired.organization.key.name)
+            && !self.memory.settled.contains_key(&place)
     }
 
     pub(super) fn policies(&mut self) {
@@ -305,7 +324,12 @@ impl Delta<'_> {
             reasons.push(differs.reason);
             Some(Edit { from: from.to_owned(), to: to.to_owned() })
         };
+        let same = |(other, policy): (&PolicyId, &observed::Policy)| {
+            (other != id && policy.kind == spec.kind && policy.name == spec.name).then(|| other.to_string())
+        };
+        let holder = self.observed.policies.iter().find_map(same);
         let name = self.compare(key, "name", &spec.name, Some(&found.name));
+        let name = if name.is_some() && self.is_name_taken(key, &spec.name, holder) { None } else { name };
         let name = edit(name, &found.name, &spec.name);
         let description = self.compare(key, "description", &spec.description, Some(&found.description));
         let description = edit(description, &found.description, &spec.description);
@@ -344,18 +368,18 @@ impl Delta<'_> {
             if super::matches_any(&self.desired.organization.spec.ignore.tags, name) {
                 continue;
             }
-            let has = found.get(name).map(String::as_str);
+            let has = found.get(name);
             let Some(differs) = self.compare(key, &format!("tags/{name}"), value, has) else { continue };
-            set.insert(name.clone(), value.clone());
-            before.extend(has.map(|has| (name.clone(), has.to_owned())));
+            set.insert(name.to_owned(), value.to_owned());
+            before.extend(has.map(|has| (name, has)));
             facts.push(differs.fact);
             if reason != Reason::Drift {
                 reason = differs.reason;
             }
         }
         let mut own = |name: &str, value: &str| {
-            if found.get(name).map(String::as_str) != Some(value) {
-                before.extend(found.get(name).map(|has| (name.to_owned(), has.clone())));
+            if found.get(name) != Some(value) {
+                before.extend(found.get(name).map(|has| (name, has)));
                 set.insert(name.to_owned(), value.to_owned());
             }
         };
@@ -431,7 +455,7 @@ fn contact_text(contact: &crate::aws::port::Contact) -> String {
 
 /// Whether AWS's text means what is wanted.
 pub(in crate::plan) fn same_meaning(wanted: &Document, text: &str) -> bool {
-    Document::parse(wanted.kind(), text).is_ok_and(|(found, _)| found.same_meaning(wanted))
+    text == wanted.minified() || Document::parse(wanted.kind(), text).is_ok_and(|(found, _)| found.same_meaning(wanted))
 }
 
 /// Whether the update takes a deny out of the policy, or allows more: then it waits until everything that guards is there.

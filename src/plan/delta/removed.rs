@@ -3,7 +3,6 @@
 
 use super::super::model::{Action, NodeRef, Reason, Stage};
 use super::Delta;
-use crate::desired::NodeKey;
 use crate::names::{Kind, NodeId, ObjectKey, TAG_DELETION, TAG_RESOURCE, Tags, UnitId};
 use crate::observed::Part;
 
@@ -26,7 +25,33 @@ impl Delta<'_> {
             Kind::OrganizationPolicy => self.desired.policies.contains_key(&key.name),
         };
         let broken = self.desired.may_be_broken(kind, id, name, Some(tag));
-        (!declared && !broken && key.kind == kind).then(|| (key, tags.get(TAG_DELETION).cloned()))
+        (!declared && !broken && key.kind == kind && !self.is_claimed(kind, id, name))
+            .then(|| (key, tags.get(TAG_DELETION).map(str::to_owned)))
+    }
+
+    /// Whether a declared object means this very thing, by its id or by its name: one that cannot be bound just now, or that
+    /// was renamed in the manifests. What somebody declares is not deleted for what its tag says.
+    fn is_claimed(&self, kind: Kind, id: &str, name: &str) -> bool {
+        match kind {
+            Kind::Organization => false,
+            Kind::OrganizationalUnit => {
+                self.desired.units.values().any(|unit| unit.id.as_deref() == Some(id) || unit.spec.name == name)
+            }
+            Kind::Account => {
+                let email = id.parse().ok().and_then(|id| self.observed.accounts.get(&id)).map(|found| &found.email);
+                self.desired.accounts.values().any(|account| {
+                    let same = |declared: &String| email.is_some_and(|email| email.eq_ignore_ascii_case(declared));
+                    account.id.as_deref() == Some(id)
+                        || account.spec.account_id.as_ref().is_some_and(|declared| declared.as_str() == id)
+                        || account.spec.email.as_ref().is_some_and(same)
+                })
+            }
+            Kind::OrganizationPolicy => self
+                .desired
+                .policies
+                .values()
+                .any(|policy| policy.id.as_deref() == Some(id) || policy.spec.name == name),
+        }
     }
 
     /// Whether to delete, and a note where not.
@@ -108,7 +133,7 @@ impl Delta<'_> {
         }
         gone.sort();
         for (_, id, key) in gone.iter().rev() {
-            if let Some(why) = self.keeps_unit(id, &gone) {
+            if let Some(why) = self.keeps_unit(id) {
                 self.refuse("not-empty", key, why, "move the accounts and remove the OUs below it first");
                 continue;
             }
@@ -119,13 +144,14 @@ impl Delta<'_> {
     }
 
     /// Why an OU cannot be deleted: something stays in it or comes into it.
-    fn keeps_unit(&self, id: &UnitId, gone: &[(usize, UnitId, ObjectKey)]) -> Option<String> {
+    fn keeps_unit(&self, id: &UnitId) -> Option<String> {
         if let Some(gap) = self.observed.gaps.first() {
             return Some(format!("what is in the OU could not be read to the end: {}", gap.error));
         }
         let node = NodeId::Unit(id.clone());
         for (child, unit) in &self.observed.units {
-            if unit.parent == node && !gone.iter().any(|(_, id, _)| id == child) {
+            let goes = |action: &Action| matches!(action, Action::DeleteUnit { unit, .. } if unit == child);
+            if unit.parent == node && !self.changes.iter().any(|change| goes(&change.action)) {
                 return Some(format!("the OU `{}` is in it", unit.name));
             }
         }
@@ -133,13 +159,9 @@ impl Delta<'_> {
             if account.parent.as_ref() != Some(&node) {
                 continue;
             }
-            let declared = match self.binding.node_objects.get(&NodeId::Account(child.clone())) {
-                Some(NodeKey::Account(name)) => self.desired.accounts.get(name).map(|account| &account.spec.parent),
-                _ => None,
-            };
-            let leaves =
-                declared.is_some_and(|parent| self.binding.node(parent, self.observed).as_ref() != Some(&node));
-            if !leaves {
+            let own = NodeRef::Known(NodeId::Account(child.clone()));
+            let leaves = |action: &Action| matches!(action, Action::MoveAccount { account, .. } if *account == own);
+            if !self.changes.iter().any(|change| leaves(&change.action)) {
                 return Some(format!("the account `{}` (`{child}`) is in it", account.name));
             }
         }

@@ -35,8 +35,8 @@ impl Court<'_> {
     /// back what was in force when the last pass ended is nothing new, however many accounts it reaches: a guard that
     /// somebody took off the root must come back without anybody's approval.
     pub(super) fn affected(&mut self, before: &World<'_>, atoms: &mut Interner) {
-        let bears = |change: &&Change| change.reason != Reason::Drift && bears(change);
-        let restored = |change: &&Change| change.reason == Reason::Drift;
+        let restored = |change: &&Change| matches!(change.reason, Reason::Drift | Reason::Unfinished);
+        let bears = |change: &&Change| !restored(change) && bears(change);
         let mut settled = before.clone();
         self.kept.iter().filter(restored).for_each(|change| settled.apply(change, atoms));
         let before = &settled;
@@ -44,43 +44,61 @@ impl Court<'_> {
         if !self.kept.iter().any(|change| bears(&change)) {
             return;
         }
-        let mut after = before.clone();
-        self.kept.iter().for_each(|change| after.apply(change, atoms));
         let classes = before.classes(&special);
         let total: usize = classes.iter().map(|class| class.accounts.len()).sum();
         let limit = self.allowance(total);
-        let changed: Vec<&Class> =
-            classes.iter().filter(|class| before.binds(&class.node) != after.binds(&class.node)).collect();
-        let count = |classes: &BTreeSet<usize>| -> usize {
-            classes.iter().filter_map(|at| changed.get(*at)).map(|class| class.accounts.len()).sum()
-        };
-        let everywhere: usize = changed.iter().map(|class| class.accounts.len()).sum();
-        if everywhere <= limit {
+        let mut most = 0;
+        let mut held: BTreeSet<u32> = BTreeSet::new();
+        // Changes can make up for one another, so what is left without those that are held is looked at again.
+        loop {
+            let left = || self.kept.iter().filter(|change| !held.contains(&change.id));
+            let mut after = before.clone();
+            left().for_each(|change| after.apply(change, atoms));
+            let changed: Vec<&Class> =
+                classes.iter().filter(|class| before.binds(&class.node) != after.binds(&class.node)).collect();
+            let count = |classes: &BTreeSet<usize>| -> usize {
+                classes.iter().filter_map(|at| changed.get(*at)).map(|class| class.accounts.len()).sum()
+            };
+            let everywhere: usize = changed.iter().map(|class| class.accounts.len()).sum();
+            most = most.max(everywhere);
+            if everywhere <= limit {
+                break;
+            }
+            let mut reached: Vec<(usize, u32, BTreeSet<usize>)> = vec![];
+            for change in left().filter(bears) {
+                let nodes = touches(change, before);
+                let classes: BTreeSet<usize> = (0..changed.len())
+                    .filter(|at| {
+                        changed.get(*at).is_some_and(|class| {
+                            let (was, will) = (before.chain(&class.node), after.chain(&class.node));
+                            nodes.iter().any(|node| was.contains(node) || will.contains(node))
+                        })
+                    })
+                    .collect();
+                reached.push((count(&classes), change.id, classes));
+            }
+            reached.sort();
+            let (mut passed, mut more) = (BTreeSet::new(), BTreeSet::new());
+            for (alone, id, classes) in &reached {
+                let together: BTreeSet<usize> = passed.union(classes).copied().collect();
+                if *alone == 0 || count(&together) <= limit {
+                    passed = together;
+                } else {
+                    more.insert(*id);
+                }
+            }
+            if more.is_empty() {
+                more.extend(reached.iter().map(|(_, id, _)| *id));
+            }
+            if more.is_empty() {
+                break;
+            }
+            held.extend(more);
+        }
+        if held.is_empty() {
             return;
         }
-        let mut reached: Vec<(usize, u32, BTreeSet<usize>)> = vec![];
-        for change in self.kept.iter().filter(bears) {
-            let nodes = touches(change, before);
-            let classes: BTreeSet<usize> = (0..changed.len())
-                .filter(|at| {
-                    changed.get(*at).is_some_and(|class| {
-                        let (was, will) = (before.chain(&class.node), after.chain(&class.node));
-                        nodes.iter().any(|node| was.contains(node) || will.contains(node))
-                    })
-                })
-                .collect();
-            reached.push((count(&classes), change.id, classes));
-        }
-        reached.sort();
-        let (mut passed, mut held) = (BTreeSet::new(), BTreeSet::new());
-        for (alone, id, classes) in reached {
-            let together: BTreeSet<usize> = passed.union(&classes).copied().collect();
-            if alone == 0 || count(&together) <= limit {
-                passed = together;
-            } else {
-                held.insert(id);
-            }
-        }
+        let everywhere = most;
         let changes: Vec<&Change> = self.kept.iter().filter(|change| held.contains(&change.id)).collect();
         let max = &self.desired.organization.spec.limits.max_affected;
         let message = format!(
@@ -114,6 +132,7 @@ fn bears(change: &Change) -> bool {
 /// A step in the birth of an account, which binds nobody yet.
 fn is_birth(change: &Change) -> bool {
     match &change.action {
+        _ if change.reason == Reason::Unfinished => true,
         Action::MoveAccount { account, .. } => matches!(account, NodeRef::New(_)),
         Action::Detach { target, .. } => matches!(target, NodeRef::New(_)),
         _ => false,

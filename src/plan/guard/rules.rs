@@ -15,7 +15,7 @@ impl Court<'_> {
     pub(super) fn management(&mut self) {
         let observed = self.observed;
         let node = NodeRef::Known(NodeId::Account(observed.organization.management_account.clone()));
-        let nobody = World::of(observed, &mut Interner::default());
+        let nobody = World::places(observed);
         self.hold_each(|change| {
             let by_policy =
                 policy_of(change).is_some() && !matches!(change.action, Action::Attach { .. } | Action::Detach { .. });
@@ -108,6 +108,12 @@ impl Court<'_> {
                     concerned.then(|| format!("what is below `{at}` could not be listed: {}", gap.error))
                 })
             });
+            let lost = touched.iter().find_map(|node| match node {
+                NodeRef::Known(NodeId::Account(id)) if observed.accounts.get(id)?.parent.is_none() => {
+                    Some(format!("it could not be told where account `{id}` is, so it may be held"))
+                }
+                _ => None,
+            });
             let brake = |tags: &Part<Tags>, of: &str| match tags {
                 Part::Unreadable { error, .. } => {
                     Some(format!("the tags of `{of}` could not be read, so it may be held: {error}"))
@@ -115,6 +121,7 @@ impl Court<'_> {
                 _ => None,
             };
             let message = hidden
+                .or(lost)
                 .or_else(|| {
                     touched.iter().flat_map(|node| before.chain(node)).find_map(|node| match node {
                         NodeRef::Known(id) => brake(observed.tags(&id)?, id.as_str()),
@@ -122,7 +129,15 @@ impl Court<'_> {
                     })
                 })
                 .or_else(|| match policy_of(change)? {
-                    PolicyRef::Known(id) => brake(&observed.policies.get(&id)?.tags, id.as_str()),
+                    PolicyRef::Known(id) => {
+                        let found = observed.policies.get(&id)?;
+                        brake(&found.tags, id.as_str()).or_else(|| match (&change.action, &found.targets) {
+                            (Action::UpdatePolicy { .. }, Part::Unreadable { error, .. }) => {
+                                Some(format!("where the policy is attached could not be read: {error}"))
+                            }
+                            _ => None,
+                        })
+                    }
                     PolicyRef::New(_) => None,
                 })?;
             Some(Verdict {
@@ -176,47 +191,51 @@ impl Court<'_> {
         });
     }
 
-    /// The last service control policy of a node stays, and so does the last that allows anything.
+    /// The last service control policy of a node stays, and so does the last that allows anything: at every step.
     pub(super) fn blocks_everything(&mut self, before: &World<'_>, atoms: &mut Interner) {
-        let mut after = before.clone();
-        self.kept.iter().for_each(|change| after.apply(change, atoms));
-        let observed = self.observed;
-        self.hold_each(|change| {
-            let (policy, kind, targets) = match &change.action {
-                Action::Detach { policy, kind, target } => {
-                    (PolicyRef::Known(policy.clone()), kind, vec![target.clone()])
+        while let Some((id, verdict)) = self.first_block(before, atoms) {
+            self.hold_all(&BTreeSet::from([id]), verdict);
+        }
+    }
+
+    fn first_block(&self, before: &World<'_>, atoms: &mut Interner) -> Option<(u32, Verdict)> {
+        let mut world = before.clone();
+        let scp = PolicyType::scp();
+        let allows = |world: &World<'_>, node: &NodeRef| {
+            world.attached(node, &scp).iter().any(|policy| world.allows_something(policy))
+        };
+        for change in &self.kept {
+            let (nodes, detaches) = match &change.action {
+                Action::Detach { kind, target, .. } if *kind == scp => (vec![target.clone()], true),
+                Action::UpdatePolicy { policy, kind, content: Some(_), .. } if *kind == scp => {
+                    (world.targets(&PolicyRef::Known(policy.clone())), false)
                 }
-                Action::UpdatePolicy { policy, kind, content: Some(_), .. } => {
-                    let policy = PolicyRef::Known(policy.clone());
-                    let targets = after.targets(&policy);
-                    (policy, kind, targets)
-                }
-                _ => return None,
+                _ => (vec![], false),
             };
-            if *kind != PolicyType::scp() || !before.allows_something(&policy) {
-                return None;
-            }
-            let bare = |target: &&NodeRef| {
-                let left = after.attached(target, kind);
-                !left.iter().any(|policy| after.allows_something(policy))
-            };
-            let target = targets.iter().find(bare)?;
-            let left = after.attached(target, kind);
-            let name = match target {
-                NodeRef::Known(id) => observed.name(id).to_owned(),
+            let allowed: Vec<NodeRef> = nodes.iter().filter(|node| allows(&world, node)).cloned().collect();
+            world.apply(change, atoms);
+            let empty = |node: &&NodeRef| detaches && world.attached(node, &scp).is_empty();
+            let bare = nodes.iter().find(empty).or_else(|| allowed.iter().find(|node| !allows(&world, node)));
+            let Some(node) = bare else { continue };
+            let name = match node {
+                NodeRef::Known(id) => self.observed.name(id).to_owned(),
                 NodeRef::New(key) => key.to_string(),
             };
-            Some(Verdict {
+            let what = if world.attached(node, &scp).is_empty() {
+                "no service control policy"
+            } else {
+                "no policy that allows anything"
+            };
+            let verdict = Verdict {
                 rule: "last-policy",
                 object: change.object.clone(),
-                message: format!(
-                    "it leaves {} at `{name}`, so nothing would be allowed there or below",
-                    if left.is_empty() { "no service control policy" } else { "no policy that allows anything" }
-                ),
+                message: format!("it leaves {what} at `{name}`, so nothing would be allowed there or below"),
                 remedy: "attach a policy that allows what is needed first".into(),
                 approvable: false,
-            })
-        });
+            };
+            return Some((change.id, verdict));
+        }
+        None
     }
 }
 

@@ -1,7 +1,7 @@
 //! OUs and accounts: one file a top-level OU, parents first.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Cx, key, main_file, quoted};
 use crate::aws::port::{AccountState, Contact, ContactKind, Resource};
@@ -30,7 +30,7 @@ impl<'a> Cx<'a> {
         for list in accounts.values_mut() {
             list.sort_unstable();
         }
-        self.accounts(accounts.get(&Some(&root)), None, &PathBuf::from("accounts.yaml"));
+        self.accounts(accounts.get(&Some(&root)), None, Path::new("accounts.yaml"));
         let mut files = BTreeSet::from(["organization".to_owned(), "accounts".to_owned()]);
         // Depth first with a stack of its own: children of a node stand right below it, and no chain is too long.
         let mut stack: Vec<(&str, &UnitId, Option<&UnitId>)> = vec![];
@@ -92,8 +92,8 @@ impl<'a> Cx<'a> {
         }
     }
 
-    fn unit(&mut self, name: &str, id: &UnitId, unit: &Unit, parent: Option<&UnitId>, file: &PathBuf) {
-        self.units.insert(id.clone(), file.clone());
+    fn unit(&mut self, name: &str, id: &UnitId, unit: &Unit, parent: Option<&UnitId>, file: &Path) {
+        self.units.insert(id.clone(), file.to_path_buf());
         let (node, object) = (NodeId::Unit(id.clone()), key(Kind::OrganizationalUnit, name));
         let mut notes = vec![];
         let mut spec = Fields::default();
@@ -105,10 +105,10 @@ impl<'a> Cx<'a> {
         spec.some("tags", self.tags(&unit.tags, &mut notes));
         spec.maybe("baseAccess", self.base_access(&node));
         spec.maybe("deletionPolicy", self.deletion(&object, &unit.tags, "Delete"));
-        self.put(object, Some(Resource::Node(node)), file.clone(), notes, spec);
+        self.put(object, Some(Resource::Node(node)), file.to_path_buf(), notes, spec);
     }
 
-    fn accounts(&mut self, accounts: Option<&Vec<(&str, &AccountId)>>, parent: Option<&UnitId>, file: &PathBuf) {
+    fn accounts(&mut self, accounts: Option<&Vec<(&str, &AccountId)>>, parent: Option<&UnitId>, file: &Path) {
         for (name, id) in accounts.into_iter().flatten() {
             let Some(account) = self.observed.accounts.get(*id) else { continue };
             let node = NodeId::Account((*id).clone());
@@ -128,7 +128,7 @@ impl<'a> Cx<'a> {
         }
     }
 
-    fn account(&mut self, name: &str, id: &AccountId, account: &Account, parent: Option<&UnitId>, file: &PathBuf) {
+    fn account(&mut self, name: &str, id: &AccountId, account: &Account, parent: Option<&UnitId>, file: &Path) {
         self.accounts.insert(id.clone());
         let (node, object) = (NodeId::Account(id.clone()), key(Kind::Account, name));
         let mut notes = vec![];
@@ -151,7 +151,7 @@ impl<'a> Cx<'a> {
         spec.some("alternateContacts", self.contacts(account, &mut notes));
         spec.maybe("baseAccess", self.base_access(&node));
         spec.maybe("deletionPolicy", self.deletion(&object, &account.tags, "Close"));
-        self.put(object, Some(Resource::Node(node)), file.clone(), notes, spec);
+        self.put(object, Some(Resource::Node(node)), file.to_path_buf(), notes, spec);
     }
 
     fn contacts(&self, account: &Account, notes: &mut Vec<String>) -> Yaml {

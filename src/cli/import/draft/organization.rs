@@ -50,12 +50,12 @@ impl Cx<'_> {
         let tags = observed.units.values().map(|unit| &unit.tags);
         let tags = tags.chain(observed.accounts.values().map(|account| &account.tags));
         let tags = tags.chain(observed.policies.values().map(|policy| &policy.tags));
-        let mut names: Vec<&String> =
+        let mut names: Vec<&str> =
             tags.filter_map(Part::<Tags>::get).filter_map(|tags| tags.get(TAG_MANAGED_BY)).collect();
         names.sort_unstable();
         names.dedup();
         match names.as_slice() {
-            [one] if !slug(one).is_empty() && slug(one) == **one => (*one).clone(),
+            [one] if !slug(one).is_empty() && slug(one) == *one => (*one).to_owned(),
             _ => "main".to_owned(),
         }
     }

@@ -1,0 +1,83 @@
+//! Words in messages: what was probably meant, and text of others made harmless.
+
+/// The one of `known` that was probably meant: the nearest by edit distance, within a third of the word's length.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).clamp(1, 4);
+    let lower = word.to_lowercase();
+    known
+        .into_iter()
+        .map(|candidate| (distance(&lower, &candidate.to_lowercase(), limit), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Edit distance with neighbours swapped as one step, or `limit + 1` where it is surely more.
+fn distance(a: &str, b: &str, limit: usize) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > limit || a.len().max(b.len()) > 300 {
+        return limit + 1;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX - 1);
+            let mut best = (at(&last, j) + usize::from(x != y)).min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                best = best.min(at(&before, j - 1) + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().unwrap_or(0)
+}
+
+/// Whether a character steers, turns or hides instead of being seen.
+#[must_use]
+pub fn unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// One line in which every character is seen: what steers a terminal or hides is written as its escape (`\u{1b}`).
+/// Running it twice is the same as once.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    if !text.contains(unseen) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if unseen(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// The user's words, cut where they are long, every character of them seen.
+pub fn quoted(text: &str) -> String {
+    let mut cut: String = text.chars().take(80).map(|c| if unseen(c) { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(80).is_some() {
+        cut.push('…');
+    }
+    cut.replace('`', "'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words() {
+        assert_eq!(nearest("Efect", ["Effect", "Action"]), Some("Effect"));
+        assert_eq!(nearest("Actions", ["Effect", "Action"]), Some("Action"));
+        assert_eq!(nearest("StringEqual", ["StringLike", "StringEquals"]), Some("StringEquals"));
+        assert_eq!(nearest("Comment", ["Effect", "Action"]), None);
+    }
+}
