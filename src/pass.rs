@@ -301,7 +301,7 @@ pub async fn apply_plan(
     if let Some(lease) = applied.lease.take()
         && let Err(error) = lease.give_back(port, clock).await
     {
-        tracing::warn!(%error, "the lease could not be given back; it runs out by itself");
+        tracing::warn!("the lease could not be given back, it runs out by itself: {error}");
     }
     let drift = applied
         .outcomes

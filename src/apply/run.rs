@@ -1,10 +1,6 @@
 //! The run: stage by stage, change by change.
 
-<<<<<<< HEAD
-use std::collections::BTreeSet;
-=======
 use std::collections::{BTreeMap, BTreeSet};
->>>>>>> main
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;

@@ -56,7 +56,7 @@ impl Store {
         match snapshot::from_json(&text) {
             Ok(observed) => Some(observed),
             Err(error) => {
-                tracing::warn!(%error, "the cached snapshot is not used");
+                tracing::warn!("the cached snapshot is not used, everything is read: {error}");
                 None
             }
         }

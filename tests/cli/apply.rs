@@ -118,13 +118,22 @@ fn json_is_json_and_colours_are_for_terminals() {
 #[test]
 fn a_reader_that_has_read_enough_is_no_error() {
     let (shell, files) = settled();
-    for arguments in [&["plan", "-f", &files, "--fresh"][..], &["tree"], &["snapshot"], &["crds"]] {
+    for (arguments, code) in [
+        (&["plan", "-f", &files, "--fresh"][..], 0),
+        (&["apply", "-f", &files, "--yes"], 0),
+        (&["tree"], 0),
+        // moto does not know the delegation policy, and a snapshot that lacks a part says so.
+        (&["snapshot"], 1),
+        (&["crds"], 0),
+        (&["--help"], 0),
+    ] {
         let mut child = shell.spawn(arguments);
         drop(child.stdout.take());
         let mut err = String::new();
         child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         let status = child.wait().unwrap();
-        assert_eq!((status.code(), err.as_str()), (Some(0), ""), "{arguments:?}");
+        assert_eq!(status.code(), Some(code), "{arguments:?}: {err}");
+        assert!(!err.contains("pipe") && !err.contains("error"), "{arguments:?}: {err}");
     }
 }
 
@@ -136,7 +145,10 @@ fn drift_is_put_right_and_named() {
     let target = &shell.aws("ListTargetsForPolicy", &json!({"PolicyId": id}))["Targets"][0]["TargetId"];
     shell.aws("DetachPolicy", &json!({"PolicyId": id, "TargetId": target}));
     shell.calls();
-    shell.run(&["plan", "-f", &files]).exits(2).says(&["drift", "attach policy `sagemaker-baseline`"]);
+    shell
+        .run(&["plan", "-f", &files])
+        .exits(2)
+        .says(&["Changed outside bylaw since the last pass (1)", "attach policy `sagemaker-baseline`"]);
     shell.run(&["apply", "-f", &files, "--yes"]).exits(0);
     assert_eq!(shell.writes(), 1 + 2, "one attachment, the lease taken and given back");
     shell.run(&["plan", "-f", &files]).exits(0);
@@ -186,7 +198,8 @@ fn of_a_saved_plan_only_what_is_still_right_is_run() {
     shell.calls();
     let ran = shell.run(&["apply", saved, "--yes"]).exits(1);
     let ran = ran.complains(&["warning: planned, and not run because AWS has changed since: ", "create OU"]);
-    ran.complains(&["warning: needed by now, and not run because the plan did not show it: "]);
+    let ran = ran.complains(&["warning: needed by now, and not run because the plan did not show it: "]);
+    ran.complains(&["warning: planned, and held back because what it needs is not as it was shown: create account"]);
     let calls = shell.calls();
     assert_eq!(calls.get("CreateAccount"), None, "an account without its OU: {calls:?}");
     // A new plan goes on.

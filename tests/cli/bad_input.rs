@@ -96,6 +96,7 @@ fn without_credentials_the_way_to_some_is_told() {
 fn consolidated_billing_is_no_ground_to_stand_on() {
     let account = random_account();
     moto().organizations(&account, "CreateOrganization", &json!({"FeatureSet": "CONSOLIDATED_BILLING"}));
+    moto().zero(&account);
     let shell = Shell::of(&account);
     let files = shell.data_science();
     shell.run(&["apply", "-f", &files, "--yes"]).exits(1).complains(&["consolidated billing only", "all features"]);
@@ -120,7 +121,7 @@ fn flags_that_mean_nothing_are_refused() {
         (&["apply"], "-f"),
         (&["plann"], "plan"),
         (&["plan", "-f", "x", "--timeout", "0s"], "10s"),
-        (&["plan", "-f", "x", "--max-age", "-1h"], "24h"),
+        (&["plan", "-f", "x", "--max-age=-1h"], "24h"),
         (&["apply", "plan.json", "--prune"], "--prune"),
         (&["tree", "--snapshot", "nowhere.json"], "bylaw snapshot"),
         (&["tree", "--endpoint-url", "localhost:5000"], "https://"),

@@ -79,11 +79,6 @@ impl Proxy {
         self
     }
 
-    /// Behaves again.
-    pub fn heal(&self) {
-        self.shared.rules.lock().unwrap().clear();
-    }
-
     /// Calls that arrived, by operation.
     pub fn seen(&self, operation: &str) -> usize {
         self.shared.seen.lock().unwrap().get(operation).copied().unwrap_or_default()

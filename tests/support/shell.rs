@@ -50,6 +50,7 @@ impl Shell {
     pub fn new() -> Self {
         let account = random_account();
         moto().organizations(&account, "CreateOrganization", &json!({"FeatureSet": "ALL"}));
+        moto().zero(&account);
         Self::of(&account)
     }
 
@@ -182,7 +183,7 @@ impl From<Output> for Ran {
         if std::env::var_os("BYLAW_SHOW").is_some() {
             eprintln!("{ran}\n{}", "-".repeat(100));
         }
-        for word in ["panicked at", "RUST_BACKTRACE", "SdkError", "DispatchFailure", "AwsError", "Some(", "\x1b["] {
+        for word in ["panicked at", "RUST_BACKTRACE", "SdkError", "DispatchFailure", "AwsError", "Some(", "\u{1b}["] {
             assert!(!ran.err.contains(word) && !ran.out.contains(word), "`{word}` is nothing for a user:\n{ran}");
         }
         ran

@@ -132,7 +132,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 }
 
 /// The messages of the chain, outermost first; one that repeats the one before is left out.
-fn causes(error: Option<&(dyn Error + 'static)>) -> String {
+pub(super) fn causes(error: Option<&(dyn Error + 'static)>) -> String {
     let mut told: Vec<String> = vec![];
     for cause in error.into_iter().flat_map(chain) {
         let text = cause.to_string();

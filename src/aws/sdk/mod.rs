@@ -7,6 +7,7 @@ mod call;
 mod convert;
 mod fault;
 mod guard;
+mod profile;
 #[cfg(test)]
 mod tests;
 
@@ -129,8 +130,7 @@ impl Sdk {
             .app_name(name);
         if let Some(profile) = &options.profile {
             // Who names a profile means it: by the SDK's own order the keys of the environment would go before it.
-            let provider = aws_config::profile::ProfileFileCredentialsProvider::builder().profile_name(profile).build();
-            loader = loader.profile_name(profile).credentials_provider(provider);
+            loader = loader.profile_name(profile).credentials_provider(profile::Profile::new(profile));
         }
         if let Some(endpoint) = &options.endpoint {
             loader = loader.endpoint_url(endpoint);

@@ -273,7 +273,7 @@ impl Delta<'_> {
     /// Whether bylaw made the account and never came to place it: a run that was stopped in between.
     fn is_newborn(&self, found: &observed::Account, place: Mark) -> bool {
         let maker = found.tags.get().and_then(|tags| tags.get(TAG_MANAGED_BY));
-        maker.is_some_and(|maker| **maker == *self.desired.organization.key.name)
+        maker.is_some_and(|maker| *maker == *self.desired.organization.key.name)
             && !self.memory.settled.contains_key(&place)
     }
 
