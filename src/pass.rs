@@ -1,6 +1,7 @@
 //! One pass, the same for the command line and the controller: observe, plan, guard, apply, verify. Each phase is one
 //! function of one room; this file is the list.
 
+use futures::future::{Either, select};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::Mode;
@@ -159,8 +160,19 @@ pub async fn plan(
 ) -> Result<Planned, PassError> {
     let began = clock();
     let wants = wants(desired, options.max_age);
-    let ((), observed) =
-        futures::try_join!(check_caller(port, desired), async { Ok(read(port, &wants, previous, clock).await?) })?;
+    let (check, read) = (check_caller(port, desired), read(port, &wants, previous, clock));
+    futures::pin_mut!(check, read);
+    // Whose the credentials are explains more than what they cannot read, whichever is known first.
+    let observed = match select(check, read).await {
+        Either::Left((checked, read)) => {
+            checked?;
+            read.await?
+        }
+        Either::Right((observed, check)) => {
+            check.await?;
+            observed?
+        }
+    };
     check_organization(desired, &observed)?;
     let (observed, proposed) = freshen(port, desired, observed, memory, options, began, clock).await?;
     let plan = plan::guard(proposed, desired, &observed, &options.approvals, clock());
@@ -289,7 +301,7 @@ pub async fn apply_plan(
     if let Some(lease) = applied.lease.take()
         && let Err(error) = lease.give_back(port, clock).await
     {
-        tracing::warn!(%error, "the lease could not be given back; it runs out by itself");
+        tracing::warn!("the lease could not be given back, it runs out by itself: {error}");
     }
     let drift = applied
         .outcomes

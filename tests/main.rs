@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, and clippy.toml reaches only functions marked `#[test]`"
 )]
 
+#[cfg(feature = "aws")]
+mod cli;
 mod engine;
 mod generated;
 #[cfg(feature = "aws")]

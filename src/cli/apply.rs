@@ -8,7 +8,9 @@ use super::args;
 use super::failure::Failure;
 use super::load;
 use super::plan::{Made, Setting, options};
+use super::seat::Seat;
 use super::show::{self, progress::Reporter, saved::SavedPlan};
+use super::still;
 use super::terminal::{Terminal, interrupted};
 use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Ledger};
@@ -67,7 +69,8 @@ async fn carry_out(
 ) -> Result<u8, Failure> {
     let Made { planned, door, mut memory, store, context } = made;
     if planned.plan.changes.is_empty() {
-        let clean = planned.plan.is_empty();
+        let whole = planned.observed.gaps.is_empty();
+        let clean = planned.plan.is_empty() && whole;
         if let Some(store) = &store {
             memory.learn(&planned.plan.facts);
             terminal.warn_if(store.keep_memory(&memory), "what this pass settled could not be kept");
@@ -80,7 +83,7 @@ async fn carry_out(
             };
             writeln!(out, "{:#}", show::json::report(&report, &planned, &setting.desired, &context))?;
         }
-        return Ok(u8::from(!clean));
+        return if whole || !planned.plan.is_empty() { Ok(u8::from(!clean)) } else { Err(super::plan::unread()) };
     }
     let journal = store.as_ref().map(super::store::Store::journal).transpose()?;
     let ledger: &dyn Ledger = match &journal {
@@ -88,9 +91,10 @@ async fn carry_out(
         None => &NoLedger,
     };
     let reporter = Reporter::new(std::io::stderr().is_terminal(), planned.plan.changes.len());
-    let who = terminal.who();
+    let seat = store.as_ref().map(|store| store.seat(&terminal.who()));
+    let who = seat.as_ref().map_or("rehearsal", Seat::name);
     let progress = |progress: &crate::apply::Progress<'_>| reporter.told(progress);
-    let control = Control { stop: interrupted(), progress: &progress, clock: &Timestamp::now, ledger, who: &who };
+    let control = Control { stop: interrupted(), progress: &progress, clock: &Timestamp::now, ledger, who };
     let shown = planned.clone();
     let report = pass::apply_plan(&door, &setting.desired, planned, &mut memory, &setting.options, control).await;
     reporter.finish();
@@ -121,7 +125,7 @@ fn refused(error: ApplyError) -> Failure {
 }
 
 fn read_saved(path: &std::path::Path) -> Result<SavedPlan, Failure> {
-    let help = "`bylaw plan -f … --out FILE` writes a plan that can be applied";
+    let help = "`bylaw plan -f … --out FILE` writes a plan that can be applied; manifests are named with `-f`";
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display()), help))?;
     SavedPlan::from_json(&text).map_err(|why| Failure::new(format!("`{}`: {why}", path.display()), help))
@@ -148,7 +152,18 @@ fn only_as_saved(
     for new in &difference.new {
         terminal.warn(&format!("needed by now, and not run because the plan did not show it: {new}"));
     }
-    let kept = made.planned.plan.clone().only(&saved.fingerprints());
+    let shown = saved.fingerprints();
+    let standing = still::standing(&made.planned.plan, &shown);
+    for change in &made.planned.plan.changes {
+        let print = change.fingerprint();
+        if shown.contains(&print) && !standing.contains(&print) {
+            terminal.warn(&format!(
+                "planned, and held back because what it needs is not as it was shown: {}",
+                show::view::brief(change)
+            ));
+        }
+    }
+    let kept = made.planned.plan.clone().only(&standing);
     made.planned.plan =
         guard(kept, &setting.desired, &made.planned.observed, &setting.options.approvals, made.context.now);
     Ok(())

@@ -76,8 +76,8 @@ pub struct Manifests {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "AWS")]
 pub struct Aws {
-    /// The profile of `~/.aws` to use.
-    #[arg(long, env = "AWS_PROFILE", value_name = "NAME")]
+    /// The profile of `~/.aws` to use, whatever keys the environment holds (`AWS_PROFILE` gives way to them).
+    #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// The endpoint of all services, instead of AWS's own (`AWS_ENDPOINT_URL` works as well).
     #[arg(long, value_name = "URL")]
@@ -85,6 +85,9 @@ pub struct Aws {
     /// Whose rates to keep to: AWS's published ones, or none for an emulator.
     #[arg(long, env = "BYLAW_PACE", value_enum, default_value_t = Pace::Aws, value_name = "RATES")]
     pub pace: Pace,
+    /// Longest wait for one answer of AWS (`30s`); reads are tried again.
+    #[arg(long, env = "BYLAW_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = wait)]
+    pub timeout: std::time::Duration,
     /// Read everything again: take nothing from the snapshot of the last pass.
     #[arg(long)]
     pub fresh: bool,
@@ -106,6 +109,13 @@ fn age(text: &str) -> Result<k8s_openapi::jiff::SignedDuration, String> {
     match text.parse::<k8s_openapi::jiff::SignedDuration>() {
         Ok(age) if !age.is_negative() => Ok(age),
         _ => Err("expected a duration such as `30m` or `24h`".into()),
+    }
+}
+
+fn wait(text: &str) -> Result<std::time::Duration, String> {
+    match text.parse::<k8s_openapi::jiff::SignedDuration>().map(std::time::Duration::try_from) {
+        Ok(Ok(time)) if !time.is_zero() => Ok(time),
+        _ => Err("expected a duration such as `10s` or `2m`".into()),
     }
 }
 
@@ -207,8 +217,8 @@ pub enum Machine {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "AWS")]
 pub struct Reach {
-    /// The profile of `~/.aws` to use.
-    #[arg(long, env = "AWS_PROFILE", value_name = "NAME")]
+    /// The profile of `~/.aws` to use, whatever keys the environment holds (`AWS_PROFILE` gives way to them).
+    #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// The endpoint of all services, instead of AWS's own (`AWS_ENDPOINT_URL` works as well).
     #[arg(long, value_name = "URL")]
@@ -219,6 +229,9 @@ pub struct Reach {
     /// Whose rates to keep to: AWS's published ones, or none for an emulator.
     #[arg(long, env = "BYLAW_PACE", value_enum, default_value_t = Pace::Aws, value_name = "RATES")]
     pub pace: Pace,
+    /// Longest wait for one answer of AWS (`30s`); reads are tried again.
+    #[arg(long, env = "BYLAW_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = wait)]
+    pub timeout: std::time::Duration,
 }
 
 /// `snapshot`.

@@ -1,12 +1,15 @@
 //! The way to an organization: AWS, or a snapshot in memory. Both are paced ports.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
 
 use crate::api::organization::{Access, Partition};
 use crate::aws::offline::{Offline, Options as InMemory};
 use crate::aws::paced::{Conduct, Moment, Pace, Paced};
-use crate::aws::{AwsError, Port};
+use crate::aws::{AwsError, ErrorClass, Port};
 use crate::observed::{Observed, snapshot};
 
 use super::args;
@@ -16,7 +19,7 @@ use super::failure::Failure;
 pub type Door = Paced<Box<dyn Port>>;
 
 /// How AWS is to be reached.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Way<'a> {
     /// Profile of `~/.aws`.
     pub profile: Option<&'a str>,
@@ -28,6 +31,8 @@ pub struct Way<'a> {
     pub access: Option<&'a Access>,
     /// Keep to no rates (emulators).
     pub unpaced: bool,
+    /// Longest wait for one answer.
+    pub timeout: Duration,
 }
 
 impl<'a> Way<'a> {
@@ -40,6 +45,7 @@ impl<'a> Way<'a> {
             partition,
             access,
             unpaced: aws.pace == args::Pace::None,
+            timeout: aws.timeout,
         }
     }
 
@@ -52,6 +58,7 @@ impl<'a> Way<'a> {
             partition: aws.partition,
             access: None,
             unpaced: aws.pace == args::Pace::None,
+            timeout: aws.timeout,
         }
     }
 }
@@ -69,11 +76,14 @@ pub async fn aws(way: &Way<'_>) -> Result<Door, Failure> {
         external_id: way.access.and_then(|access| access.external_id.clone()),
         profile: way.profile.map(str::to_owned),
         endpoint: way.endpoint.map(str::to_owned),
+        // The port's own clock speaks first, and in plainer words.
+        attempt_timeout: way.timeout + Duration::from_secs(1),
+        connect_timeout: way.timeout.min(sdk::Options::default().connect_timeout),
         ..sdk::Options::default()
     };
     let sdk = sdk::Sdk::connect(&options).await?;
     let pace = if way.unpaced { Pace::None } else { Pace::Aws };
-    Ok(door(Box::new(sdk), pace))
+    Ok(door(Box::new(sdk), pace, way.timeout))
 }
 
 /// Real AWS, in a binary that cannot reach it.
@@ -88,12 +98,17 @@ pub async fn aws(_: &Way<'_>) -> Result<Door, Failure> {
     ))
 }
 
-fn door(port: Box<dyn Port>, pace: Pace) -> Door {
+fn door(port: Box<dyn Port>, pace: Pace, timeout: Duration) -> Door {
     let seed = std::process::id();
-    let conduct = Conduct { pace, seed: seed.into(), ..Conduct::default() };
-    Paced::new(port, conduct).observed(|moment| {
+    let conduct = Conduct { pace, timeout, seed: seed.into(), ..Conduct::default() };
+    let told = std::sync::Once::new();
+    Paced::new(port, conduct).observed(move |moment| {
         if let Moment::Again(request, error, pause) = moment {
             tracing::debug!(operation = request.operation(), %error, ?pause, "asked again");
+            // A person who waits for an endpoint that does not answer wants to know what for; once is enough.
+            if error.class == ErrorClass::Unknown {
+                told.call_once(|| drop(writeln!(std::io::stderr(), "warning: {error}; asking again")));
+            }
         }
     })
 }
@@ -101,7 +116,7 @@ fn door(port: Box<dyn Port>, pace: Pace) -> Door {
 /// An organization in memory, which keeps to no rates.
 #[must_use]
 pub fn memory(port: Box<dyn Port>) -> Door {
-    door(port, Pace::None)
+    door(port, Pace::None, Conduct::default().timeout)
 }
 
 /// An organization in memory as a snapshot says, where nothing takes time.
@@ -133,13 +148,17 @@ impl From<crate::apply::lease::LeaseError> for Failure {
     fn from(error: crate::apply::lease::LeaseError) -> Self {
         match error {
             crate::apply::lease::LeaseError::Aws(error) => AwsError::into(error),
-            held @ crate::apply::lease::LeaseError::Held { .. } => Self::new(
-                held.to_string(),
-                format!(
-                    "wait for it to end; if it died, its lease runs out by itself (tag `{}` on the root)",
-                    crate::names::TAG_LEASE
-                ),
-            ),
+            ref held @ crate::apply::lease::LeaseError::Held { until, .. } => {
+                let left = until.duration_since(Timestamp::now()).as_secs().max(1);
+                Self::new(
+                    held.to_string(),
+                    format!(
+                        "wait for it to end, {left} s at most if it died; where that is sure, taking the tag `{}` off the \
+                         root lets you in at once",
+                        crate::names::TAG_LEASE
+                    ),
+                )
+            }
         }
     }
 }

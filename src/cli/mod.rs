@@ -15,16 +15,18 @@ pub mod import;
 pub mod load;
 pub mod look;
 pub mod plan;
+pub mod seat;
 pub mod show;
 pub mod snapshot;
 pub mod sources;
+pub mod still;
 pub mod store;
 pub mod terminal;
 pub mod tree;
 pub mod validate;
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -45,12 +47,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     log();
     let terminal = Terminal::new(arguments.color);
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(Patient(io::stdout().lock()));
     let result = run(&arguments.command, &terminal, &mut out);
     let flushed = out.flush();
     match (result, flushed) {
         (Ok(code), Ok(())) => ExitCode::from(code),
-        (Ok(code), Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(code),
         (Ok(_), Err(error)) => fail(&Failure::from(error)),
         (Err(failure), _) => fail(&failure),
     }
@@ -61,11 +62,41 @@ fn fail(failure: &Failure) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// `BYLAW_LOG` (as `RUST_LOG` is written) turns on the log on standard error; `BYLAW_LOG_FORMAT=json` makes it JSON.
+/// A standard output whose reader may have read enough (`bylaw plan | head`): the command goes on to its end, and its
+/// exit code is what it would have been.
+struct Patient<W>(W);
+
+impl<W: Write> Write for Patient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            other => other,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// Without more, the warnings of bylaw's own rooms are told as the command line tells its own. `BYLAW_LOG` (as `RUST_LOG`
+/// is written) turns on the whole log on standard error; `BYLAW_LOG_FORMAT=json` makes it JSON.
 fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("BYLAW_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("BYLAW_LOG") else {
+        let warning = || {
+            let mut err = io::stderr();
+            drop(err.write_all(b"warning: "));
+            err
+        };
+        let plain = tracing_subscriber::fmt().with_env_filter("bylaw=warn").with_writer(warning).with_ansi(false);
+        drop(plain.without_time().with_level(false).with_target(false).try_init());
+        return;
+    };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder = builder.with_ansi(io::stderr().is_terminal());
     // A second call in one process keeps the first log.
     if std::env::var("BYLAW_LOG_FORMAT").is_ok_and(|form| form == "json") {
         drop(builder.json().try_init());

@@ -111,6 +111,15 @@ pub fn options(prune: bool, approve: &[String], aws: &args::Aws) -> Options {
     Options { prune, approvals: Approvals { hashes: approve.iter().cloned().collect() }, max_age }
 }
 
+/// Nothing is to be done for what could be read; nobody knows about the rest.
+#[must_use]
+pub fn unread() -> Failure {
+    Failure::new(
+        "parts of the organization could not be read, so nobody knows whether it is as declared",
+        "mend what is told above, and run again",
+    )
+}
+
 /// Plans and prints. The exit code: 0 nothing to do, 2 changes or refusals.
 ///
 /// # Errors
@@ -134,5 +143,9 @@ pub async fn run(asked: &args::Plan, terminal: &Terminal, out: &mut dyn Write) -
             Failure::new(format!("`{}` cannot be written: {error}", path.display()), "check the path")
         })?;
     }
-    Ok(if planned.plan.is_empty() { 0 } else { 2 })
+    match planned.plan.is_empty() {
+        false => Ok(2),
+        true if planned.observed.gaps.is_empty() => Ok(0),
+        true => Err(unread()),
+    }
 }

@@ -12,6 +12,7 @@ use crate::observed::{Observed, snapshot};
 use crate::plan::Memory;
 
 use super::failure::Failure;
+use super::seat::Seat;
 
 /// The files of one organization.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ impl Store {
         match snapshot::from_json(&text) {
             Ok(observed) => Some(observed),
             Err(error) => {
-                tracing::warn!(%error, "the cached snapshot is not used");
+                tracing::warn!("the cached snapshot is not used, everything is read: {error}");
                 None
             }
         }
@@ -82,6 +83,12 @@ impl Store {
     /// The file cannot be written.
     pub fn keep_memory(&self, memory: &Memory) -> io::Result<()> {
         replace(&self.state.join("memory.json"), &serde_json::to_vec(memory).map_err(io::Error::other)?)
+    }
+
+    /// The name under which this process may write.
+    #[must_use]
+    pub fn seat(&self, who: &str) -> Seat {
+        Seat::take(&self.state, who)
     }
 
     /// Opens the audit log, to which every write is added.

@@ -52,7 +52,7 @@ impl Terminal {
         }
     }
 
-    /// Who runs this, for the lease and the audit log.
+    /// Who runs this, user and host, for the lease and the audit log.
     #[must_use]
     pub fn who(&self) -> String {
         let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -60,7 +60,7 @@ impl Terminal {
         let host = var("HOSTNAME")
             .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
             .map_or_else(|| "unknown".into(), |host| host.trim().to_owned());
-        format!("cli:{user}:{host}:{}", std::process::id())
+        format!("cli:{user}:{host}")
     }
 
     /// Shows how many calls a read has taken while it lasts; on a terminal only.

@@ -137,6 +137,8 @@ struct Reader<'a> {
     types_left: BTreeSet<PolicyType>,
     accounts_listed: bool,
     walk_accounts: bool,
+    /// Pages past the first that were asked for.
+    pages: Pages,
     /// New ids lead to further requests.
     follow: bool,
 }
@@ -155,6 +157,7 @@ impl<'a> Reader<'a> {
             types_left: BTreeSet::new(),
             accounts_listed: false,
             walk_accounts: false,
+            pages: Pages::default(),
             follow: true,
         }
     }
@@ -204,10 +207,10 @@ impl<'a> Reader<'a> {
         match answer {
             Ok(answer) => {
                 if let Some(token) = answer.next() {
-                    let next = with_token(request, token);
-                    if next == *request {
-                        return self.fail(request, repeated_token(request), now);
-                    }
+                    let next = match self.pages.next(request, token) {
+                        Ok(next) => next,
+                        Err(error) => return self.fail(request, error, now),
+                    };
                     self.draft.absorb(request, answer, now, true)?;
                     self.ask(next);
                     self.follow(request, false);
@@ -457,9 +460,19 @@ fn with_token(request: &Request, next: &str) -> Request {
     request
 }
 
-/// A token that does not move would loop for ever.
-fn repeated_token(request: &Request) -> AwsError {
-    AwsError::unanswered(request.operation(), "garbage", "the same page token came back")
+/// Pages that were asked for. A token that comes back, at once or after others, would loop for ever.
+#[derive(Debug, Default)]
+struct Pages(BTreeSet<String>);
+
+impl Pages {
+    fn next(&mut self, request: &Request, token: &str) -> Result<Request, AwsError> {
+        let next = with_token(request, token);
+        if self.0.insert(format!("{next:?}")) {
+            return Ok(next);
+        }
+        let message = "the list does not end: a page that was read already is named as the next one";
+        Err(AwsError::unanswered(request.operation(), "garbage", message))
+    }
 }
 
 /// Every page of a list, one after the other.
@@ -468,14 +481,14 @@ fn repeated_token(request: &Request) -> AwsError {
 /// The first page that fails.
 pub async fn pages(port: &dyn Port, first: Request) -> Result<Vec<Response>, AwsError> {
     let mut answers = vec![];
+    let mut asked = Pages::default();
     let mut request = first;
     loop {
         let answer = port.call(&request).await?;
-        let next = answer.next().map(|token| with_token(&request, token));
+        let next = answer.next().map(|token| asked.next(&request, token)).transpose()?;
         answers.push(answer);
         match next {
-            Some(next) if next != request => request = next,
-            Some(_) => return Err(repeated_token(&request)),
+            Some(next) => request = next,
             None => return Ok(answers),
         }
     }

@@ -2,3 +2,7 @@
 
 #[cfg(feature = "aws")]
 pub mod moto;
+#[cfg(feature = "aws")]
+pub mod proxy;
+#[cfg(feature = "aws")]
+pub mod shell;

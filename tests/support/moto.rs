@@ -129,6 +129,22 @@ impl Moto {
         Options { role_arn: Some(format!("arn:aws:iam::{account}:role/bylaw")), ..self.options() }
     }
 
+    /// Keys that belong to `account`, for a process of its own.
+    pub fn keys(&self, account: &AccountId) -> Keys {
+        let body = format!(
+            "Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::{account}:role/bylaw&RoleSessionName=bylaw"
+        );
+        let head = "POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nAuthorization: AWS4-HMAC-SHA256 \
+                    Credential=testing/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0\r\n";
+        let (status, text) = self.http(head, &body);
+        assert_eq!(status, 200, "AssumeRole: {text}");
+        let of = |tag: &str| {
+            let rest = text.split_once(&format!("<{tag}>")).unwrap().1;
+            rest.split_once('<').unwrap().0.to_owned()
+        };
+        Keys { id: of("AccessKeyId"), secret: of("SecretAccessKey"), token: Some(of("SessionToken")) }
+    }
+
     fn http(&self, head: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();

@@ -103,7 +103,15 @@ fn credentials(operation: &str, error: &(dyn Error + 'static)) -> Option<AwsErro
     Some(AwsError {
         operation: operation.to_owned(),
         code: "credentials".to_owned(),
-        message: causes(Some(found)),
+        message: match found.downcast_ref::<CredentialsError>() {
+            // The chain's own words are a page about each place where there is nothing.
+            Some(CredentialsError::CredentialsNotLoaded(_)) if causes(Some(found)).contains("Attempted") => {
+                "no credentials were found in the environment, a profile, a web identity token, the container or the \
+                 instance; name a profile with `--profile` or `AWS_PROFILE`"
+                    .to_owned()
+            }
+            _ => causes(Some(found)),
+        },
         request_id: None,
         class: ErrorClass::Credentials,
     })
@@ -124,7 +132,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 }
 
 /// The messages of the chain, outermost first; one that repeats the one before is left out.
-fn causes(error: Option<&(dyn Error + 'static)>) -> String {
+pub(super) fn causes(error: Option<&(dyn Error + 'static)>) -> String {
     let mut told: Vec<String> = vec![];
     for cause in error.into_iter().flat_map(chain) {
         let text = cause.to_string();

@@ -7,6 +7,7 @@ mod call;
 mod convert;
 mod fault;
 mod guard;
+mod profile;
 #[cfg(test)]
 mod tests;
 
@@ -39,7 +40,7 @@ pub struct Options {
     pub role_arn: Option<String>,
     /// External id that the role's trust policy asks for.
     pub external_id: Option<String>,
-    /// The profile; left out: `AWS_PROFILE`, else `default`.
+    /// The profile, before any keys of the environment; left out: these, then `AWS_PROFILE`, else `default`.
     pub profile: Option<String>,
     /// The endpoint of all three services; left out: `AWS_ENDPOINT_URL`, else AWS.
     pub endpoint: Option<String>,
@@ -128,7 +129,8 @@ impl Sdk {
             .identity_cache(IdentityCache::lazy().load_timeout(options.attempt_timeout).build())
             .app_name(name);
         if let Some(profile) = &options.profile {
-            loader = loader.profile_name(profile);
+            // Who names a profile means it: by the SDK's own order the keys of the environment would go before it.
+            loader = loader.profile_name(profile).credentials_provider(profile::Profile::new(profile));
         }
         if let Some(endpoint) = &options.endpoint {
             loader = loader.endpoint_url(endpoint);

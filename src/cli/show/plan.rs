@@ -40,7 +40,7 @@ pub fn text(
     page.changes(&view)?;
     page.refusals(&view)?;
     page.notes(planned, &names)?;
-    page.closing(&planned.plan, context)
+    page.closing(planned, context)
 }
 
 /// ANSI colours, or none.
@@ -262,8 +262,12 @@ impl Page<'_> {
         self.more(notes.len() - shown, "notes")
     }
 
-    fn closing<State>(&mut self, plan: &Plan<State>, context: &Context) -> io::Result<()> {
-        let line = summary(plan);
+    fn closing(&mut self, planned: &Planned, context: &Context) -> io::Result<()> {
+        let plan = &planned.plan;
+        let line = match planned.observed.gaps.is_empty() {
+            false if plan.is_empty() => "No changes for what could be read.".to_owned(),
+            _ => summary(plan),
+        };
         writeln!(self.out, "\n{}", self.paint.bold(&line))?;
         if !plan.changes.is_empty() {
             let verb = if context.observe { "It would take" } else { "It takes" };

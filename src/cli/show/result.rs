@@ -79,7 +79,8 @@ pub fn tell(outcome: &Outcome) -> Told {
 /// AWS is as declared: every change is in place, nothing is left or refused, and that was read from AWS.
 #[must_use]
 pub fn converged(report: &Report) -> bool {
-    report.applied.is_success() && report.left.is_empty() && report.unverified.is_none()
+    let whole = report.unverified.is_none() && report.applied.observed.gaps.is_empty();
+    report.applied.is_success() && report.left.is_empty() && whole
 }
 
 /// Writes what came of each change, what is left, and whether AWS is now as declared. `planned` is what was applied.

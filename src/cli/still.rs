@@ -1,0 +1,47 @@
+//! What of a saved plan may run when AWS is no longer as it was: what was shown, and stands without what was not.
+
+use std::collections::BTreeSet;
+
+use crate::desired::NodeKey;
+use crate::plan::model::Tagged;
+use crate::plan::{Action, Change, Guarded, NodeRef, Plan};
+
+/// Of the changes that were shown, those that stand without the ones that were not.
+///
+/// A new account is not made where something that belongs to it, its move before all, would be left out: it would stay
+/// unguarded below the root. And nothing that can take a guard away runs where a change that adds one is left out.
+#[must_use]
+pub fn standing(now: &Plan<Guarded>, shown: &BTreeSet<String>) -> BTreeSet<String> {
+    let was_shown = |change: &Change| shown.contains(&change.fingerprint());
+    let left_out: Vec<&Change> = now.changes.iter().filter(|change| !was_shown(change)).collect();
+    let half: BTreeSet<&str> = left_out.iter().filter_map(|change| new_account(&change.action)).collect();
+    let unguarded = left_out.iter().any(|change| guards(&change.action));
+    now.changes
+        .iter()
+        .filter(|change| was_shown(change))
+        .filter(|change| new_account(&change.action).is_none_or(|account| !half.contains(account)))
+        .filter(|change| !(unguarded && change.action.loosens()))
+        .map(Change::fingerprint)
+        .collect()
+}
+
+fn guards(action: &Action) -> bool {
+    matches!(action, Action::CreatePolicy { .. } | Action::UpdatePolicy { .. } | Action::Attach { .. })
+}
+
+/// The account that does not exist yet and that the change belongs to.
+fn new_account(action: &Action) -> Option<&str> {
+    let node = match action {
+        Action::CreateAccount { key, .. } => return Some(key),
+        Action::Attach { target, .. } | Action::Detach { target, .. } => target,
+        Action::MoveAccount { account, .. }
+        | Action::PutContact { account, .. }
+        | Action::RegisterAdministrator { account, .. } => account,
+        Action::Tag { resource: Tagged::Node(node), .. } => node,
+        _ => return None,
+    };
+    match node {
+        NodeRef::New(NodeKey::Account(key)) => Some(&**key),
+        _ => None,
+    }
+}

@@ -1,0 +1,8 @@
+//! The real binary against moto: exit codes, what is said on which stream, which calls arrive, what is written.
+
+mod apply;
+mod bad_input;
+mod broken;
+mod calls;
+mod import;
+mod two;
