@@ -7,7 +7,7 @@ use bylaw::names::{NodeId, PolicyId};
 use bylaw::observed::{Part, Scope};
 use bylaw::pass::{Options, Planned};
 use bylaw::plan::model::Tagged;
-use bylaw::plan::{Action, Change, NodeRef, PolicyRef, Verb};
+use bylaw::plan::{Action, Change, NodeRef, PolicyRef, Reason, Verb};
 
 use super::model::Model;
 
@@ -102,6 +102,7 @@ fn partial(change: &Change, planned: &Planned) -> Result<(), String> {
 fn limits(planned: &Planned, desired: &Desired, options: &Options) -> Result<(), String> {
     let limits = &desired.organization.spec.limits;
     let birth = |change: &Change| match &change.action {
+        _ if change.reason == Reason::Unfinished => true,
         Action::MoveAccount { account, .. } => matches!(account, NodeRef::New(_)),
         Action::Detach { target, .. } => matches!(target, NodeRef::New(_)),
         _ => false,
@@ -126,9 +127,12 @@ fn limits(planned: &Planned, desired: &Desired, options: &Options) -> Result<(),
 
 /// Accounts in which anything would be newly denied or allowed, counted one by one.
 fn affected(planned: &Planned, desired: &Desired, options: &Options) -> Result<(), String> {
-    let before = Model::observed(&planned.observed);
+    let mut before = Model::observed(&planned.observed);
     let mut after = before.clone();
     planned.plan.changes.iter().for_each(|change| after.plan(change));
+    // What only puts back what was settled, or places what a stopped run made, is nothing new.
+    let restores = |change: &&Change| matches!(change.reason, Reason::Drift | Reason::Unfinished);
+    planned.plan.changes.iter().filter(restores).for_each(|change| before.plan(change));
     let count = before.accounts.iter().filter(|account| before.binds(account) != after.binds(account)).count();
     let max = &desired.organization.spec.limits.max_affected;
     let total = before.accounts.len();

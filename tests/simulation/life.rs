@@ -10,13 +10,14 @@ use bylaw::apply::{Control, Outcome, Progress};
 use bylaw::aws::Port;
 use bylaw::aws::dice::Dice;
 use bylaw::aws::faults::{Fault, Faulty, Schedule};
+use bylaw::aws::offline::State;
 use bylaw::aws::offline::{Offline, Options as World};
 use bylaw::aws::paced::{Conduct, Pace, Paced};
 use bylaw::desired::Desired;
-use bylaw::names::AccountId;
+use bylaw::names::{AccountId, NodeId, TAG_MANAGED_BY};
 use bylaw::observed::Observed;
 use bylaw::pass::{self, ApplyError, Options, Planned};
-use bylaw::plan::{Guarded, Memory, Plan};
+use bylaw::plan::{Action, Guarded, Memory, NodeRef, Plan, Reason};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::model::Model;
@@ -340,6 +341,7 @@ impl Life {
             approved: !options.approvals.hashes.is_empty(),
             views,
             held: Watch::held(&state, &(self.clock())().to_string()),
+            newborn: unfinished(planned, &state),
             owners: BTreeSet::new(),
             counts: BTreeMap::new(),
             untagged: BTreeSet::new(),
@@ -409,4 +411,18 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Blocked { .. } => "blocked",
         Outcome::NotStarted => "not-started",
     }
+}
+
+/// Accounts that the plan moves as unfinished, as far as they are: made by bylaw, and still in the root.
+fn unfinished(planned: &Planned, state: &State) -> BTreeSet<String> {
+    let moved = planned.plan.changes.iter().filter(|change| change.reason == Reason::Unfinished);
+    let moved = moved.filter_map(|change| match &change.action {
+        Action::MoveAccount { account: NodeRef::Known(NodeId::Account(id)), .. } => Some(id),
+        _ => None,
+    });
+    let made = |id: &&AccountId| {
+        let found = state.accounts().get(*id);
+        found.is_some_and(|a| a.parent == state.root_node() && a.tags.contains_key(TAG_MANAGED_BY))
+    };
+    moved.filter(made).map(ToString::to_string).collect()
 }

@@ -19,6 +19,8 @@ pub struct Watch {
     /// Where each account's denies come from, before and after the plan; other people's changes count in all.
     pub views: Vec<(Model, Model)>,
     pub held: BTreeSet<String>,
+    /// Accounts in the root that bylaw made, and that the plan takes for unfinished.
+    pub newborn: BTreeSet<String>,
     /// Objects that each id has belonged to since the pass began.
     pub owners: BTreeSet<(String, String)>,
     pub counts: BTreeMap<&'static str, u32>,
@@ -183,6 +185,7 @@ impl Watch {
             Request::DeleteOrganizationalUnit { .. } | Request::DeletePolicy { .. } | Request::CloseAccount { .. } => {
                 ("deletes", limits.max_deletes)
             }
+            Request::MoveAccount { account, .. } if self.newborn.contains(account.as_str()) => return,
             Request::MoveAccount { account, .. } if !self.is_born(account.as_str()) => ("moves", limits.max_moves),
             Request::DetachPolicy { target, .. } if !self.is_born(target.as_str()) => ("detaches", limits.max_detaches),
             _ => return,
