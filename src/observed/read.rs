@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
             return;
         }
         match request {
-            Request::ListRoots { .. } => self.follow_root(),
+            Request::ListRoots { .. } if done => self.follow_root(),
             Request::ListAccounts { .. } => {
                 for account in self.draft.take_new_accounts() {
                     self.follow_account(&account);
