@@ -16,7 +16,7 @@ use bylaw::desired::Desired;
 use bylaw::names::AccountId;
 use bylaw::observed::Observed;
 use bylaw::pass::{self, ApplyError, Options, Planned};
-use bylaw::plan::{Guarded, Memory, Plan};
+use bylaw::plan::{Action, Guarded, Memory, Plan};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::model::Model;
@@ -343,6 +343,13 @@ impl Life {
             owners: BTreeSet::new(),
             counts: BTreeMap::new(),
             untagged: BTreeSet::new(),
+            births: planned
+                .plan
+                .changes
+                .iter()
+                .filter(|change| matches!(change.action, Action::CreateAccount { .. }))
+                .map(|change| change.object.to_string())
+                .collect(),
             stirred: BTreeSet::new(),
             checked: 0,
             problems: vec![],
