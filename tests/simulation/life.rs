@@ -345,6 +345,13 @@ impl Life {
             owners: BTreeSet::new(),
             counts: BTreeMap::new(),
             untagged: BTreeSet::new(),
+            births: planned
+                .plan
+                .changes
+                .iter()
+                .filter(|change| matches!(change.action, Action::CreateAccount { .. }))
+                .map(|change| change.object.to_string())
+                .collect(),
             stirred: BTreeSet::new(),
             checked: 0,
             problems: vec![],

@@ -26,6 +26,8 @@ pub struct Watch {
     pub counts: BTreeMap<&'static str, u32>,
     /// What somebody took a tag off while the plan ran: between a look and the write nobody can know.
     pub untagged: BTreeSet<String>,
+    /// Accounts that the plan creates; an earlier life can have done it.
+    pub births: BTreeSet<String>,
     /// Nodes where somebody changed what is attached, or what that says, while the plan ran.
     pub stirred: BTreeSet<String>,
     pub checked: u64,
@@ -76,8 +78,14 @@ impl Watch {
                 }
             }
         }
+        let tagged: BTreeSet<String> =
+            state.accounts().values().filter_map(|account| owner(Some(&account.tags))).collect();
         for (id, account) in state.accounts() {
             for declared in self.desired.accounts.values() {
+                // The tag goes before the e-mail.
+                if declared.spec.account_id.is_none() && tagged.contains(&declared.key.to_string()) {
+                    continue;
+                }
                 let by_email = declared.spec.email.as_ref().is_some_and(|e| e.eq_ignore_ascii_case(&account.email));
                 if (by_email && owner(Some(&account.tags)).is_none()) || declared.spec.account_id.as_ref() == Some(id) {
                     own.push((id.to_string(), declared.key.to_string()));
@@ -174,7 +182,9 @@ impl Watch {
 
     /// Made since the plan was.
     fn is_born(&self, id: &str) -> bool {
-        self.views.first().is_some_and(|(start, _)| !id.starts_with("r-") && !start.parents.contains_key(id))
+        let object = |(of, object): &(String, String)| of == id && self.births.contains(object);
+        self.owners.iter().any(object)
+            || self.views.first().is_some_and(|(start, _)| !id.starts_with("r-") && !start.parents.contains_key(id))
     }
 
     fn count(&mut self, request: &Request) {
@@ -276,6 +286,7 @@ impl Watch {
                 then.attached.get(node.as_str()).is_some_and(|all| all.contains(policy.as_str()))
             };
             nodes.retain(|node| self.views.iter().all(|(then, _)| seen(node, then)));
+            nodes.retain(|node| !self.stirred.contains(node.as_str()));
         }
         for node in nodes.clone() {
             let mut at = state.parent(&node);
@@ -286,7 +297,9 @@ impl Watch {
         }
         let direct = nodes_of(request, state);
         let by_policy = matches!(request, Request::UpdatePolicy { .. });
-        for node in &nodes {
+        // What somebody moved there since the plan was made was not there for the plan.
+        let moved = direct.iter().any(|node| self.stirred.contains(node.as_str()));
+        for node in nodes.iter().filter(|_| !moved) {
             if self.held.contains(node.as_str()) {
                 self.problem(format!("held: `{node}` is held, and {request:?}"));
             }
