@@ -69,6 +69,8 @@ fn after_a_kill_the_same_person_goes_on_at_once_and_others_wait() {
     second.complains(&["`cli:ann:", "writes to this organization until 20", "wait for it to end"]);
     signal("KILL", child.id());
     child.wait().unwrap();
+    // What it had sent still arrives: the lease that it leaves behind is there for that.
+    std::thread::sleep(Duration::from_millis(1800));
     let holder = lease(&shell).expect("a killed process gives nothing back");
     shell.calls();
     let other = shell.elsewhere().run(&["apply", "-f", &files, "--yes"]).exits(1);
