@@ -51,7 +51,8 @@ pub(super) async fn look(
             }
         }
         (Action::Detach { kind, .. }, Request::DetachPolicy { policy, target }) => {
-            let attached = attached(port, state, target, kind, clock).await?;
+            // What is left when it is gone is looked at right before, whoever looked a moment ago.
+            let attached = attached_now(port, state, target, kind, clock).await?;
             if !attached.contains(policy) {
                 Look::Already
             } else if *kind == PolicyType::scp() && attached.len() == 1 {
@@ -277,9 +278,19 @@ async fn attached(
     clock: Clock<'_>,
 ) -> Result<BTreeSet<PolicyId>, AwsError> {
     let known = state.lock().attached(target, kind, clock());
-    if let Some(known) = known {
-        return Ok(known);
+    match known {
+        Some(known) => Ok(known),
+        None => attached_now(port, state, target, kind, clock).await,
     }
+}
+
+async fn attached_now(
+    port: &dyn Port,
+    state: &State,
+    target: &NodeId,
+    kind: &PolicyType,
+    clock: Clock<'_>,
+) -> Result<BTreeSet<PolicyId>, AwsError> {
     let mut found = BTreeSet::new();
     let first = Request::ListPoliciesForTarget { target: target.clone(), kind: kind.clone(), token: None };
     for page in pages(port, first).await? {

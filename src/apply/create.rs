@@ -16,6 +16,8 @@ use crate::observed::pages;
 const FIRST_POLL: Duration = Duration::from_millis(250);
 /// How often it is asked for at last (`DescribeCreateAccountStatus` has 2/s for all).
 const POLL: Duration = Duration::from_secs(5);
+/// How often a creation is looked for whose answer was lost.
+const LOOKS: u32 = 3;
 /// How long one run waits for one account; the next goes on with it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -118,12 +120,10 @@ pub(super) async fn account(port: &dyn Port, creations: &Creations, request: &Re
     let (outcome, made) = match answer {
         Ok(Response::Creation(creation)) => wait(port, creations, creation).await?,
         Ok(_) => return Err(garbage("CreateAccount")),
-        Err(error) if error.class == ErrorClass::Unknown => {
-            match under_way(port).await?.into_iter().find(|creation| creation.account_name == *name) {
-                Some(creation) => wait(port, creations, creation).await?,
-                None => (Outcome::Unknown { error }, Made::Nothing),
-            }
-        }
+        Err(error) if error.class == ErrorClass::Unknown => match lost(port, name).await? {
+            Some(creation) => wait(port, creations, creation).await?,
+            None => (Outcome::Unknown { error }, Made::Nothing),
+        },
         Err(error) => return Err(error),
     };
     let taken = |error: &AwsError| error.code == EMAIL_TAKEN;
@@ -137,6 +137,20 @@ pub(super) async fn account(port: &dyn Port, creations: &Creations, request: &Re
         Some(made) => Ok((Outcome::AlreadyDone, made)),
         None => Ok((outcome, made)),
     }
+}
+
+/// The creation under a name whose answer was lost: AWS may take a moment to list it.
+async fn lost(port: &dyn Port, name: &str) -> Result<Option<Creation>, AwsError> {
+    for look in 0..LOOKS {
+        if look > 0 {
+            tokio::time::sleep(POLL).await;
+        }
+        let found = under_way(port).await?.into_iter().find(|creation| creation.account_name == name);
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 async fn is_ours(port: &dyn Port, id: &AccountId, object: &ObjectKey) -> Result<bool, AwsError> {

@@ -294,7 +294,8 @@ impl Run<'_> {
                 return Ok(outcome);
             }
             match outcome {
-                Outcome::Unknown { error } => last = Some(error),
+                // A creation of an account is never sent twice in one run: the next one finds it, or that there is none.
+                Outcome::Unknown { error } if !matches!(request, Request::CreateAccount { .. }) => last = Some(error),
                 outcome => return Ok(outcome),
             }
         }

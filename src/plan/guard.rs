@@ -74,11 +74,14 @@ fn judge(
     court.dependents();
     court.affected(&before, &mut atoms);
     court.dependents();
-    court.windows(&before, &mut atoms);
-    court.blocks_everything(&before, &mut atoms);
-    court.dependents();
-    court.windows(&before, &mut atoms);
-    court.dependents();
+    // What one of these holds back can be what another relied on.
+    let mut count = usize::MAX;
+    while court.kept.len() < count {
+        count = court.kept.len();
+        court.windows(&before, &mut atoms);
+        court.blocks_everything(&before, &mut atoms);
+        court.dependents();
+    }
     (court.kept, court.refusals)
 }
 

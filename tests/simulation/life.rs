@@ -342,6 +342,8 @@ impl Life {
             held: Watch::held(&state, &(self.clock())().to_string()),
             owners: BTreeSet::new(),
             counts: BTreeMap::new(),
+            untagged: BTreeSet::new(),
+            stirred: BTreeSet::new(),
             checked: 0,
             problems: vec![],
         };

@@ -449,3 +449,25 @@ async fn nothing_is_written_while_observing_or_suspended() {
         assert_eq!(world.writes(), before);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_allow_that_is_held_back_is_not_relied_on_by_a_detachment() {
+    let world = organization();
+    let root = world.state().root_node();
+    let dev = NodeId::Unit(add_unit(&world, "Dev", &[(TAG_RESOURCE, "OrganizationalUnit/u0")]));
+    add_account(&world, 5, dev.clone(), "five@example.com", &[]);
+    let at = [root.clone(), dev];
+    add_policy(&world, "pol0", text(0, 8, 0), &[(TAG_RESOURCE, "OrganizationPolicy/p0")], &at);
+    let mut wish = wish();
+    wish.units = BTreeMap::from([(0, unit("Dev"))]);
+    // The deny goes over to a policy that may not be created, so the edit that brings the allow is held back.
+    let edited = WishPolicy { allow: 1, ..policy(0, 1, [NodeKey::Root]) };
+    wish.policies = BTreeMap::from([(0, edited), (1, policy(1, 8, [NodeKey::Root]))]);
+    wish.base = Some(BaseAccess::AllowList);
+    wish.limits.max_creates = 0;
+    let plan = planned(&world, &wish, false).await;
+    let full: PolicyId = "p-FullAWSAccess".parse().unwrap();
+    let detached = |action: &&Action| matches!(action, Action::Detach { policy, .. } if *policy == full);
+    assert!(!actions(&plan).iter().any(detached), "{:#?}", plan.plan.changes);
+    assert!(rules(&plan).contains(&"window") && rules(&plan).contains(&"last-policy"), "{:?}", rules(&plan));
+}

@@ -22,6 +22,10 @@ pub struct Watch {
     /// Objects that each id has belonged to since the pass began.
     pub owners: BTreeSet<(String, String)>,
     pub counts: BTreeMap<&'static str, u32>,
+    /// What somebody took a tag off while the plan ran: between a look and the write nobody can know.
+    pub untagged: BTreeSet<String>,
+    /// Nodes where somebody changed what is attached, or what that says, while the plan ran.
+    pub stirred: BTreeSet<String>,
     pub checked: u64,
     pub problems: Vec<String>,
 }
@@ -140,6 +144,10 @@ impl Watch {
             goal.carry_out(request);
         }
         self.note_owners(after);
+        self.stirred.extend(nodes_of(request, after).iter().map(ToString::to_string));
+        if let Request::UntagResource { resource, .. } = request {
+            self.untagged.insert(resource.as_str().to_owned());
+        }
     }
 
     /// One of the engine's writes was carried out.
@@ -215,7 +223,8 @@ impl Watch {
             if !after.has(&node) {
                 continue;
             }
-            if allows_anything(before, &node) && !allows_anything(after, &node) {
+            let stirred = self.stirred.contains(node.as_str());
+            if !stirred && allows_anything(before, &node) && !allows_anything(after, &node) {
                 self.problem(format!("blocks: nothing is allowed at `{node}` after {request:?}"));
             }
             let mut by_kind: BTreeMap<&str, usize> = BTreeMap::new();
@@ -404,7 +413,8 @@ impl Watch {
             }
             _ => return,
         };
-        let opted = tags.is_some_and(|tags| tags.get(TAG_DELETION).is_some_and(|policy| policy == opt_in));
+        let opted = self.untagged.contains(&id)
+            || tags.is_some_and(|tags| tags.get(TAG_DELETION).is_some_and(|policy| policy == opt_in));
         if !self.prune || !opted || !self.objects(&id).is_empty() {
             self.problem(format!("deletion without opt-in, or of what is declared: {request:?}"));
         }

@@ -276,6 +276,7 @@ impl Wish {
             tag: some(dice, 0.3, |dice| u8::try_from(dice.below(3)).unwrap()),
         };
         self.policies.insert(index, policy);
+        self.broken.retain(|(_, name)| *name != format!("p{index}"));
     }
 
     /// One to four edits, as a commit has them.

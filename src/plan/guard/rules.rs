@@ -90,6 +90,12 @@ impl Court<'_> {
         let everywhere = everywhere
             .map(|gap| format!("the accounts could not all be listed: {}", gap.error))
             .or_else(|| unplaced.map(|(id, _)| format!("it could not be told where account `{id}` is")));
+        // Who takes an allow away relies on the one that AWS gives each node.
+        let default = PolicyType::scp().rule().default_policy;
+        let full = observed.policies.iter().find(|(id, _)| default == Some(id.as_str()));
+        let allows_unknown = full
+            .and_then(|(_, full)| full.targets.error())
+            .map(|error| format!("where `FullAWSAccess` is attached could not be read: {error}"));
         self.hold_each(|change| {
             let mut touched = touches(change, before);
             if let Action::MoveAccount { from, to, .. } = &change.action {
@@ -100,6 +106,13 @@ impl Court<'_> {
             }
             let loosens = change.action.loosens();
             let hidden = everywhere.clone().filter(|_| loosens);
+            let of_scp = match &change.action {
+                Action::Detach { kind, .. } | Action::UpdatePolicy { kind, content: Some(_), .. } => {
+                    *kind == PolicyType::scp()
+                }
+                _ => false,
+            };
+            let hidden = hidden.or_else(|| allows_unknown.clone().filter(|_| of_scp));
             let hidden = hidden.or_else(|| {
                 observed.gaps.iter().filter(|_| loosens).find_map(|gap| {
                     let Scope::UnitsBelow(at) = &gap.scope else { return None };
