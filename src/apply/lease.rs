@@ -30,7 +30,7 @@ pub struct Lease {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseError {
     /// Somebody else has it.
-    #[error("`{holder}` writes to this organization until {until}")]
+    #[error("`{holder}` writes to this organization until {until:.0}")]
     Held {
         /// Who.
         holder: String,

@@ -145,6 +145,10 @@ fn only_as_saved(
             "use the credentials that the plan was made with",
         ));
     }
+    if made.planned.plan.is_empty() && !saved.fingerprints().is_empty() {
+        terminal.warn("nothing of the plan is left to do: AWS is as it declares already");
+        return Ok(());
+    }
     let difference = show::saved::compare(saved, &made.planned.plan);
     for gone in &difference.gone {
         terminal.warn(&format!("planned, and not run because AWS has changed since: {gone}"));

@@ -81,7 +81,10 @@ pub async fn aws(way: &Way<'_>) -> Result<Door, Failure> {
         connect_timeout: way.timeout.min(sdk::Options::default().connect_timeout),
         ..sdk::Options::default()
     };
-    let sdk = sdk::Sdk::connect(&options).await?;
+    let sdk = sdk::Sdk::connect(&options).await.map_err(|error| match error.operation.as_str() {
+        "connect" => Failure::new(error.message, "check the arguments, and `spec.access` of the Organization"),
+        _ => error.into(),
+    })?;
     let pace = if way.unpaced { Pace::None } else { Pace::Aws };
     Ok(door(Box::new(sdk), pace, way.timeout))
 }

@@ -12,15 +12,15 @@ use crate::plan::{Action, Change, Guarded, NodeRef, Plan};
 /// unguarded below the root. And nothing that can take a guard away runs where a change that adds one is left out.
 #[must_use]
 pub fn standing(now: &Plan<Guarded>, shown: &BTreeSet<String>) -> BTreeSet<String> {
-    let was_shown = |change: &Change| shown.contains(&change.fingerprint());
-    let left_out: Vec<&Change> = now.changes.iter().filter(|change| !was_shown(change)).collect();
-    let half: BTreeSet<&str> = left_out.iter().filter_map(|change| new_account(&change.action)).collect();
-    let unguarded = left_out.iter().any(|change| guards(&change.action));
+    let not_shown = |change: &Change| !shown.contains(&change.fingerprint());
+    let unguarded = now.changes.iter().any(|change| not_shown(change) && guards(&change.action));
+    let left_out = |change: &Change| not_shown(change) || (unguarded && change.action.loosens());
+    let half: BTreeSet<&str> =
+        now.changes.iter().filter(|change| left_out(change)).filter_map(|change| new_account(&change.action)).collect();
     now.changes
         .iter()
-        .filter(|change| was_shown(change))
+        .filter(|change| !left_out(change))
         .filter(|change| new_account(&change.action).is_none_or(|account| !half.contains(account)))
-        .filter(|change| !(unguarded && change.action.loosens()))
         .map(Change::fingerprint)
         .collect()
 }

@@ -123,7 +123,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 /// Writes a file so that it is there whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
@@ -132,6 +132,10 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .open(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole(path, bytes).map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display())))
 }
 
 /// The audit log: one JSON object a line, before each write and after it.

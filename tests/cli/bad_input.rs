@@ -124,7 +124,7 @@ fn flags_that_mean_nothing_are_refused() {
         (&["plan", "-f", "x", "--max-age=-1h"], "24h"),
         (&["apply", "plan.json", "--prune"], "--prune"),
         (&["tree", "--snapshot", "nowhere.json"], "bylaw snapshot"),
-        (&["tree", "--endpoint-url", "localhost:5000"], "https://"),
+        (&["tree", "--endpoint-url", "localhost:5000"], "help: check the arguments"),
     ] {
         shell.run(arguments).exits(1).complains(&[words]);
     }

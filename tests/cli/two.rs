@@ -66,9 +66,11 @@ fn after_a_kill_the_same_person_goes_on_at_once_and_others_wait() {
     until(&proxy, "CreatePolicy", 1);
     // While it lives, a second one on the same machine is refused as well.
     let second = shell.run(&["apply", "-f", &files, "--yes"]).exits(1);
-    second.complains(&["`cli:ann:", "writes to this organization until 20", "wait for it to end"]);
+    second.complains(&["`cli:ann:", "writes to this organization until 20", "Z\n", "wait for it to end"]);
     signal("KILL", child.id());
     child.wait().unwrap();
+    // What it had sent still arrives: the lease that it leaves behind is there for that.
+    std::thread::sleep(Duration::from_millis(1800));
     let holder = lease(&shell).expect("a killed process gives nothing back");
     shell.calls();
     let other = shell.elsewhere().run(&["apply", "-f", &files, "--yes"]).exits(1);

@@ -110,7 +110,7 @@ fn credentials(operation: &str, error: &(dyn Error + 'static)) -> Option<AwsErro
                  instance; name a profile with `--profile` or `AWS_PROFILE`"
                     .to_owned()
             }
-            _ => causes(Some(found)),
+            _ => causes(Some(found)).replace("the credential provider was not enabled: ", ""),
         },
         request_id: None,
         class: ErrorClass::Credentials,
