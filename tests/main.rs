@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and clippy.toml reaches only functions marked `#[test]`"
 )]
 
+mod calls;
 mod engine;
 mod generated;
 #[cfg(feature = "aws")]

@@ -123,10 +123,8 @@ impl Delta<'_> {
                 continue;
             }
             let action = Action::Detach { policy: id.clone(), kind: kind.clone(), target: node.clone() };
-            let declared_before = self
-                .memory
-                .settled
-                .contains_key(&super::Mark::of(&[&policy.key.to_string(), &self.attachment_path(node)]));
+            let declared_before =
+                self.memory.settled.contains_key(&super::Mark::of_fact(&policy.key, &self.attachment_path(node)));
             let reason = if declared_before { Reason::Differs } else { Reason::NotDeclared };
             self.push(&policy.key, Stage::Detach, action, reason, vec![]);
         }
