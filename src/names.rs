@@ -339,6 +339,9 @@ impl ObjectKey {
 }
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.width().is_none() && f.precision().is_none() {
+            return write!(f, "{}/{}", self.kind, self.name);
+        }
         f.pad(&format!("{}/{}", self.kind, self.name))
     }
 }

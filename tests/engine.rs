@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bylaw::apply::ledger::NoLedger;
 use bylaw::apply::{Control, Outcome, Progress};
+use bylaw::aws::Port;
 use bylaw::aws::offline::{Offline, Options as World};
 use bylaw::cli::sources;
 use bylaw::desired::{Desired, build, read};
@@ -47,7 +48,7 @@ pub async fn plan(world: &Offline, desired: &Desired, memory: &Memory, options: 
 }
 
 pub async fn apply(
-    world: &Offline,
+    world: &dyn Port,
     desired: &Desired,
     planned: Planned,
     memory: &mut Memory,

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and clippy.toml reaches only functions marked `#[test]`"
 )]
 
+mod calls;
 #[cfg(feature = "aws")]
 mod cli;
 mod engine;

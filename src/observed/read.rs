@@ -37,7 +37,7 @@ pub struct Wants {
 }
 
 /// How a manifest names an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccountRef {
     /// By id.
     Id(AccountId),
@@ -141,10 +141,16 @@ struct Reader<'a> {
     pages: Pages,
     /// New ids lead to further requests.
     follow: bool,
+    /// Alternate contacts that are wanted, by account.
+    contacts: BTreeMap<&'a AccountRef, Vec<&'a ContactKind>>,
 }
 
 impl<'a> Reader<'a> {
     fn new(wants: &'a Wants, previous: Option<&'a Observed>, clock: Clock<'a>, draft: Draft) -> Self {
+        let mut contacts: BTreeMap<&AccountRef, Vec<&ContactKind>> = BTreeMap::new();
+        for (who, kinds) in &wants.contacts {
+            contacts.entry(who).or_default().extend(kinds);
+        }
         Self {
             wants,
             previous,
@@ -159,6 +165,7 @@ impl<'a> Reader<'a> {
             walk_accounts: false,
             pages: Pages::default(),
             follow: true,
+            contacts,
         }
     }
 
@@ -300,14 +307,8 @@ impl<'a> Reader<'a> {
         if self.wants.all_contacts {
             kinds.extend(ContactKind::ALL);
         }
-        for (who, wanted) in &self.wants.contacts {
-            let is = match who {
-                AccountRef::Id(wanted) => wanted == id,
-                AccountRef::Email(wanted) => *wanted == email,
-            };
-            if is {
-                kinds.extend(wanted);
-            }
+        for who in [AccountRef::Id(id.clone()), AccountRef::Email(email)] {
+            kinds.extend(self.contacts.get(&who).into_iter().flatten().copied());
         }
         for kind in kinds {
             match earlier.and_then(|account| account.contacts.get(&kind)) {

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use k8s_openapi::jiff::Timestamp;
 
 use super::bind::{Binding, bind};
-use super::memory::{Fact, Facts, Mark, Memory};
+use super::memory::{Fact, Mark, Memory};
 use super::model::{Action, Change, Drift, NodeRef, Note, Plan, Proposed, Reason, Refusal, Stage};
 use crate::desired::{Desired, NodeKey};
 use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE};
@@ -43,7 +43,7 @@ pub fn propose(
         refusals: binding.refusals.clone(),
         drift: vec![],
         notes: vec![],
-        facts: Facts::default(),
+        facts: vec![],
     };
     delta.organization();
     delta.units();
@@ -63,7 +63,7 @@ pub fn propose(
         refusals: delta.refusals,
         drift: delta.drift,
         notes: delta.notes,
-        facts: delta.facts,
+        facts: delta.facts.into_iter().collect(),
         state: PhantomData,
     };
     (plan, binding)
@@ -96,7 +96,7 @@ struct Delta<'a> {
     refusals: Vec<Refusal>,
     drift: Vec<Drift>,
     notes: Vec<Note>,
-    facts: Facts,
+    facts: Vec<(Mark, Fact)>,
 }
 
 /// What a comparison found: the reason of the change to make, and the fact that the change settles.
@@ -123,9 +123,8 @@ impl Delta<'_> {
         found: &str,
         settled: bool,
     ) -> Option<Differs> {
-        let name = object.to_string();
-        let (fact, value) = (Mark::of(&[&name, path]), Mark::of(&[wanted]));
-        self.facts.stated.insert(fact, Fact { wanted: value, settled });
+        let (fact, value) = (Mark::of_fact(object, path), Mark::of(&[wanted]));
+        self.facts.push((fact, Fact { wanted: value, settled }));
         if settled {
             return None;
         }

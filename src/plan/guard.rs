@@ -16,7 +16,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::model::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Refusal, Tagged, hash};
 use super::world::{Interner, World, policy_of, touches};
 use crate::desired::Desired;
-use crate::names::{NodeId, ObjectKey, UnitId};
+use crate::names::{NodeId, ObjectKey, PolicyId};
 use crate::observed::Observed;
 
 /// What a person or an approval object lets pass.
@@ -180,71 +180,85 @@ impl Court<'_> {
                     _ => {}
                 }
             }
-            let mut waiting: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
-            for change in &self.kept {
-                for missing in missing(change, &nodes, &policies) {
-                    waiting.entry(missing).or_default().insert(change.id);
-                }
-            }
-            for change in &self.kept {
-                if let Some(why) = self.stranded(change) {
-                    waiting.entry(why).or_default().insert(change.id);
-                }
-            }
+            let gone = Gone::of(&self.proposed, &self.kept, self.observed);
+            let waits = |change: &Change| {
+                let missing = missing(change, &nodes, &policies).into_iter().chain(gone.strands(change)).min();
+                missing.map(|missing| (change.id, missing))
+            };
+            let mut waiting: BTreeMap<u32, String> = self.kept.iter().filter_map(waits).collect();
             if waiting.is_empty() {
                 return;
             }
-            for (missing, ids) in waiting {
-                let Some(object) = self.kept.iter().find(|c| ids.contains(&c.id)).map(|c| c.object.clone()) else {
-                    continue;
+            let mut held: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+            let mut kept = vec![];
+            for change in std::mem::take(&mut self.kept) {
+                match waiting.remove(&change.id) {
+                    Some(missing) => held.entry(missing).or_default().push(change),
+                    None => kept.push(change),
+                }
+            }
+            self.kept = kept;
+            for (missing, changes) in held {
+                let Some(object) = changes.first().map(|change| change.object.clone()) else { continue };
+                let verdict = Verdict {
+                    rule: "depends",
+                    object,
+                    message: format!("waits for {missing}, which does not run"),
+                    remedy: "see the refusal of that change".into(),
+                    approvable: false,
                 };
-                self.hold_all(
-                    &ids,
-                    Verdict {
-                        rule: "depends",
-                        object,
-                        message: format!("waits for {missing}, which does not run"),
-                        remedy: "see the refusal of that change".into(),
-                        approvable: false,
-                    },
-                );
+                self.refuse(verdict, changes);
             }
         }
     }
 }
 
-impl Court<'_> {
+/// What proposed changes, held back by now, would have made ready for others.
+#[derive(Default)]
+struct Gone<'a> {
+    moved: BTreeSet<&'a NodeRef>,
+    detached: BTreeSet<&'a PolicyId>,
+    /// Nodes that something would have left.
+    emptied: BTreeSet<NodeId>,
+}
+
+impl<'a> Gone<'a> {
+    fn of(proposed: &'a [Change], kept: &[Change], observed: &Observed) -> Self {
+        let kept: BTreeSet<u32> = kept.iter().map(|change| change.id).collect();
+        let mut gone = Self::default();
+        for change in proposed.iter().filter(|change| !kept.contains(&change.id)) {
+            match &change.action {
+                Action::MoveAccount { account, from, .. } => {
+                    gone.moved.insert(account);
+                    if let NodeRef::Known(from) = from {
+                        gone.emptied.insert(from.clone());
+                    }
+                }
+                Action::Detach { policy, .. } => drop(gone.detached.insert(policy)),
+                Action::DeleteUnit { unit, .. } => {
+                    gone.emptied.extend(observed.units.get(unit).map(|unit| unit.parent.clone()));
+                }
+                _ => {}
+            }
+        }
+        gone
+    }
+
     /// What a change would be left without: a new account its way out of the root (where nothing that is meant for it
     /// binds it), a deletion what empties its object.
-    fn stranded(&self, change: &Change) -> Option<String> {
-        let lost = |is: &dyn Fn(&Action) -> bool| {
-            let gone = |other: &&Change| is(&other.action) && !self.kept.iter().any(|kept| kept.id == other.id);
-            self.proposed.iter().find(gone)
-        };
-        match &change.action {
+    fn strands(&self, change: &Change) -> Option<String> {
+        let (lost, what) = match &change.action {
             Action::CreateAccount { key, .. } => {
                 let own = NodeRef::New(crate::desired::NodeKey::Account(key.clone()));
-                lost(&|action| matches!(action, Action::MoveAccount { account, .. } if *account == own))
-                    .map(|_| "its move out of the root".to_owned())
+                (self.moved.contains(&own), "its move out of the root")
             }
-            Action::DeletePolicy { policy, .. } => {
-                lost(&|action| matches!(action, Action::Detach { policy: of, .. } if of == policy))
-                    .map(|_| "a detachment of the policy".to_owned())
-            }
+            Action::DeletePolicy { policy, .. } => (self.detached.contains(policy), "a detachment of the policy"),
             Action::DeleteUnit { unit, .. } => {
-                let own = NodeRef::Known(NodeId::Unit(unit.clone()));
-                let inside = |child: &UnitId| {
-                    self.observed.units.get(child).is_some_and(|child| child.parent == NodeId::Unit(unit.clone()))
-                };
-                lost(&|action| match action {
-                    Action::MoveAccount { from, .. } => *from == own,
-                    Action::DeleteUnit { unit: child, .. } => inside(child),
-                    _ => false,
-                })
-                .map(|_| "what is in the OU to leave it".to_owned())
+                (self.emptied.contains(&NodeId::Unit(unit.clone())), "what is in the OU to leave it")
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        lost.then(|| what.to_owned())
     }
 }
 

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::names::ObjectKey;
+
 /// Corrections of one fact within [`CONTEST_WINDOW`] after which bylaw stops and says so.
 pub const CONTEST_CORRECTIONS: usize = 3;
 /// The time in which [`CONTEST_CORRECTIONS`] count.
@@ -22,13 +24,19 @@ impl Mark {
     /// The mark of some text.
     #[must_use]
     pub fn of(parts: &[&str]) -> Self {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for part in parts {
-            for byte in part.bytes().chain(std::iter::once(0)) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
-        }
-        Self(hash)
+        parts.iter().fold(Self(0xcbf2_9ce4_8422_2325), |mark, part| mark.with(part).with("\0"))
+    }
+
+    /// The mark of what an object is to hold at a path: that of its key as text and of the path.
+    #[must_use]
+    pub fn of_fact(object: &ObjectKey, path: &str) -> Self {
+        let key = Self(0xcbf2_9ce4_8422_2325).with(object.kind.as_str()).with("/").with(&object.name);
+        key.with("\0").with(path).with("\0")
+    }
+
+    fn with(self, text: &str) -> Self {
+        let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        Self(text.bytes().fold(self.0, step))
     }
 }
 
@@ -69,9 +77,11 @@ impl Memory {
 
     /// Takes in what a plan found settled, and forgets facts that no manifest states any more.
     pub fn learn(&mut self, facts: &Facts) {
-        self.settled.retain(|fact, _| facts.stated.contains_key(fact));
-        self.settled
-            .extend(facts.stated.iter().filter(|(_, fact)| fact.settled).map(|(mark, fact)| (*mark, fact.wanted)));
+        let kept = |(mark, fact): &(Mark, Fact)| {
+            let value = if fact.settled { Some(fact.wanted) } else { self.settled.get(mark).copied() };
+            value.map(|value| (*mark, value))
+        };
+        self.settled = facts.stated.iter().filter_map(kept).collect();
     }
 
     /// Remembers that drift was put right, and forgets what is too old to count.
@@ -90,11 +100,22 @@ pub struct Fact {
     pub settled: bool,
 }
 
-/// Every fact that the manifests state.
+/// Every fact that the manifests state, each once, in the order of their marks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
-    /// By the fact's mark.
-    pub stated: BTreeMap<Mark, Fact>,
+    stated: Vec<(Mark, Fact)>,
+}
+
+impl FromIterator<(Mark, Fact)> for Facts {
+    /// Of two that say the same fact the later counts.
+    fn from_iter<I: IntoIterator<Item = (Mark, Fact)>>(stated: I) -> Self {
+        let mut stated: Vec<(Mark, Fact)> = stated.into_iter().collect();
+        stated.reverse();
+        stated.sort_by_key(|(mark, _)| *mark);
+        stated.dedup_by_key(|(mark, _)| *mark);
+        stated.shrink_to_fit();
+        Self { stated }
+    }
 }
 
 #[cfg(test)]
@@ -116,10 +137,24 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_is_of_the_text_of_the_object() {
+        let key = ObjectKey::new(crate::names::Kind::OrganizationalUnit, "a");
+        assert_eq!(Mark::of_fact(&key, "tags/owner"), Mark::of(&["OrganizationalUnit/a", "tags/owner"]));
+        assert_eq!(Mark::of(&["a"]), Mark(0x089b_e207_b544_f1e4), "marks stand in files: they stay what they are");
+    }
+
+    #[test]
+    fn of_two_statements_of_a_fact_the_later_counts() {
+        let mark = Mark::of(&["a"]);
+        let fact = |settled| (mark, Fact { wanted: mark, settled });
+        assert_eq!(Facts::from_iter([fact(false), fact(true)]), Facts::from_iter([fact(true)]));
+    }
+
+    #[test]
     fn a_fact_that_nobody_states_is_forgotten() {
         let (kept, gone) = (Mark::of(&["a"]), Mark::of(&["b"]));
         let mut memory = Memory { settled: BTreeMap::from([(kept, kept), (gone, gone)]), corrections: vec![] };
-        memory.learn(&Facts { stated: BTreeMap::from([(kept, Fact { wanted: gone, settled: false })]) });
+        memory.learn(&Facts::from_iter([(kept, Fact { wanted: gone, settled: false })]));
         assert_eq!(memory.settled, BTreeMap::from([(kept, kept)]));
     }
 }

@@ -119,9 +119,10 @@ impl Delta<'_> {
                         (other != id && unit.parent == found.parent && unit.name == spec.name)
                             .then(|| other.to_string())
                     };
-                    let holder = self.observed.units.iter().find_map(same_place);
+                    let observed = self.observed;
+                    let holder = || observed.units.iter().find_map(same_place);
                     if let Some(differs) = self.compare(key, "name", &spec.name, Some(&found.name))
-                        && !self.is_name_taken(key, &spec.name, holder)
+                        && !self.is_name_taken(key, &spec.name, holder())
                     {
                         let action = Action::RenameUnit {
                             unit: id.clone(),
@@ -327,9 +328,10 @@ impl Delta<'_> {
         let same = |(other, policy): (&PolicyId, &observed::Policy)| {
             (other != id && policy.kind == spec.kind && policy.name == spec.name).then(|| other.to_string())
         };
-        let holder = self.observed.policies.iter().find_map(same);
+        let observed = self.observed;
+        let holder = || observed.policies.iter().find_map(same);
         let name = self.compare(key, "name", &spec.name, Some(&found.name));
-        let name = if name.is_some() && self.is_name_taken(key, &spec.name, holder) { None } else { name };
+        let name = if name.is_some() && self.is_name_taken(key, &spec.name, holder()) { None } else { name };
         let name = edit(name, &found.name, &spec.name);
         let description = self.compare(key, "description", &spec.description, Some(&found.description));
         let description = edit(description, &found.description, &spec.description);
@@ -413,7 +415,7 @@ impl Delta<'_> {
         match self.state_fact(key, "exists", "yes", "no", false) {
             Some(differs) if differs.reason == Reason::Drift => (Reason::Drift, differs.fact),
             Some(differs) => (Reason::Missing, differs.fact),
-            None => (Reason::Missing, Mark::of(&[&key.to_string(), "exists"])),
+            None => (Reason::Missing, Mark::of_fact(key, "exists")),
         }
     }
 
