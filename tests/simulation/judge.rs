@@ -131,7 +131,9 @@ fn affected(planned: &Planned, desired: &Desired, options: &Options) -> Result<(
     let mut after = before.clone();
     planned.plan.changes.iter().for_each(|change| after.plan(change));
     // What only puts back what was settled, or places what a stopped run made, is nothing new.
-    let restores = |change: &&Change| matches!(change.reason, Reason::Drift | Reason::Unfinished);
+    let restores = |change: &&Change| {
+        matches!(change.reason, Reason::Drift | Reason::Unfinished) || change.action.verb() == Verb::Create
+    };
     planned.plan.changes.iter().filter(restores).for_each(|change| before.plan(change));
     let count = before.accounts.iter().filter(|account| before.binds(account) != after.binds(account)).count();
     let max = &desired.organization.spec.limits.max_affected;

@@ -37,8 +37,10 @@ impl Court<'_> {
     pub(super) fn affected(&mut self, before: &World<'_>, atoms: &mut Interner) {
         let restored = |change: &&Change| matches!(change.reason, Reason::Drift | Reason::Unfinished);
         let bears = |change: &&Change| !restored(change) && bears(change);
+        // What is restored may go into an OU that comes to be in the same pass; its creation alone binds nobody.
+        let granted = |change: &&Change| restored(change) || change.action.verb() == Verb::Create;
         let mut settled = before.clone();
-        self.kept.iter().filter(restored).for_each(|change| settled.apply(change, atoms));
+        self.kept.iter().filter(granted).for_each(|change| settled.apply(change, atoms));
         let before = &settled;
         let special: BTreeSet<NodeRef> = self.kept.iter().flat_map(|change| touches(change, before)).collect();
         if !self.kept.iter().any(|change| bears(&change)) {
