@@ -90,6 +90,9 @@ fn partial(change: &Change, planned: &Planned) -> Result<(), String> {
         }
     }
     if let Some(NodeRef::Known(node)) = node {
+        if !matches!(observed.chain(&node).last(), Some(NodeId::Root(_))) {
+            return fail(format!("nobody knows what `{node}` is in"));
+        }
         for at in observed.chain(&node) {
             if observed.tags(&at).is_some_and(unreadable) {
                 return fail(format!("the tags of `{at}` are unreadable: it may be held"));

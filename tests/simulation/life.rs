@@ -126,6 +126,8 @@ impl Life {
     async fn run(&mut self) -> Result<(), String> {
         let known = self.known();
         let mut wish = Wish::random(&mut self.dice, &known);
+        // No stale answer goes back to before there was an organization.
+        tokio::time::sleep(Duration::from_secs(60)).await;
         for version in 0..1 + self.dice.below(2) {
             if version > 0 {
                 let known = self.known();

@@ -471,3 +471,17 @@ async fn an_allow_that_is_held_back_is_not_relied_on_by_a_detachment() {
     assert!(!actions(&plan).iter().any(detached), "{:#?}", plan.plan.changes);
     assert!(rules(&plan).contains(&"window") && rules(&plan).contains(&"last-policy"), "{:?}", rules(&plan));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_account_in_an_ou_that_was_not_listed_is_left_alone() {
+    let world = organization();
+    let held = NodeId::Unit(add_unit(&world, "Held", &[(TAG_HOLD, "2030-01-01T00:00:00Z")]));
+    add_account(&world, 5, held, "a0@example.com", &[(TAG_RESOURCE, "Account/a0")]);
+    let mut wish = wish();
+    wish.accounts = BTreeMap::from([(0, WishAccount { name: "renamed".into(), ..account(None) })]);
+    let port = Told(&world, |request: &Request| match request {
+        Request::ListOrganizationalUnitsForParent { .. } => lost(request),
+        _ => None,
+    });
+    assert_eq!(actions(&planned(&port, &wish, false).await), Vec::<&Action>::new());
+}

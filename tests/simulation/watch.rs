@@ -134,7 +134,13 @@ impl Watch {
 
     /// Declared objects that an id belongs to, each with whether it is suspended.
     fn objects(&self, id: &str) -> Vec<(ObjectKey, bool)> {
-        self.owners.iter().filter(|(of, _)| of == id).filter_map(|(_, object)| self.declared(object)).collect()
+        // An id in the manifest goes before any tag.
+        let elsewhere = |key: &ObjectKey| {
+            let account = self.desired.accounts.get(&key.name).filter(|_| key.kind == Kind::Account);
+            account.and_then(|account| account.spec.account_id.as_ref()).is_some_and(|own| own.as_str() != id)
+        };
+        let all = self.owners.iter().filter(|(of, _)| of == id).filter_map(|(_, object)| self.declared(object));
+        all.filter(|(key, _)| !elsewhere(key)).collect()
     }
 
     fn is_broken(&self, id: &str) -> bool {
@@ -191,7 +197,12 @@ impl Watch {
         let limits = &self.desired.organization.spec.limits;
         let (what, max) = match request {
             Request::CreateOrganizationalUnit { .. } | Request::CreatePolicy { .. } => ("creates", limits.max_creates),
-            Request::CreateAccount { .. } => ("creates", limits.max_creates),
+            // Asked for again, it is still one: AWS takes no e-mail twice.
+            Request::CreateAccount { email, .. } if self.births.contains(email) => return,
+            Request::CreateAccount { email, .. } => {
+                self.births.insert(email.clone());
+                ("creates", limits.max_creates)
+            }
             Request::DeleteOrganizationalUnit { .. } | Request::DeletePolicy { .. } | Request::CloseAccount { .. } => {
                 ("deletes", limits.max_deletes)
             }

@@ -121,11 +121,13 @@ impl Court<'_> {
                     concerned.then(|| format!("what is below `{at}` could not be listed: {}", gap.error))
                 })
             });
+            // Above what was not seen to hang on the root may be a brake, or a pattern of `ignore`.
             let lost = touched.iter().find_map(|node| match node {
-                NodeRef::Known(NodeId::Account(id)) if observed.accounts.get(id)?.parent.is_none() => {
-                    Some(format!("it could not be told where account `{id}` is, so it may be held"))
+                NodeRef::Known(id) => {
+                    let whole = observed.chain(id).last().is_some_and(|top| matches!(top, NodeId::Root(_)));
+                    (!whole).then(|| format!("it could not be told what `{id}` is in, so it may be held"))
                 }
-                _ => None,
+                NodeRef::New(_) => None,
             });
             let brake = |tags: &Part<Tags>, of: &str| match tags {
                 Part::Unreadable { error, .. } => {
