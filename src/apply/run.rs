@@ -278,6 +278,9 @@ impl Run<'_> {
                     if outcome.is_success() {
                         self.wrote(change, &request, &made);
                     }
+                    if outcome == Outcome::AlreadyDone {
+                        self.state.lock().found(&made);
+                    }
                     outcome
                 }
                 Err(error) if error.class == ErrorClass::Unknown => Outcome::Unknown { error },

@@ -112,6 +112,15 @@ impl Inner {
         allows(policy) && !attached.iter().any(|other| other != policy && allows(other))
     }
 
+    /// What a creation found was made by an earlier life: anybody may have been at it since, so it is looked at.
+    pub(super) fn found(&mut self, made: &Made) {
+        match made {
+            Made::Unit(id) => drop(self.made.take(&NodeId::Unit(id.clone()))),
+            Made::Account(id) => drop(self.made.take(&NodeId::Account(id.clone()))),
+            Made::Policy(_) | Made::Nothing => {}
+        }
+    }
+
     pub(super) fn is_new(&self, node: &NodeId) -> bool {
         self.made.contains(node)
     }

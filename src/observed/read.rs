@@ -137,6 +137,8 @@ struct Reader<'a> {
     types_left: BTreeSet<PolicyType>,
     accounts_listed: bool,
     walk_accounts: bool,
+    /// Nodes whose accounts were asked for.
+    walked: BTreeSet<NodeId>,
     /// Pages past the first that were asked for.
     pages: Pages,
     /// New ids lead to further requests.
@@ -163,6 +165,7 @@ impl<'a> Reader<'a> {
             types_left: BTreeSet::new(),
             accounts_listed: false,
             walk_accounts: false,
+            walked: BTreeSet::new(),
             pages: Pages::default(),
             follow: true,
             contacts,
@@ -253,7 +256,7 @@ impl<'a> Reader<'a> {
                     let node = NodeId::Unit(unit.clone());
                     self.ask(Request::ListOrganizationalUnitsForParent { parent: node.clone(), token: None });
                     if self.walk_accounts {
-                        self.ask(Request::ListAccountsForParent { parent: node.clone(), token: None });
+                        self.walk(&node);
                     }
                     let known = self.previous.and_then(|p| p.units.get(&unit)).map(|unit| unit.tags.clone());
                     self.tags_or_ask(Resource::Node(node), known);
@@ -285,7 +288,7 @@ impl<'a> Reader<'a> {
         }
         self.ask(Request::ListOrganizationalUnitsForParent { parent: node.clone(), token: None });
         if self.walk_accounts {
-            self.ask(Request::ListAccountsForParent { parent: node.clone(), token: None });
+            self.walk(&node);
         }
         // The root's tags carry the lease and the brake of all: they are always read.
         self.ask(Request::ListTagsForResource { resource: Resource::Node(node), token: None });
@@ -345,6 +348,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Asks for the accounts of a node, once.
+    fn walk(&mut self, node: &NodeId) {
+        if self.walked.insert(node.clone()) {
+            self.ask(Request::ListAccountsForParent { parent: node.clone(), token: None });
+        }
+    }
+
     /// Emulators and old endpoints leave `Paths` out: then the parents are found by asking each node.
     fn walk_accounts_if_needed(&mut self) {
         if self.walk_accounts || self.draft.all_accounts_placed() {
@@ -352,7 +362,7 @@ impl<'a> Reader<'a> {
         }
         self.walk_accounts = true;
         for parent in self.draft.nodes_with_children() {
-            self.ask(Request::ListAccountsForParent { parent, token: None });
+            self.walk(&parent);
         }
     }
 
