@@ -370,6 +370,9 @@ impl<'de> Deserialize<'de> for ObjectKey {
 /// Whether a pattern with `*` (any characters) and `?` (one character) matches the whole text.
 #[must_use]
 pub fn glob(pattern: &str, text: &str) -> bool {
+    if !pattern.contains(['*', '?']) {
+        return pattern == text;
+    }
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

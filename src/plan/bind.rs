@@ -1,7 +1,8 @@
 //! Identity: which AWS object each declared object is. By id, then by bylaw's tag, then by name as its adoption policy
 //! allows (design section 3). What cannot be told apart is refused, never guessed.
 
-use std::collections::BTreeMap;
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, HashMap};
 
 use super::model::Refusal;
 use crate::api::common::AdoptionPolicy;
@@ -87,20 +88,20 @@ impl Binding {
 }
 
 /// Candidates of one kind, indexed by the tag.
-struct Tagged<Id> {
-    by_tag: BTreeMap<String, Vec<Id>>,
+struct Tagged<'a, Id> {
+    by_tag: HashMap<&'a str, Vec<&'a Id>>,
     unreadable: Option<String>,
 }
 
-impl<Id: Clone + std::fmt::Display> Tagged<Id> {
-    fn of<'a>(items: impl Iterator<Item = (Id, &'a Part<Tags>)>) -> Self {
-        let mut by_tag: BTreeMap<String, Vec<Id>> = BTreeMap::new();
+impl<'a, Id: std::fmt::Display> Tagged<'a, Id> {
+    fn of(items: impl Iterator<Item = (&'a Id, &'a Part<Tags>)>) -> Self {
+        let mut by_tag: HashMap<&str, Vec<&Id>> = HashMap::new();
         let mut unreadable = None;
         for (id, tags) in items {
             match tags {
                 Part::Known { value, .. } => {
                     if let Some(tag) = value.get(TAG_RESOURCE) {
-                        by_tag.entry(tag.to_owned()).or_default().push(id);
+                        by_tag.entry(tag).or_default().push(id);
                     }
                 }
                 Part::Unread => unreadable = Some(format!("the tags of `{id}` were not read")),
@@ -117,13 +118,14 @@ impl<Id: Clone + std::fmt::Display> Tagged<Id> {
 struct Search<'a, Id> {
     key: &'a ObjectKey,
     by_id: Option<Result<Id, String>>,
-    tagged: &'a Tagged<Id>,
-    by_name: Vec<(Id, Holder)>,
+    tagged: &'a Tagged<'a, Id>,
+    /// Asked only of what nothing else tells.
+    by_name: &'a dyn Fn() -> Vec<(Id, Holder)>,
     adoption: AdoptionPolicy,
     gap: Option<String>,
     /// AWS has no second of that name anywhere: what has it is the one, whatever else could not be read.
     unique: bool,
-    what: String,
+    what: &'a dyn Fn() -> String,
 }
 
 /// Whom something found by name belongs to.
@@ -161,8 +163,8 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
             }
             None => {}
         }
-        match self.tagged.by_tag.get(&self.key.to_string()).map(Vec::as_slice) {
-            Some([id]) => return found(id.clone(), false),
+        match self.tagged.by_tag.get(self.key.to_string().as_str()).map(Vec::as_slice) {
+            Some([id]) => return found((*id).clone(), false),
             Some(many) if many.len() > 1 => {
                 let ids: Vec<String> = many.iter().map(ToString::to_string).collect();
                 binding.refuse(
@@ -183,10 +185,11 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
         // What a gap hides, or what has unreadable tags, may be the object itself, renamed: then whatever has its name now
         // is somebody else's.
         let elsewhere = self.gap.clone().or_else(|| self.tagged.unreadable.clone());
-        if let (Some(why), false, false) = (&elsewhere, self.unique, self.by_name.is_empty()) {
+        let by_name = (self.by_name)();
+        if let (Some(why), false, false) = (&elsewhere, self.unique, by_name.is_empty()) {
             return self.uncertain(binding, why);
         }
-        match self.by_name.as_slice() {
+        match by_name.as_slice() {
             [] => {}
             [(_, Holder::Unreadable(why))] => return self.uncertain(binding, why),
             [(id, Holder::Nobody)] => {
@@ -195,7 +198,7 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
                         binding.refuse(
                             "exists",
                             self.key,
-                            format!("{} exists already (`{id}`), and `adoptionPolicy` is `Create`", self.what),
+                            format!("{} exists already (`{id}`), and `adoptionPolicy` is `Create`", (self.what)()),
                             "set `adoptionPolicy: AdoptOrCreate` to take it over, or give another name",
                         );
                         Bound::Stuck
@@ -207,7 +210,7 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
                 binding.refuse(
                     "taken",
                     self.key,
-                    format!("{} exists already (`{id}`) and belongs to `{other}`", self.what),
+                    format!("{} exists already (`{id}`) and belongs to `{other}`", (self.what)()),
                     "give another name, or remove the other object and its tag first",
                 );
                 return Bound::Stuck;
@@ -217,7 +220,7 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
                 binding.refuse(
                     "ambiguous-name",
                     self.key,
-                    format!("{} is there {} times: {}", self.what, ids.len(), ids.join(", ")),
+                    format!("{} is there {} times: {}", (self.what)(), ids.len(), ids.join(", ")),
                     format!("bind one by the annotation `{}`", crate::names::ANNOTATION_ID),
                 );
                 return Bound::Stuck;
@@ -230,7 +233,7 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
             binding.refuse(
                 "missing",
                 self.key,
-                format!("{} is not there, and `adoptionPolicy` is `Adopt`", self.what),
+                format!("{} is not there, and `adoptionPolicy` is `Adopt`", (self.what)()),
                 "set `adoptionPolicy: AdoptOrCreate` to create it",
             );
             return Bound::Stuck;
@@ -242,7 +245,7 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
         binding.refuse(
             "partial-read",
             self.key,
-            format!("{} cannot be told for certain: {why}", self.what),
+            format!("{} cannot be told for certain: {why}", (self.what)()),
             "run again when AWS answers; nothing is created or taken over from a partial reading",
         );
         Bound::Stuck
@@ -282,13 +285,15 @@ pub fn bind(desired: &Desired, observed: &Observed) -> Binding {
 /// Two objects bound to one AWS object: neither may act on it.
 fn refuse_shared(binding: &mut Binding) {
     fn shared<Id: Ord + Clone + std::fmt::Display>(bounds: &BTreeMap<Box<str>, Bound<Id>>) -> Vec<(Vec<Box<str>>, Id)> {
-        let mut by_id: BTreeMap<Id, Vec<Box<str>>> = BTreeMap::new();
-        for (name, bound) in bounds {
-            if let Some(id) = bound.id() {
-                by_id.entry(id.clone()).or_default().push(name.clone());
-            }
-        }
-        by_id.into_iter().filter(|(_, names)| names.len() > 1).map(|(id, names)| (names, id)).collect()
+        let mut by_id: Vec<(&Id, &Box<str>)> =
+            bounds.iter().filter_map(|(name, bound)| Some((bound.id()?, name))).collect();
+        by_id.sort();
+        let same = by_id.chunk_by(|(a, _), (b, _)| a == b).filter(|same| same.len() > 1);
+        same.filter_map(|same| {
+            let id = (*same.first()?.0).clone();
+            Some((same.iter().map(|(_, name)| (*name).clone()).collect(), id))
+        })
+        .collect()
     }
     let mut all: Vec<(Kind, Vec<Box<str>>, String)> = Vec::new();
     all.extend(shared(&binding.units).into_iter().map(|(n, id)| (Kind::OrganizationalUnit, n, id.to_string())));
@@ -313,7 +318,7 @@ fn refuse_shared(binding: &mut Binding) {
 }
 
 fn bind_units(desired: &Desired, observed: &Observed, binding: &mut Binding) {
-    let tagged = Tagged::of(observed.units.iter().map(|(id, unit)| (id.clone(), &unit.tags)));
+    let tagged = Tagged::of(observed.units.iter().map(|(id, unit)| (id, &unit.tags)));
     let mut by_place: BTreeMap<(&NodeId, &str), Vec<&UnitId>> = BTreeMap::new();
     for (id, unit) in &observed.units {
         by_place.entry((&unit.parent, &unit.name)).or_default().push(id);
@@ -328,22 +333,20 @@ fn bind_units(desired: &Desired, observed: &Observed, binding: &mut Binding) {
                 Scope::UnitsBelow(node) => Some(format!("the OUs below `{node}` could not be listed: {}", gap.error)),
                 _ => None,
             });
-            let by_name = parent.iter().flat_map(|parent| {
-                by_place
-                    .get(&(parent, unit.spec.name.as_str()))
-                    .into_iter()
-                    .flatten()
-                    .map(|id| ((*id).clone(), Holder::of(id, observed.units.get(*id).map(|found| &found.tags))))
-            });
+            let by_name = || {
+                let there = parent.as_ref().and_then(|parent| by_place.get(&(parent, unit.spec.name.as_str())));
+                let held = |id: &&UnitId| ((*id).clone(), Holder::of(id, observed.units.get(*id).map(|u| &u.tags)));
+                there.into_iter().flatten().map(held).collect()
+            };
             Search {
                 key: &unit.key,
                 by_id: declared_id(unit, |id: &UnitId| observed.units.contains_key(id)),
                 tagged: &tagged,
-                by_name: by_name.collect(),
+                by_name: &by_name,
                 adoption: unit.spec.adoption,
                 gap,
                 unique: false,
-                what: format!("an OU named `{}` below {}", unit.spec.name, unit.spec.parent),
+                what: &|| format!("an OU named `{}` below {}", unit.spec.name, unit.spec.parent),
             }
             .run(binding)
         };
@@ -411,11 +414,14 @@ fn declared_id<T, Id: std::str::FromStr>(
 }
 
 fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) {
-    let tagged = Tagged::of(observed.accounts.iter().map(|(id, account)| (id.clone(), &account.tags)));
-    let mut by_email: BTreeMap<String, Vec<&AccountId>> = BTreeMap::new();
-    for (id, account) in &observed.accounts {
-        by_email.entry(account.email.to_lowercase()).or_default().push(id);
-    }
+    let tagged = Tagged::of(observed.accounts.iter().map(|(id, account)| (id, &account.tags)));
+    let by_email = LazyCell::new(|| {
+        let mut by_email: HashMap<String, Vec<&AccountId>> = HashMap::new();
+        for (id, account) in &observed.accounts {
+            by_email.entry(account.email.to_lowercase()).or_default().push(id);
+        }
+        by_email
+    });
     let gap = observed.gaps.iter().find(|gap| gap.scope == Scope::Accounts);
     for (name, account) in &desired.accounts {
         let spec = &account.spec;
@@ -433,20 +439,20 @@ fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) 
                 })
             }),
         };
-        let email = spec.email.as_ref().map(|email| email.to_lowercase());
-        let by_name = email
-            .iter()
-            .flat_map(|email| by_email.get(email).into_iter().flatten())
-            .map(|id| ((*id).clone(), Holder::of(id, observed.accounts.get(*id).map(|found| &found.tags))));
+        let by_name = || {
+            let there = spec.email.as_ref().and_then(|email| by_email.get(&email.to_lowercase()));
+            let held = |id: &&AccountId| ((*id).clone(), Holder::of(id, observed.accounts.get(*id).map(|a| &a.tags)));
+            there.into_iter().flatten().map(held).collect()
+        };
         let bound = Search {
             key: &account.key,
             by_id,
             tagged: &tagged,
-            by_name: by_name.collect(),
+            by_name: &by_name,
             adoption: AdoptionPolicy::AdoptOrCreate,
             gap: gap.map(|gap| format!("the accounts could not all be listed: {}", gap.error)),
             unique: true,
-            what: format!("an account with the e-mail `{}`", spec.email.as_deref().unwrap_or("?")),
+            what: &|| format!("an account with the e-mail `{}`", spec.email.as_deref().unwrap_or("?")),
         }
         .run(binding);
         let bound = refuse_inactive(account, bound, observed, binding);
@@ -477,7 +483,7 @@ fn refuse_inactive(
 
 fn bind_policies(desired: &Desired, observed: &Observed, binding: &mut Binding) {
     let own = || observed.policies.iter().filter(|(_, policy)| !policy.aws_managed);
-    let tagged = Tagged::of(own().map(|(id, policy)| (id.clone(), &policy.tags)));
+    let tagged = Tagged::of(own().map(|(id, policy)| (id, &policy.tags)));
     let mut by_name: BTreeMap<(&str, &str), Vec<&PolicyId>> = BTreeMap::new();
     for (id, policy) in own() {
         by_name.entry((policy.kind.as_str(), &policy.name)).or_default().push(id);
@@ -491,20 +497,20 @@ fn bind_policies(desired: &Desired, observed: &Observed, binding: &mut Binding) 
             .map(|gap| gap.error.clone());
         let gap =
             gap.or_else(|| (!observed.listed_types.contains(&spec.kind)).then(|| "they were not listed".to_owned()));
-        let candidates = by_name
-            .get(&(spec.kind.as_str(), spec.name.as_str()))
-            .into_iter()
-            .flatten()
-            .map(|id| ((*id).clone(), Holder::of(id, observed.policies.get(*id).map(|found| &found.tags))));
+        let candidates = || {
+            let there = by_name.get(&(spec.kind.as_str(), spec.name.as_str()));
+            let held = |id: &&PolicyId| ((*id).clone(), Holder::of(id, observed.policies.get(*id).map(|p| &p.tags)));
+            there.into_iter().flatten().map(held).collect()
+        };
         let bound = Search {
             key: &policy.key,
             by_id: declared_id(policy, |id| observed.policies.contains_key(id)),
             tagged: &tagged,
-            by_name: candidates.collect(),
+            by_name: &candidates,
             adoption: spec.adoption,
             gap: gap.map(|why| format!("the policies of type `{}` could not all be listed: {why}", spec.kind)),
             unique: false,
-            what: format!("a {} named `{}`", spec.kind, spec.name),
+            what: &|| format!("a {} named `{}`", spec.kind, spec.name),
         }
         .run(binding);
         binding.policies.insert(name.clone(), bound);

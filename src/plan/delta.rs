@@ -5,6 +5,7 @@ mod attachments;
 mod objects;
 mod removed;
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use k8s_openapi::jiff::Timestamp;
@@ -12,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::bind::{Binding, bind};
 use super::memory::{Fact, Mark, Memory};
 use super::model::{Action, Change, Drift, NodeRef, Note, Plan, Proposed, Reason, Refusal, Stage};
-use crate::desired::{Desired, NodeKey};
+use crate::desired::{Declared, Desired, NodeKey, model};
 use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE};
 use crate::observed::Observed;
 
@@ -40,6 +41,7 @@ pub fn propose(
         memory,
         now,
         changes: vec![],
+        ignored: ignored_units(desired, observed, &binding),
         refusals: binding.refusals.clone(),
         drift: vec![],
         notes: vec![],
@@ -69,6 +71,23 @@ pub fn propose(
     (plan, binding)
 }
 
+/// OUs that `ignore` names, and those below them: as they are named and as they are to be named, since what is ignored
+/// tomorrow is not touched today.
+fn ignored_units(desired: &Desired, observed: &Observed, binding: &Binding) -> BTreeSet<NodeId> {
+    let patterns = &desired.organization.spec.ignore.organizational_units;
+    let named = |node: &NodeId| {
+        let to_be = match binding.node_objects.get(node) {
+            Some(NodeKey::Unit(name)) => desired.units.get(name).map(|unit| unit.spec.name.as_str()),
+            _ => None,
+        };
+        matches_any(patterns, observed.name(node)) || to_be.is_some_and(|name| matches_any(patterns, name))
+    };
+    let units: BTreeSet<NodeId> = observed.units.keys().cloned().map(NodeId::Unit).collect();
+    let own: BTreeSet<&NodeId> = units.iter().filter(|node| named(node)).collect();
+    let below = |node: &&NodeId| !own.is_empty() && observed.chain(node).iter().any(|at| own.contains(at));
+    units.iter().filter(below).cloned().collect()
+}
+
 /// Place of a change in the life of a new account: whose, and which step. Nothing for all others.
 fn step_of_birth(change: &Change) -> Option<(Box<str>, u8)> {
     let of = |node: &NodeRef, step: u8| match node {
@@ -92,6 +111,7 @@ struct Delta<'a> {
     binding: &'a Binding,
     memory: &'a Memory,
     now: Timestamp,
+    ignored: BTreeSet<NodeId>,
     changes: Vec<Change>,
     refusals: Vec<Refusal>,
     drift: Vec<Drift>,
@@ -261,31 +281,27 @@ impl Delta<'_> {
         if self.observed.is_management(node) {
             return false;
         }
-        for at in self.observed.chain(node) {
-            // As it is named, and as it is to be named: what is ignored tomorrow is not touched today.
-            let to_be = match self.binding.node_objects.get(&at) {
-                Some(NodeKey::Unit(name)) => self.desired.units.get(name).map(|unit| unit.spec.name.as_str()),
-                Some(NodeKey::Account(name)) => {
-                    self.desired.accounts.get(name).and_then(|account| account.spec.name.as_deref())
-                }
-                _ => None,
-            };
-            let named = |patterns: &[String]| {
-                matches_any(patterns, self.observed.name(&at)) || to_be.is_some_and(|name| matches_any(patterns, name))
-            };
-            let ignored = match &at {
-                NodeId::Root(_) => false,
-                NodeId::Unit(_) => named(&ignore.organizational_units),
-                NodeId::Account(id) => matches_any(&ignore.accounts, id.as_str()) || named(&ignore.accounts),
-            };
-            if ignored {
-                return false;
-            }
+        let object = self.binding.node_objects.get(node);
+        let place = match node {
+            NodeId::Account(_) => self.observed.parent(node),
+            _ => Some(node),
+        };
+        if place.is_some_and(|place| self.ignored.contains(place)) {
+            return false;
         }
-        match self.binding.node_objects.get(node) {
+        let open = |name: &str, account: Option<&Declared<model::Account>>| {
+            let to_be = account.and_then(|account| account.spec.name.as_deref());
+            let names = [Some(node.as_str()), Some(name), to_be];
+            !names.into_iter().flatten().any(|name| matches_any(&ignore.accounts, name))
+        };
+        match object {
             Some(NodeKey::Unit(name)) => !self.desired.units.get(name).is_some_and(|unit| unit.suspend),
-            Some(NodeKey::Account(name)) => !self.desired.accounts.get(name).is_some_and(|account| account.suspend),
+            Some(NodeKey::Account(name)) => {
+                let account = self.desired.accounts.get(name);
+                open(self.observed.name(node), account) && !account.is_some_and(|account| account.suspend)
+            }
             Some(NodeKey::Root) => true,
+            None if matches!(node, NodeId::Account(_)) && !open(self.observed.name(node), None) => false,
             None => {
                 let kind = match node {
                     NodeId::Account(_) => Kind::Account,
