@@ -176,11 +176,11 @@ impl Heard {
             Ok(Response::UnitCreated(unit)) => self.made.push(unit.id.to_string()),
             Ok(Response::PolicyCreated(policy)) => self.made.push(policy.id.to_string()),
             Ok(Response::Creation(creation)) => self.made.extend(creation.account.iter().map(ToString::to_string)),
-            Ok(Response::Accounts(page)) => {
-                // A creation that was found again is looked at by list.
-                if self.announced.iter().any(|request| matches!(request, Request::CreateAccount { .. })) {
-                    self.made.extend(page.items.iter().map(|account| account.id.to_string()));
-                }
+            // A creation that was found again is looked at by list.
+            Ok(Response::Accounts(page))
+                if self.announced.iter().any(|request| matches!(request, Request::CreateAccount { .. })) =>
+            {
+                self.made.extend(page.items.iter().map(|account| account.id.to_string()));
             }
             Ok(Response::Units(page)) => self.made.extend(page.items.iter().map(|unit| unit.id.to_string())),
             _ => {}

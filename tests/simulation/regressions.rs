@@ -296,7 +296,13 @@ async fn changes_that_make_up_for_one_another_do_not_hide_whom_one_of_them_alone
 async fn the_last_allow_of_a_node_is_neither_detached_nor_edited_away() {
     let world = organization();
     let root = world.state().root_node();
-    let own = add_policy(&world, "pol0", text(0, 1, 1), &[(TAG_RESOURCE, "OrganizationPolicy/p0")], &[root.clone()]);
+    let own = add_policy(
+        &world,
+        "pol0",
+        text(0, 1, 1),
+        &[(TAG_RESOURCE, "OrganizationPolicy/p0")],
+        std::slice::from_ref(&root),
+    );
     let full: PolicyId = "p-FullAWSAccess".parse().unwrap();
     world.foreign(&Request::DetachPolicy { policy: full, target: root.clone() }).unwrap();
     let mut wish = wish();
@@ -395,7 +401,7 @@ async fn a_lease_that_ran_out_is_not_taken_from_its_next_holder() {
     tokio::time::sleep(Duration::from_secs(121)).await;
     let _second = Lease::take(&world, &root, "second", &clock).await.unwrap();
     first.give_back(&world, &clock).await.unwrap();
-    let held = world.state().root.tags.get(TAG_LEASE).and_then(|text| parse(text));
+    let held = world.state().root.tags.get(TAG_LEASE).and_then(parse);
     assert_eq!(held.map(|(holder, _)| holder), Some("second".into()));
 }
 

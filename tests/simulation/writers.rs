@@ -34,7 +34,7 @@ impl Port for Gate {
         Box::pin(async move {
             if request.is_write() && !is_lease(request) {
                 let state = self.world.state();
-                let lease = state.root.tags.get(TAG_LEASE).and_then(|text| parse(text));
+                let lease = state.root.tags.get(TAG_LEASE).and_then(parse);
                 let now = (self.clock)();
                 if !lease.as_ref().is_some_and(|(holder, until)| holder == self.who && *until > now) {
                     let text = format!("`{}` writes under the lease {lease:?} at {now}: {request:?}", self.who);

@@ -270,7 +270,7 @@ impl State {
     fn tag(&mut self, resource: &Resource, tags: &Tags) -> Result<Response, Refusal> {
         refusal::tags(tags)?;
         let own = self.tags_of(resource).ok_or_else(|| no_target(resource.as_str()))?;
-        let fresh = tags.keys().filter(|key| !own.contains_key(*key)).count();
+        let fresh = tags.keys().filter(|key| !own.contains_key(key)).count();
         refusal::tag_count(own.len() + fresh)?;
         own.extend(tags);
         Ok(Response::Done)

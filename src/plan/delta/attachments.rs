@@ -52,11 +52,11 @@ impl Delta<'_> {
                 self.note(&policy.key, format!("is not attached to `{key}`, which cannot be told in AWS"));
                 continue;
             };
-            if let NodeRef::Known(id) = &node {
-                if !self.is_open(id) {
-                    self.note(&policy.key, format!("is left as it is at `{key}`, which is left alone"));
-                    continue;
-                }
+            if let NodeRef::Known(id) = &node
+                && !self.is_open(id)
+            {
+                self.note(&policy.key, format!("is left as it is at `{key}`, which is left alone"));
+                continue;
             }
             let holes: BTreeSet<&NodeRef> = excluded.iter().filter(|hole| children.is_below(hole, &node)).collect();
             if holes.is_empty() {
