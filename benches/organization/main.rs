@@ -166,8 +166,7 @@ async fn initial(name: &str, size: Size) {
     assert!(report.left.is_empty(), "{:#?} {:#?}", report.left.changes.first(), report.left.refusals.first());
     told_bound(&port, began.elapsed());
     let meter = Meter::start();
-    let second =
-        pass::plan(&unpaced(&world), &desired, Some(&report.applied.observed), &memory, &options, &clock).await;
+    let second = pass::plan(&port, &desired, Some(&report.applied.observed), &memory, &options, &clock).await;
     told_cost("second plan", meter.stop(), None);
     idle(&second.unwrap());
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// Each key and each value as its length in bytes, a colon, and itself. Equal tags are equal texts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Tags(Box<str>);
+pub struct Tags(Arc<str>);
 
 impl Tags {
     /// No tags.
@@ -68,7 +69,7 @@ impl Tags {
     }
 }
 
-fn pack<'a>(sorted: impl Iterator<Item = (&'a str, &'a str)>) -> Box<str> {
+fn pack<'a>(sorted: impl Iterator<Item = (&'a str, &'a str)>) -> Arc<str> {
     let mut text = String::new();
     for part in sorted.flat_map(|(key, value)| [key, value]) {
         text.push_str(&part.len().to_string());
