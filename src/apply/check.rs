@@ -63,12 +63,11 @@ pub(super) async fn look(
                 Look::Needed(request)
             }
         }
-        (Action::UpdatePolicy { policy, kind, name, description, content }, _) => {
+        (Action::UpdatePolicy { policy, name, description, content, .. }, _) => {
             let answer = port.call(&Request::DescribePolicy { policy: policy.clone() }).await?;
             let Response::Policy { summary, content: text } = answer else { return Err(garbage("DescribePolicy")) };
             let same = |edit: &Option<Edit<String>>, is: &str| edit.as_ref().is_none_or(|edit| edit.from == is);
             let done = |edit: &Option<Edit<String>>, is: &str| edit.as_ref().is_none_or(|edit| edit.to == is);
-            let _ = kind;
             if done(name, &summary.name) && done(description, &summary.description) && done(content, &text) {
                 Look::Already
             } else if same(name, &summary.name) && same(description, &summary.description) && same(content, &text) {

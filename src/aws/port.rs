@@ -199,6 +199,28 @@ impl Request {
     pub fn is_write(&self) -> bool {
         is_write(self.operation())
     }
+
+    /// The same request for the page of that token; itself where it has no pages.
+    #[must_use]
+    pub fn page(&self, next: &str) -> Self {
+        let mut request = self.clone();
+        match &mut request {
+            Self::ListRoots { token }
+            | Self::ListAccounts { token }
+            | Self::ListOrganizationalUnitsForParent { token, .. }
+            | Self::ListAccountsForParent { token, .. }
+            | Self::ListPolicies { token, .. }
+            | Self::ListPoliciesForTarget { token, .. }
+            | Self::ListTargetsForPolicy { token, .. }
+            | Self::ListTagsForResource { token, .. }
+            | Self::ListCreateAccountStatus { token }
+            | Self::ListAWSServiceAccessForOrganization { token }
+            | Self::ListDelegatedAdministrators { token }
+            | Self::ListDelegatedServicesForAccount { token, .. } => *token = Some(next.to_owned()),
+            _ => {}
+        }
+        request
+    }
 }
 
 /// Whether an operation changes AWS, by its name.

@@ -450,34 +450,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The same request for the next page.
-fn with_token(request: &Request, next: &str) -> Request {
-    let mut request = request.clone();
-    match &mut request {
-        Request::ListRoots { token }
-        | Request::ListAccounts { token }
-        | Request::ListOrganizationalUnitsForParent { token, .. }
-        | Request::ListAccountsForParent { token, .. }
-        | Request::ListPolicies { token, .. }
-        | Request::ListPoliciesForTarget { token, .. }
-        | Request::ListTargetsForPolicy { token, .. }
-        | Request::ListTagsForResource { token, .. }
-        | Request::ListCreateAccountStatus { token }
-        | Request::ListAWSServiceAccessForOrganization { token }
-        | Request::ListDelegatedAdministrators { token }
-        | Request::ListDelegatedServicesForAccount { token, .. } => *token = Some(next.to_owned()),
-        _ => {}
-    }
-    request
-}
-
 /// Pages that were asked for. A token that comes back, at once or after others, would loop for ever.
 #[derive(Debug, Default)]
 struct Pages(BTreeSet<String>);
 
 impl Pages {
     fn next(&mut self, request: &Request, token: &str) -> Result<Request, AwsError> {
-        let next = with_token(request, token);
+        let next = request.page(token);
         if self.0.insert(format!("{next:?}")) {
             return Ok(next);
         }

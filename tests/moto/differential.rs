@@ -80,21 +80,6 @@ enum Node {
 
 type Step = Box<dyn Fn(&World<'_>) -> Request>;
 
-fn set_token(request: &mut Request, next: Option<String>) {
-    match request {
-        Request::ListRoots { token }
-        | Request::ListAccounts { token }
-        | Request::ListOrganizationalUnitsForParent { token, .. }
-        | Request::ListAccountsForParent { token, .. }
-        | Request::ListPolicies { token, .. }
-        | Request::ListPoliciesForTarget { token, .. }
-        | Request::ListTargetsForPolicy { token, .. }
-        | Request::ListTagsForResource { token, .. }
-        | Request::ListCreateAccountStatus { token } => *token = next,
-        _ => {}
-    }
-}
-
 impl<'a> World<'a> {
     async fn new(port: &'a dyn Port, ghosts: bool) -> Self {
         let Ok(Response::Organization(fact)) = port.call(&Request::DescribeOrganization).await else { panic!() };
@@ -129,12 +114,12 @@ impl<'a> World<'a> {
             let next = response.next().map(str::to_owned);
             self.learn(&response).await;
             lines.extend(self.lines(&request, response));
-            if next.is_none() {
+            let Some(next) = next else {
                 let mut lines: Vec<String> = lines.iter().map(|line| self.without_ids(line)).collect();
                 lines.sort();
                 return Ok(lines);
-            }
-            set_token(&mut request, next);
+            };
+            request = request.page(&next);
         }
     }
 
