@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`bylaw plan` with nothing to do, side by side with `terraform plan`, each on a moto of its own.
+"""`bylaw plan` with nothing to do, side by side with `terraform plan` on the same moto.
 
     tests/support/venv.sh                                  (once; prints the environment that has moto)
     VENV/bin/python benches/organization/compare.py --bylaw target/release/bylaw [--size medium] [--runs 3]
@@ -47,7 +47,10 @@ class Moto:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
-    def stop(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.process.stdin.close()
         self.process.wait(30)
 
@@ -58,18 +61,18 @@ def environment(moto, home):
                 AWS_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true", NO_COLOR="1", CHECKPOINT_DISABLE="1")
 
 
-def run(command, moto, home, cwd, ok=(0,)):
+def run(command, moto, home):
     """Wall seconds, CPU seconds and peak MiB of a command and its children, and the calls that moto counted."""
     moto.zero()
     began = time.perf_counter()
-    child = subprocess.Popen(command, cwd=cwd, env=environment(moto, home), stdin=subprocess.DEVNULL,
+    child = subprocess.Popen(command, cwd=home, env=environment(moto, home), stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = child.stdout.read()
     _, status, usage = os.wait4(child.pid, 0)
     wall = time.perf_counter() - began
     counts = moto.zero()
     code = os.waitstatus_to_exitcode(status)
-    if code not in ok:
+    if code != 0:
         raise SystemExit(f"{command} ended with {code}:\n{output.decode(errors='replace')[-4000:]}")
     return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss / 1024,
             "calls": sum(counts["calls"].values()), "refused": sum(counts["errors"].values())}
@@ -81,46 +84,59 @@ def told(what, runs):
           f"{max(r['peak'] for r in runs):6.0f} MiB  {runs[-1]['calls']:6} calls  {runs[-1]['refused']:4} refused", flush=True)
 
 
-def bylaw(args, org, folder):
-    moto = Moto(args.throttles)
-    try:
+def made_by_bylaw(args, org, folder):
+    """The organization made from nothing by bylaw, on a moto of its own, and planned with the manifests that made it."""
+    with Moto(args.throttles) as moto:
         moto.call("CreateOrganization", FeatureSet="ALL")
         subprocess.run([sys.executable, str(HERE / "manifests.py"), "--org", str(org / "org.json"), "--management",
                         ACCOUNT, "--out", str(folder / "manifests")], check=True, stdout=subprocess.DEVNULL)
-        files, binary = ["-f", str(folder / "manifests")], str(args.bylaw.resolve())
-        told("bylaw apply, from nothing", [run([binary, "apply", "--yes", "--pace", "none", *files], moto, folder, folder)])
-        plan = [binary, "plan", "--pace", "none", *files]
-        told("bylaw plan, cold", [run([*plan, "--fresh"], moto, folder, folder) for _ in range(args.runs)])
-        told("bylaw plan, warm", [run(plan, moto, folder, folder) for _ in range(args.runs)])
-        if args.throttles:
-            moto.get(f"/_throttle/{ACCOUNT}/on")
-            told("bylaw plan, cold, throttled", [run([*plan, "--fresh"], moto, folder, folder)])
-            moto.get(f"/_throttle/{ACCOUNT}/off")
-            moto.get(f"/_throttle/{ACCOUNT}/on")
-            told("bylaw plan, warm, throttled", [run(plan, moto, folder, folder)])
-    finally:
-        moto.stop()
+        call = bylaw(args, folder / "manifests")
+        told("bylaw apply, from nothing", [run(call("apply", "--yes"), moto, folder)])
+        rounds(args, moto, folder, {"bylaw plan, cold": call("plan", "--fresh"), "bylaw plan, warm": call("plan")})
 
 
-def terraform(args, org, folder):
-    moto = Moto(args.throttles)
-    try:
+def made_by_terraform(args, org, folder):
+    """The organization made from nothing by Terraform, imported by bylaw, and planned by both in turn on one moto."""
+    with Moto(args.throttles) as moto:
         moto.call("CreateOrganization", FeatureSet="ALL")
         root = moto.call("ListRoots")["Roots"][0]["Id"]
         for kind in json.loads((org / "org.json").read_text())["policyTypes"]:
             moto.call("EnablePolicyType", RootId=root, PolicyType=kind)
         (folder / "main.tf.json").write_text((org / "main.tf.json").read_text())
         mirror = [f"-plugin-dir={args.plugins.resolve()}"] if args.plugins else []
-        run([args.terraform, "init", "-input=false", *mirror], moto, folder, folder)
+        run([args.terraform, "init", "-input=false", *mirror], moto, folder)
         variable = ["-input=false", "-var", f"root_id={root}"]
-        told("terraform apply, from nothing", [run([args.terraform, "apply", "-auto-approve", *variable], moto, folder, folder)])
-        plan = [args.terraform, "plan", "-detailed-exitcode", *variable]
-        told("terraform plan", [run(plan, moto, folder, folder) for _ in range(args.runs)])
-        if args.throttles:
-            moto.get(f"/_throttle/{ACCOUNT}/on")
-            told("terraform plan, throttled", [run(plan, moto, folder, folder)])
-    finally:
-        moto.stop()
+        told("terraform apply, from nothing", [run([args.terraform, "apply", "-auto-approve", *variable], moto, folder)])
+        # moto does not know DescribeResourcePolicy, so that part cannot be read.
+        imported = [str(args.bylaw.resolve()), "import", "--partial", "--pace", "none", "--output", "manifests"]
+        told("bylaw import of it", [run(imported, moto, folder)])
+        call = bylaw(args, folder / "manifests")
+        rounds(args, moto, folder, {
+            "terraform plan": [args.terraform, "plan", "-detailed-exitcode", *variable],
+            "bylaw plan, cold": call("plan", "--fresh"),
+            "bylaw plan, warm": call("plan"),
+        })
+
+
+def bylaw(args, manifests):
+    return lambda *command: [str(args.bylaw.resolve()), *command, "--pace", "none", "-f", str(manifests)]
+
+
+def rounds(args, moto, folder, commands):
+    """The commands in turn, so that whatever else the machine does falls on all of them."""
+    taken = {name: [] for name in commands}
+    for _ in range(args.runs):
+        for name, command in commands.items():
+            taken[name].append(run(command, moto, folder))
+    for name, runs in taken.items():
+        told(name, runs)
+    if not args.throttles:
+        return
+    for name, command in commands.items():
+        paced = ["aws" if word == "none" else word for word in command]
+        moto.get(f"/_throttle/{ACCOUNT}/on")
+        told(f"{name}, throttled", [run(paced, moto, folder)])
+        moto.get(f"/_throttle/{ACCOUNT}/off")
 
 
 def main():
@@ -135,9 +151,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         subprocess.run([sys.executable, str(HERE / "generate.py"), "--size", args.size, "--out", str(folder / "org")], check=True)
-        for name, measure in [("bylaw", bylaw)] + ([("terraform", terraform)] if args.terraform else []):
-            (folder / name).mkdir()
-            measure(args, folder / "org", folder / name)
+        for measure in [made_by_bylaw, *([made_by_terraform] if args.terraform else [])]:
+            (folder / measure.__name__).mkdir()
+            measure(args, folder / "org", folder / measure.__name__)
 
 
 if __name__ == "__main__":

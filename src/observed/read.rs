@@ -135,7 +135,6 @@ struct Reader<'a> {
     in_flight: BTreeMap<&'static str, usize>,
     attachments: Attachments,
     types_left: BTreeSet<PolicyType>,
-    accounts_listed: bool,
     walk_accounts: bool,
     /// Nodes whose accounts were asked for.
     walked: BTreeSet<NodeId>,
@@ -163,7 +162,6 @@ impl<'a> Reader<'a> {
             in_flight: BTreeMap::new(),
             attachments: Attachments::Undecided,
             types_left: BTreeSet::new(),
-            accounts_listed: false,
             walk_accounts: false,
             walked: BTreeSet::new(),
             pages: Pages::default(),
@@ -247,7 +245,6 @@ impl<'a> Reader<'a> {
                     self.follow_account(&account);
                 }
                 if done {
-                    self.accounts_listed = true;
                     self.walk_accounts_if_needed();
                 }
             }
@@ -366,10 +363,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One call a policy is cheaper than one a node and type as soon as there are more accounts than policies: then the
-    /// attachments need not wait for the walk of the tree.
+    /// One call a policy is cheaper than one a node and type as soon as more accounts are known than policies: then the
+    /// attachments wait neither for the rest of the accounts nor for the walk of the tree.
     fn decide_early(&mut self) {
-        if self.attachments != Attachments::Undecided || !self.types_left.is_empty() || !self.accounts_listed {
+        if self.attachments != Attachments::Undecided || !self.types_left.is_empty() {
             return;
         }
         let Some(root) = self.draft.root() else { return };
@@ -430,10 +427,7 @@ impl<'a> Reader<'a> {
         let why = error.to_string();
         let scope = match request {
             Request::DescribeOrganization | Request::ListRoots { .. } => return Err(error),
-            Request::ListAccounts { .. } => {
-                self.accounts_listed = true;
-                Some(Scope::Accounts)
-            }
+            Request::ListAccounts { .. } => Some(Scope::Accounts),
             Request::ListOrganizationalUnitsForParent { parent, .. }
             | Request::ListAccountsForParent { parent, .. } => Some(Scope::UnitsBelow(parent.clone())),
             Request::ListPolicies { kind, .. } => {

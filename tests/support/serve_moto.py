@@ -18,6 +18,7 @@ FILE: {"throttles": {"ListAccounts": [rate a second, burst, ...]}}.
 """
 import argparse
 import collections
+import functools
 import io
 import json
 import os
@@ -27,10 +28,16 @@ import threading
 import time
 import urllib.parse
 
-from moto.iam.models import get_account_id_from
+from moto.iam import models as iam
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.organizations import models
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+# For every call moto looks for the key in all accounts and for the service in its own directory: together most of what a
+# call takes. Neither changes: a key is used only after it was made, and stays with its account.
+iam.get_account_id_from = functools.lru_cache(maxsize=None)(iam.get_account_id_from)
+DomainDispatcherApplication.get_backend_for_host = functools.lru_cache(maxsize=None)(
+    DomainDispatcherApplication.get_backend_for_host)
 
 SERVICES = {"AWSOrganizationsV20161128": "organizations"}
 
@@ -41,13 +48,14 @@ def add_paths():
     created = models.FakeOrganizationalUnit.__init__
     ou_describe, account_describe = models.FakeOrganizationalUnit.describe, models.FakeAccount.describe
 
-    def path(node, *last):
-        ids, at = [], node.parent_id
-        while at and not at.startswith("r-"):
-            ids.append(at)
-            at = parents.get((node.master_account_id, at))
-        root = [at] if at else []
-        return "/".join([node.organization_id, *root, *reversed(ids), *last]) + "/"
+    @functools.lru_cache(maxsize=None)  # An OU never moves.
+    def ids(management, organization, node):
+        if not node or node.startswith("r-"):
+            return [organization, *([node] if node else [])]
+        return [*ids(management, organization, parents.get((management, node))), node]
+
+    def path(node):
+        return "/".join([*ids(node.master_account_id, node.organization_id, node.parent_id), node.id]) + "/"
 
     def create(self, organization, **kwargs):
         created(self, organization, **kwargs)
@@ -55,12 +63,19 @@ def add_paths():
 
     def describe_ou(self):
         answer = ou_describe(self)
-        answer["OrganizationalUnit"]["Path"] = path(self, self.id)
+        answer["OrganizationalUnit"]["Path"] = path(self)
         return answer
+
+    def describe_account(self):
+        # moto describes every account for every page of them.
+        now = (self.name, self.status, self.state, self.parent_id)
+        if getattr(self, "described", (None,))[0] != now:
+            self.described = (now, {**account_describe(self), "Paths": [path(self)]})
+        return dict(self.described[1])
 
     models.FakeOrganizationalUnit.__init__ = create
     models.FakeOrganizationalUnit.describe = describe_ou
-    models.FakeAccount.describe = lambda self: {**account_describe(self), "Paths": [path(self, self.id)]}
+    models.FakeAccount.describe = describe_account
 
 
 class Quiet(WSGIRequestHandler):
@@ -107,7 +122,7 @@ class Counting:
     def account(self, environ):
         named = environ.get("HTTP_X_MOTO_ACCOUNT_ID")
         key = re.search(r"Credential=([^/]*)/", environ.get("HTTP_AUTHORIZATION", ""))
-        return named or get_account_id_from(key.group(1) if key else "")
+        return named or iam.get_account_id_from(key.group(1) if key else "")
 
     def ours(self, path, start_response):
         kind, account, *rest = path.strip("/").split("/")
