@@ -12,7 +12,10 @@ pub mod api;
 pub mod apply;
 pub mod aws;
 pub mod cli;
+#[cfg(feature = "controller")]
+pub mod controller;
 pub mod desired;
 pub mod observed;
 pub mod pass;
 pub mod plan;
+pub mod status;

@@ -27,6 +27,8 @@ pub const TAG_HOLD: &str = "bylaw.dev/hold";
 pub const TAG_LEASE: &str = "bylaw.dev/lease";
 /// Annotation: the AWS id that a manifest is bound to (written by `bylaw import`).
 pub const ANNOTATION_ID: &str = "bylaw.dev/id";
+/// Annotation whose every new value asks for a pass.
+pub const ANNOTATION_RECONCILE_AT: &str = "bylaw.dev/reconcile-at";
 
 /// A value that does not have the form its name asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -276,10 +276,10 @@ pub enum ApplyError {
     Lease(#[from] LeaseError),
 }
 
-/// Applies a plan under a lease, and reads what it touched again.
+/// [`apply_holding`] under a lease of its own, which is given back.
 ///
 /// # Errors
-/// Where nothing may be written; whatever was written is in the report.
+/// Where nothing may be written.
 pub async fn apply_plan(
     port: &dyn Port,
     desired: &Desired,
@@ -287,6 +287,30 @@ pub async fn apply_plan(
     memory: &mut Memory,
     options: &Options,
     control: Control<'_>,
+) -> Result<Report, ApplyError> {
+    let (clock, mut lease) = (control.clock, None);
+    let report = apply_holding(port, desired, planned, memory, options, control, &mut lease).await;
+    if let Some(lease) = lease
+        && let Err(error) = lease.give_back(port, clock).await
+    {
+        tracing::warn!("the lease could not be given back, it runs out by itself: {error}");
+    }
+    report
+}
+
+/// Applies a plan, and reads what it touched again. The lease is taken where there is none, and is kept; it is `None`
+/// afterwards where it was lost.
+///
+/// # Errors
+/// Where nothing may be written; whatever was written is in the report.
+pub async fn apply_holding(
+    port: &dyn Port,
+    desired: &Desired,
+    planned: Planned,
+    memory: &mut Memory,
+    options: &Options,
+    control: Control<'_>,
+    held: &mut Option<Lease>,
 ) -> Result<Report, ApplyError> {
     if desired.organization.spec.mode == Mode::Observe {
         return Err(ApplyError::Observes);
@@ -296,13 +320,15 @@ pub async fn apply_plan(
     }
     let clock = control.clock;
     let Planned { observed, plan } = planned;
-    let lease = Lease::take(port, &observed.root.id, control.who, clock).await?;
+    let lease = match held.take() {
+        Some(mut lease) => {
+            lease.keep(port, clock).await?;
+            lease
+        }
+        None => Lease::take(port, &observed.root.id, control.who, clock).await?,
+    };
     let mut applied = apply(port, &plan, observed, lease, control).await;
-    if let Some(lease) = applied.lease.take()
-        && let Err(error) = lease.give_back(port, clock).await
-    {
-        tracing::warn!("the lease could not be given back, it runs out by itself: {error}");
-    }
+    *held = applied.lease.take();
     let drift = applied
         .outcomes
         .iter()

@@ -11,6 +11,8 @@
 mod calls;
 #[cfg(feature = "aws")]
 mod cli;
+#[cfg(feature = "controller")]
+mod controller;
 mod engine;
 mod generated;
 #[cfg(feature = "aws")]

@@ -23,3 +23,9 @@ pub const REASON_HELD: &str = "Held";
 pub const REASON_AWS_ERROR: &str = "AwsError";
 /// Something the object depends on is not there yet.
 pub const REASON_WAITING: &str = "Waiting";
+/// A pass changes nothing because of `mode: Observe`, or because the Organization is suspended.
+pub const REASON_OBSERVED: &str = "Observed";
+/// Somebody changed AWS since it was last as declared.
+pub const REASON_CHANGED_OUTSIDE: &str = "ChangedOutside";
+/// Its AWS counterpart could not be read.
+pub const REASON_UNREADABLE: &str = "Unreadable";

@@ -21,6 +21,9 @@ pub use policy::{OrganizationPolicy, OrganizationPolicySpec, OrganizationPolicyS
 /// `group/version` of every kind.
 pub const API_VERSION: &str = "bylaw.dev/v1alpha1";
 
+/// Keeps an object whose deletion is to delete or close something in AWS, until that is done or given up.
+pub const FINALIZER: &str = "bylaw.dev/delete";
+
 /// The definitions of all kinds, in the order in which objects depend on one another.
 #[must_use]
 pub fn definitions() -> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>

@@ -21,7 +21,7 @@ const MAX_DELEGATION_POLICY: usize = 40_000;
 
 /// What the steps share.
 pub(super) struct Build<'a> {
-    pub(super) manifests: &'a [Manifest],
+    pub(super) manifests: &'a [&'a Manifest],
     pub(super) issues: Vec<Issue>,
     /// By index: the object cannot be used.
     pub(super) broken: Vec<bool>,
@@ -52,8 +52,14 @@ pub(super) enum Found {
     reason = "manifests are used up: their trees need not live on beside the result"
 )]
 pub fn build(manifests: Vec<Manifest>, organization: Option<&str>) -> (Option<Desired>, Vec<Issue>) {
+    build_from(&manifests.iter().collect::<Vec<_>>(), organization)
+}
+
+/// [`build`] from manifests that live on, as those of a cluster do.
+#[must_use]
+pub fn build_from(manifests: &[&Manifest], organization: Option<&str>) -> (Option<Desired>, Vec<Issue>) {
     let mut cx = Build {
-        manifests: &manifests,
+        manifests,
         issues: Vec::new(),
         broken: manifests.iter().map(|m| m.body.is_none()).collect(),
         belongs: vec![true; manifests.len()],
@@ -99,7 +105,7 @@ impl<'a> Build<'a> {
 
     /// Indexes and manifests of usable objects, with their specs.
     pub(super) fn sound(&self) -> impl Iterator<Item = (usize, &'a Manifest, &'a ObjectKey, &'a Body)> + use<'a, '_> {
-        self.manifests.iter().enumerate().filter_map(|(index, manifest)| {
+        self.manifests.iter().copied().enumerate().filter_map(|(index, manifest)| {
             let usable = self.belongs.get(index) == Some(&true) && self.broken.get(index) == Some(&false);
             if usable { Some((index, manifest, manifest.key.as_ref()?, manifest.body.as_ref()?)) } else { None }
         })
@@ -107,14 +113,14 @@ impl<'a> Build<'a> {
 
     /// Unusable objects of the organization whose key is known.
     pub(super) fn unusable(&self) -> impl Iterator<Item = (usize, &'a Manifest, &'a ObjectKey)> + use<'a, '_> {
-        self.manifests.iter().enumerate().filter_map(|(index, manifest)| {
+        self.manifests.iter().copied().enumerate().filter_map(|(index, manifest)| {
             let there = self.belongs.get(index) == Some(&true) && self.broken.get(index) == Some(&true);
             if there { Some((index, manifest, manifest.key.as_ref()?)) } else { None }
         })
     }
 
     pub(super) fn manifest(&self, index: usize) -> Option<&'a Manifest> {
-        self.manifests.get(index)
+        self.manifests.get(index).copied()
     }
 
     pub(super) fn origin(&self, index: usize) -> Origin {
@@ -187,7 +193,7 @@ impl<'a> Build<'a> {
     /// Two objects of one key: nobody can say which is meant, so neither is used.
     fn duplicates(&mut self) {
         let mut twice = Vec::new();
-        for (index, manifest) in self.manifests.iter().enumerate() {
+        for (index, manifest) in self.manifests.iter().copied().enumerate() {
             let Some(key) = &manifest.key else { continue };
             match self.index.get(key) {
                 Some(first) => twice.push((*first, index)),
@@ -280,7 +286,7 @@ impl<'a> Build<'a> {
         let organizations: BTreeSet<&str> =
             self.index.keys().filter(|key| key.kind == Kind::Organization).map(|key| &*key.name).collect();
         let chosen_name = chosen.and_then(|i| self.manifests.get(i)).and_then(|m| m.key.as_ref()).map(|key| &*key.name);
-        for (index, manifest) in self.manifests.iter().enumerate() {
+        for (index, manifest) in self.manifests.iter().copied().enumerate() {
             if manifest.key.as_ref().is_some_and(|key| key.kind == Kind::Organization) {
                 if let Some(belongs) = self.belongs.get_mut(index) {
                     *belongs = chosen.is_none()
@@ -364,6 +370,7 @@ impl<'a> Build<'a> {
                 services: spec.trusted_services.iter().cloned().collect(),
                 administrators,
                 delegation_policy,
+                interval: spec.interval.as_ref().and_then(|interval| interval.parse().ok()),
                 tags: spec.tags.clone().into(),
                 limits: spec.limits.clone(),
             },

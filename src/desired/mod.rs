@@ -17,7 +17,7 @@ mod selector;
 pub(crate) mod tree;
 mod yaml;
 
-pub use build::build;
+pub use build::{build, build_from};
 pub use model::{Broken, Declared, Desired, Issue, NodeKey, Origin, Severity};
 pub use read::{Found, Manifest, Source, read, read_all};
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use k8s_openapi::jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::api::common::{AdoptionPolicy, Attachments, BaseAccess, DeletionPolicy, Mode};
@@ -158,6 +159,8 @@ pub struct Organization {
     pub tags: Tags,
     /// Limits of a pass.
     pub limits: Limits,
+    /// Time between two passes that nothing asks for.
+    pub interval: Option<SignedDuration>,
 }
 
 /// Parsed `OrganizationalUnitSpec`.

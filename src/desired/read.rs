@@ -526,7 +526,12 @@ impl Manifest {
             &Context { file: &file, place: Place::default(), broken: false, cut: false, chunk: None },
             Node::of_value(value),
         );
-        (found.manifests.pop(), found.issues)
+        let manifest = found.manifests.pop().map(|manifest| match manifest.body {
+            // A right one is asked for no more places, and 50,000 trees would be most of the memory.
+            Some(_) => Self { source: Written::Text { lines_before: 0, text: "".into() }, ..manifest },
+            None => manifest,
+        });
+        (manifest, found.issues)
     }
 
     /// What can be read of an object before anything is checked.

@@ -1,5 +1,7 @@
 //! What the integration tests share.
 
+#[cfg(feature = "controller")]
+pub mod kube;
 #[cfg(feature = "aws")]
 pub mod moto;
 #[cfg(feature = "aws")]

@@ -1,0 +1,229 @@
+//! One pass of one Organization: build desired, observe, plan, guard, apply, judge. The same engine as the command line's;
+//! what woke it never decides what it does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+use tokio::sync::watch as signal;
+
+use super::Context;
+use super::watch::Cluster;
+use crate::api::Mode;
+use crate::api::organization::{Access, Partition};
+use crate::apply::{Control, Lease, Outcome};
+use crate::aws::Port;
+use crate::desired::{Desired, Issue, build_from};
+use crate::names::{Kind, ObjectKey};
+use crate::observed::Observed;
+use crate::pass::{self, ApplyError, Options, PassError, Planned, Report};
+use crate::plan::bind::{Binding, bind};
+use crate::plan::{Change, Memory};
+use crate::status::{self, Came, Notice, Subject, Verdict};
+
+/// Time between two passes that nothing asks for, where the Organization does not say.
+pub const INTERVAL: Duration = Duration::from_secs(600);
+/// Pause before the next pass while something is under way in AWS (a new account takes minutes).
+const UNDER_WAY: Duration = Duration::from_secs(15);
+
+/// What is remembered between the passes of one Organization.
+#[derive(Default)]
+pub struct Kept {
+    /// The organization as read last.
+    pub observed: Option<Observed>,
+    /// What was settled.
+    pub memory: Memory,
+    /// The right to write, as long as it is held.
+    pub lease: Option<Lease>,
+}
+
+/// When to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// After the interval, unless something changes.
+    After(Duration),
+    /// Something failed that time may mend.
+    Failed,
+}
+
+/// What a pass came to, ready to be written.
+pub struct Turnout {
+    /// Status of each object that has something new to say, with the generation that it speaks of.
+    pub statuses: BTreeMap<ObjectKey, Said>,
+    /// Events.
+    pub notices: Vec<Notice>,
+    /// When to come back.
+    pub again: Again,
+}
+
+/// What is to be written of one object.
+pub struct Said {
+    /// The object that was judged; one of the same name may have followed it.
+    pub uid: String,
+    /// The generation that was judged.
+    pub generation: i64,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What is known of it in AWS.
+    pub facts: Map<String, Value>,
+}
+
+/// The objects of the cluster as a pass sees them: read once, at its beginning.
+pub struct Scene {
+    desired: Option<Desired>,
+    issues: Vec<Issue>,
+    seen: BTreeMap<ObjectKey, (String, i64)>,
+}
+
+impl Scene {
+    /// Builds what is declared for the Organization of that name; `None` until every kind was listed.
+    #[must_use]
+    pub fn of(cluster: &Cluster, organization: &str) -> Option<Self> {
+        let objects = cluster.objects();
+        let entries = objects.whole()?;
+        // What is being deleted is declared no more.
+        let standing = || entries.iter().filter(|(_, entry)| !entry.deleting);
+        let manifests: Vec<_> = standing().map(|(_, entry)| &entry.manifest).collect();
+        let (desired, found) = build_from(&manifests, Some(organization));
+        let mut issues: Vec<Issue> = standing().flat_map(|(_, entry)| entry.issues.iter().cloned()).collect();
+        issues.extend(found);
+        let seen = standing().map(|(key, entry)| (key.clone(), (entry.uid.clone(), entry.generation))).collect();
+        Some(Self { desired, issues, seen })
+    }
+
+    /// How AWS is reached.
+    #[must_use]
+    pub fn way(&self) -> (Partition, Option<Access>) {
+        let spec = self.desired.as_ref().map(|desired| &desired.organization.spec);
+        spec.map_or_else(Default::default, |spec| (spec.partition, spec.access.clone()))
+    }
+
+    /// Keys of the objects that belong to the Organization.
+    fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
+        let elsewhere = |key: &ObjectKey| {
+            self.desired.as_ref().is_some_and(|desired| match key.kind {
+                Kind::Organization => key != desired.organization_key(),
+                Kind::OrganizationalUnit => !desired.units.contains_key(&key.name),
+                Kind::Account => !desired.accounts.contains_key(&key.name),
+                Kind::OrganizationPolicy => !desired.policies.contains_key(&key.name),
+            }) && !self.is_broken(key)
+        };
+        self.seen.keys().filter(move |key| !elsewhere(key))
+    }
+
+    fn is_broken(&self, key: &ObjectKey) -> bool {
+        self.desired.iter().flat_map(|desired| &desired.broken).any(|broken| broken.key.as_ref() == Some(key))
+    }
+}
+
+/// How far it came, with what it rests on.
+enum Outturn {
+    Unplanned(PassError),
+    Planned { planned: Planned, applied: Result<Option<Report>, ApplyError> },
+}
+
+/// Makes one pass. `stop` becomes true when the process is to end: the call in flight is finished then.
+pub async fn keep(
+    cx: &Context,
+    scene: &Scene,
+    port: &dyn Port,
+    calls: impl Fn() -> u64,
+    kept: &mut Kept,
+    stop: signal::Receiver<bool>,
+) -> Turnout {
+    let before = calls();
+    let Some(desired) = &scene.desired else { return turnout(scene, None, &Binding::default(), Came::Nowhere, None) };
+    let outturn = match plan_and_apply(cx, desired, port, kept, stop).await {
+        Ok((planned, applied)) => Outturn::Planned { planned, applied },
+        Err(error) => Outturn::Unplanned(error),
+    };
+    match &outturn {
+        Outturn::Unplanned(error) => {
+            turnout(scene, None, &Binding::default(), Came::Unplanned(error), None)
+        }
+        Outturn::Planned { planned, applied } => {
+            let report = applied.as_ref().ok().and_then(Option::as_ref);
+            let (left, observed) = report.map_or((&planned.plan, &planned.observed), |r| (&r.left, &r.applied.observed));
+            let outcomes: &[(Change, Outcome)] = report.map_or(&[], |report| &report.applied.outcomes);
+            let unapplied = applied.as_ref().err();
+            let came = Came::Planned { drift: &planned.plan.drift, left, observed, outcomes, unapplied };
+            let binding = bind(desired, observed);
+            let pass = status::Pass { now: (cx.clock)(), calls: calls() - before, drift: left.drift.len() };
+            kept.observed = Some(observed.clone());
+            turnout(scene, Some(observed), &binding, came, Some(pass))
+        }
+    }
+}
+
+async fn plan_and_apply(
+    cx: &Context,
+    desired: &Desired,
+    port: &dyn Port,
+    kept: &mut Kept,
+    stop: signal::Receiver<bool>,
+) -> Result<(Planned, Result<Option<Report>, ApplyError>), PassError> {
+    let options = Options { max_age: SignedDuration::from_hours(24), ..Options::default() };
+    let planned = pass::plan(port, desired, kept.observed.as_ref(), &kept.memory, &options, &*cx.clock).await?;
+    let observes = desired.organization.spec.mode == Mode::Observe || desired.organization.suspend;
+    if planned.plan.changes.is_empty() && !observes {
+        kept.memory.learn(&planned.plan.facts);
+        return Ok((planned, Ok(None)));
+    }
+    let progress = |progress: &crate::apply::Progress<'_>| {
+        tracing::info!(object = %progress.change.object, outcome = ?progress.outcome, "change {} of {}", progress.over, progress.total);
+    };
+    let control = Control { stop, progress: &progress, clock: &*cx.clock, ledger: &*cx.ledger, who: &cx.who };
+    let (memory, lease) = (&mut kept.memory, &mut kept.lease);
+    let applied = pass::apply_holding(port, desired, planned.clone(), memory, &options, control, lease).await;
+    Ok((planned, applied.map(Some)))
+}
+
+fn turnout(
+    scene: &Scene,
+    observed: Option<&Observed>,
+    binding: &Binding,
+    came: Came<'_>,
+    pass: Option<status::Pass>,
+) -> Turnout {
+    let subject = Subject { desired: scene.desired.as_ref(), issues: &scene.issues, came };
+    let verdicts = status::judge(&subject, scene.keys());
+    let again = again(scene, &came, &verdicts);
+    let facts = |key: &ObjectKey| match (&scene.desired, observed, pass) {
+        (Some(desired), Some(observed), Some(pass)) => status::facts(key, desired, observed, binding, pass),
+        _ => Map::new(),
+    };
+    let statuses = verdicts
+        .into_iter()
+        .filter_map(|(key, verdict)| {
+            let (uid, generation) = scene.seen.get(&key)?.clone();
+            let facts = facts(&key);
+            Some((key, Said { uid, generation, verdict, facts }))
+        })
+        .collect();
+    Turnout { statuses, notices: status::notices(&came), again }
+}
+
+/// What the next pass waits for. Error kinds decide, not the place where they occurred.
+fn again(scene: &Scene, came: &Came<'_>, verdicts: &BTreeMap<ObjectKey, Verdict>) -> Again {
+    let declared = scene.desired.as_ref().and_then(|desired| desired.organization.spec.interval);
+    let interval = declared.and_then(|interval| Duration::try_from(interval).ok()).unwrap_or(INTERVAL);
+    let Came::Planned { outcomes, left, unapplied, .. } = came else {
+        return if matches!(came, Came::Nowhere) { Again::After(interval) } else { Again::Failed };
+    };
+    let waits = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Waiting { .. }));
+    let failed = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed { .. } | Outcome::Unknown { .. }));
+    let busy = verdicts.values().any(|verdict| verdict.turn == status::Turn::Bylaw);
+    if failed || matches!(unapplied, Some(ApplyError::Lease(_))) {
+        Again::Failed
+    } else if waits || (busy && !left.changes.is_empty()) {
+        Again::After(UNDER_WAY.min(interval))
+    } else if busy {
+        Again::Failed
+    } else {
+        Again::After(interval)
+    }
+}
+
+/// The clock of a process.
+pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;

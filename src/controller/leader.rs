@@ -1,0 +1,221 @@
+//! Which replica writes: a `Lease` of the cluster, and a fence before every write to AWS.
+//!
+//! A replica that was frozen, or cut off from the API server, learns that it lost the lease only by its own clocks. So the
+//! right to write ends at a time that was fixed before the lease was last renewed, and every write asks for it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::Client;
+use kube::api::{Api, ObjectMeta, PostParams};
+
+use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
+
+/// How long a lease counts for the others.
+const LENGTH: Duration = Duration::from_secs(15);
+/// How long its holder relies on it: the difference is for a call in flight and for clocks that run unlike.
+const RELIED_ON: Duration = Duration::from_secs(10);
+/// Pause between two renewals, and between two looks at another's lease.
+const EVERY: Duration = Duration::from_secs(3);
+/// Longest wait for the API server's answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The right to write, as this process knows it.
+#[derive(Debug, Clone, Default)]
+pub struct Claim(Arc<Mutex<Option<(Instant, Timestamp)>>>);
+
+impl Claim {
+    /// Whether it holds now. Both clocks have to say so: one stands still while the machine sleeps, the other is set.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|(instant, time)| Instant::now() < instant && Timestamp::now() < time)
+    }
+
+    fn until(&self, asked: (Instant, Timestamp)) {
+        let relied_on = SignedDuration::try_from(RELIED_ON).unwrap_or_default();
+        let until = (asked.0 + RELIED_ON, asked.1 + relied_on);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    fn end(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// A way to AWS that lets writes through only while this replica is the leader.
+pub struct Fenced<P> {
+    /// The way behind the fence.
+    pub port: P,
+    /// The right to write.
+    pub claim: Claim,
+}
+
+impl<P: Port> Port for Fenced<P> {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
+        if request.is_write() && !self.claim.holds() {
+            let error = AwsError {
+                operation: request.operation().to_owned(),
+                code: "not-leader".into(),
+                message: "this replica is not, or no longer, the one that writes; nothing was sent".into(),
+                request_id: None,
+                class: ErrorClass::Denied,
+            };
+            return Box::pin(async { Err(error) });
+        }
+        self.port.call(request)
+    }
+}
+
+/// What one look at the lease said.
+enum Look {
+    /// It is this replica's.
+    Mine,
+    /// Somebody else's.
+    Theirs,
+}
+
+/// One candidate.
+pub struct Candidate {
+    api: Api<Lease>,
+    name: String,
+    who: String,
+    /// The record of another holder as it was seen first, and when: the others' clocks are not trusted.
+    seen: Option<(LeaseSpec, Instant)>,
+}
+
+impl Candidate {
+    /// A candidate for the lease `name` in `namespace`, under a name that no other replica has.
+    #[must_use]
+    pub fn new(client: &Client, namespace: &str, name: &str, who: &str) -> Self {
+        Self { api: Api::namespaced(client.clone(), namespace), name: name.into(), who: who.into(), seen: None }
+    }
+
+    /// Waits until this replica is the leader, and returns the right to write.
+    pub async fn elected(&mut self) -> Claim {
+        let claim = Claim::default();
+        loop {
+            let asked = (Instant::now(), Timestamp::now());
+            match self.look().await {
+                Ok(Look::Mine) => {
+                    claim.until(asked);
+                    return claim;
+                }
+                Ok(Look::Theirs) => {}
+                Err(error) => tracing::info!("the lease cannot be had: {error}"),
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Renews the lease until it is lost; the reason is for people. The process is to end then: what it knows is old.
+    pub async fn lost(&mut self, claim: &Claim) -> String {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let asked = (Instant::now(), Timestamp::now());
+            match self.look().await {
+                // One that ran out in between was nobody's in the meantime, or somebody's: what is known may be old.
+                Ok(Look::Mine) if claim.holds() => claim.until(asked),
+                Ok(Look::Mine) => return "the lease ran out before it could be renewed".into(),
+                Ok(Look::Theirs) => {
+                    claim.end();
+                    return "another replica took the lease".into();
+                }
+                Err(error) if claim.holds() => tracing::warn!("the lease could not be renewed yet: {error}"),
+                Err(error) => return format!("the lease ran out and could not be renewed: {error}"),
+            }
+        }
+    }
+
+    /// Gives the lease up, so that the next replica need not wait until it runs out.
+    pub async fn give_up(&mut self, claim: &Claim) {
+        claim.end();
+        let given = async {
+            let mut lease = self.api.get(&self.name).await?;
+            let spec = lease.spec.get_or_insert_default();
+            if spec.holder_identity.as_deref() != Some(&self.who) {
+                return Ok(());
+            }
+            spec.holder_identity = None;
+            self.api.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
+        };
+        match tokio::time::timeout(ANSWER, given).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::info!("the lease could not be given up, it runs out by itself: {error}"),
+            Err(_) => tracing::info!("the lease could not be given up in time, it runs out by itself"),
+        }
+    }
+
+    async fn look(&mut self) -> Result<Look, kube::Error> {
+        match tokio::time::timeout(ANSWER, self.try_look()).await {
+            Ok(look) => look,
+            Err(_) => Err(kube::Error::Service("the API server does not answer in time".into())),
+        }
+    }
+
+    /// Takes or renews the lease where it is free or this replica's. A write that crosses another's is refused by the
+    /// resource version: whose the lease is then, the next look says.
+    async fn try_look(&mut self) -> Result<Look, kube::Error> {
+        let now = MicroTime(Timestamp::now());
+        let spec = |transitions: i32, acquired: Option<MicroTime>| LeaseSpec {
+            holder_identity: Some(self.who.clone()),
+            lease_duration_seconds: i32::try_from(LENGTH.as_secs()).ok(),
+            acquire_time: acquired.or_else(|| Some(now.clone())),
+            renew_time: Some(now.clone()),
+            lease_transitions: Some(transitions),
+            ..LeaseSpec::default()
+        };
+        let Some(mut lease) = self.api.get_opt(&self.name).await? else {
+            let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+            let lease = Lease { metadata, spec: Some(spec(0, None)) };
+            return self.api.create(&PostParams::default(), &lease).await.map(|_| Look::Mine);
+        };
+        let held = lease.spec.clone().unwrap_or_default();
+        let transitions = held.lease_transitions.unwrap_or_default();
+        let holder = held.holder_identity.as_deref().filter(|holder| !holder.is_empty());
+        lease.spec = Some(match holder {
+            Some(holder) if holder == self.who => spec(transitions, held.acquire_time),
+            Some(_) if !self.ran_out(&held) => return Ok(Look::Theirs),
+            _ => spec(transitions.saturating_add(1), None),
+        });
+        self.api.replace(&self.name, &PostParams::default(), &lease).await.map(|_| Look::Mine)
+    }
+
+    /// Whether another's record has not changed for as long as it counts.
+    fn ran_out(&mut self, held: &LeaseSpec) -> bool {
+        let length = held.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let length = length.map_or(LENGTH, Duration::from_secs);
+        match &self.seen {
+            Some((seen, at)) if seen == held => at.elapsed() >= length,
+            _ => {
+                self.seen = Some((held.clone(), Instant::now()));
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_ends_by_itself() {
+        let claim = Claim::default();
+        assert!(!claim.holds(), "nobody elected it");
+        claim.until((Instant::now(), Timestamp::now()));
+        assert!(claim.holds());
+        let Some(long_ago) = Instant::now().checked_sub(RELIED_ON) else { return };
+        claim.until((long_ago, Timestamp::now()));
+        assert!(!claim.holds(), "the steady clock says that it ran out");
+        claim.until((Instant::now(), Timestamp::now() - SignedDuration::from_secs(60)));
+        assert!(!claim.holds(), "the clock of the day says that it ran out");
+        claim.until((Instant::now(), Timestamp::now()));
+        claim.end();
+        assert!(!claim.holds());
+    }
+}

@@ -1,0 +1,252 @@
+//! What the cluster holds, kept by watch events: one entry an object, none of it older than the last event.
+//!
+//! Architecture invariants: no client and no clock; an object that cannot be read is an entry like the others (it freezes
+//! its AWS counterpart, it does not vanish); and nothing is handed out before every kind was listed to its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::core::DynamicObject;
+use kube::runtime::watcher::Event;
+use serde_json::Value;
+
+use crate::api::FINALIZER;
+use crate::desired::{Issue, Manifest};
+use crate::names::{ANNOTATION_ID, ANNOTATION_RECONCILE_AT, Kind, ObjectKey};
+
+/// One object of the cluster.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its `metadata.uid`.
+    pub uid: String,
+    /// Its `metadata.generation`.
+    pub generation: i64,
+    /// Somebody deleted it, and a finalizer keeps it.
+    pub deleting: bool,
+    /// bylaw's finalizer is on it.
+    pub finalizer: bool,
+    /// Its status as the API server has it.
+    pub status: Value,
+    /// As it was read.
+    pub manifest: Manifest,
+    /// What is wrong with it by itself.
+    pub issues: Vec<Issue>,
+    /// Annotations that a pass looks at.
+    asked: BTreeMap<&'static str, String>,
+}
+
+/// How far the list of a kind is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum List {
+    /// It cannot be had; the reason is for people.
+    Missing(String),
+    /// It is read for the first time, or again after it could not be had.
+    Reading(BTreeSet<Box<str>>),
+    /// It is read again while what is known still holds.
+    Rereading(BTreeSet<Box<str>>),
+    /// Whole, and kept up to date.
+    Whole,
+}
+
+impl List {
+    fn why(&self) -> &str {
+        match self {
+            Self::Missing(why) => why,
+            _ => "it is being listed",
+        }
+    }
+}
+
+/// All objects.
+#[derive(Debug)]
+pub struct Objects {
+    entries: BTreeMap<ObjectKey, Entry>,
+    lists: BTreeMap<Kind, List>,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        let unread = |kind| (kind, List::Missing("it was not listed yet".into()));
+        Self { entries: BTreeMap::new(), lists: Kind::ALL.into_iter().map(unread).collect() }
+    }
+}
+
+impl Objects {
+    /// Takes in one watch event. Whether a pass should look at what changed: bylaw's own status writes are no reason.
+    pub fn take(&mut self, kind: Kind, event: Event<DynamicObject>) -> bool {
+        match event {
+            Event::Init => {
+                let seen = BTreeSet::new();
+                let list = if self.lists.get(&kind) == Some(&List::Whole) {
+                    List::Rereading(seen)
+                } else {
+                    List::Reading(seen)
+                };
+                self.lists.insert(kind, list);
+                false
+            }
+            Event::InitApply(object) => {
+                let Some(name) = &object.metadata.name else { return false };
+                if let Some(List::Reading(seen) | List::Rereading(seen)) = self.lists.get_mut(&kind) {
+                    seen.insert(name.as_str().into());
+                }
+                self.put(kind, object)
+            }
+            Event::InitDone => {
+                let Some(List::Reading(seen) | List::Rereading(seen)) = self.lists.insert(kind, List::Whole) else {
+                    return true;
+                };
+                self.entries.retain(|key, _| key.kind != kind || seen.contains(&key.name));
+                true
+            }
+            Event::Apply(object) => self.put(kind, object),
+            Event::Delete(object) => {
+                object.metadata.name.is_some_and(|name| self.entries.remove(&ObjectKey::new(kind, &name)).is_some())
+            }
+        }
+    }
+
+    /// The kind cannot be listed: nothing may be planned until it was listed to its end again.
+    pub fn lose(&mut self, kind: Kind, why: &str) {
+        self.lists.insert(kind, List::Missing(why.to_owned()));
+    }
+
+    /// Kinds that are not whole, each with the reason.
+    #[must_use]
+    pub fn missing(&self) -> Vec<(Kind, &str)> {
+        let lists = self.lists.iter().filter(|(_, list)| matches!(list, List::Missing(_) | List::Reading(_)));
+        lists.map(|(kind, list)| (*kind, list.why())).collect()
+    }
+
+    /// Every object, by key; `None` until every kind is whole.
+    #[must_use]
+    pub fn whole(&self) -> Option<&BTreeMap<ObjectKey, Entry>> {
+        self.missing().is_empty().then_some(&self.entries)
+    }
+
+    fn put(&mut self, kind: Kind, object: DynamicObject) -> bool {
+        let Some(entry) = Entry::of(object) else { return false };
+        let Some(key) = entry.manifest.key.clone().filter(|key| key.kind == kind) else { return false };
+        let same = self.entries.get(&key).is_some_and(|before| before.asks_the_same(&entry));
+        self.entries.insert(key, entry);
+        !same
+    }
+}
+
+impl Entry {
+    fn of(object: DynamicObject) -> Option<Self> {
+        let metadata = &object.metadata;
+        let annotation = |key: &'static str| {
+            let value = metadata.annotations.as_ref()?.get(key)?;
+            Some((key, value.clone()))
+        };
+        let asked = [ANNOTATION_ID, ANNOTATION_RECONCILE_AT].into_iter().filter_map(annotation).collect();
+        let (uid, generation) = (metadata.uid.clone().unwrap_or_default(), metadata.generation.unwrap_or_default());
+        let deleting = metadata.deletion_timestamp.is_some();
+        let finalizer = metadata.finalizers.iter().flatten().any(|name| name == FINALIZER);
+        let mut value = serde_json::to_value(object).ok()?;
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
+        let (manifest, issues) = Manifest::of_value(&value);
+        let status = value.get_mut("status").map(Value::take).unwrap_or_default();
+        Some(Self { uid, generation, deleting, finalizer, status, manifest: manifest?, issues, asked })
+    }
+
+    /// Whether nothing differs that a pass looks at.
+    fn asks_the_same(&self, other: &Self) -> bool {
+        self.uid == other.uid
+            && self.generation == other.generation
+            && self.deleting == other.deleting
+            && self.finalizer == other.finalizer
+            && self.manifest.labels == other.manifest.labels
+            && self.asked == other.asked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn unit(name: &str, generation: i64) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "bylaw.dev/v1alpha1", "kind": "OrganizationalUnit",
+            "metadata": {"name": name, "uid": name, "generation": generation},
+            "spec": {"name": name},
+        }))
+        .unwrap()
+    }
+
+    fn listed(objects: &mut Objects, kind: Kind, all: &[DynamicObject]) {
+        objects.take(kind, Event::Init);
+        for object in all {
+            objects.take(kind, Event::InitApply(object.clone()));
+        }
+        objects.take(kind, Event::InitDone);
+    }
+
+    fn all_listed() -> Objects {
+        let mut objects = Objects::default();
+        for kind in Kind::ALL {
+            let units = [unit("a", 1), unit("b", 1)];
+            listed(&mut objects, kind, if kind == Kind::OrganizationalUnit { &units } else { &[] });
+        }
+        objects
+    }
+
+    #[test]
+    fn nothing_is_handed_out_before_every_kind_is_whole() {
+        let mut objects = Objects::default();
+        for kind in Kind::ALL {
+            assert!(objects.whole().is_none());
+            objects.take(kind, Event::Init);
+            assert!(objects.whole().is_none());
+            objects.take(kind, Event::InitDone);
+        }
+        assert!(objects.whole().is_some());
+    }
+
+    #[test]
+    fn what_a_list_no_longer_holds_is_gone_only_at_its_end() {
+        let mut objects = all_listed();
+        objects.take(Kind::OrganizationalUnit, Event::Init);
+        objects.take(Kind::OrganizationalUnit, Event::InitApply(unit("a", 1)));
+        assert_eq!(objects.whole().unwrap().len(), 2, "half a list says nothing of the other half");
+        objects.take(Kind::OrganizationalUnit, Event::InitDone);
+        assert_eq!(objects.whole().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_kind_that_was_lost_is_listed_to_its_end_before_anything_is_planned() {
+        let mut objects = all_listed();
+        objects.lose(Kind::Account, "the server has no such kind");
+        assert_eq!(objects.missing(), [(Kind::Account, "the server has no such kind")]);
+        objects.take(Kind::Account, Event::Init);
+        assert!(objects.whole().is_none());
+        objects.take(Kind::Account, Event::InitDone);
+        assert!(objects.whole().is_some());
+    }
+
+    #[test]
+    fn only_what_a_pass_looks_at_wakes_it() {
+        let mut objects = all_listed();
+        let mut written = unit("a", 1);
+        written.data["status"] = json!({"id": "ou-1"});
+        assert!(!objects.take(Kind::OrganizationalUnit, Event::Apply(written.clone())), "a status of ours");
+        written.metadata.labels = Some(BTreeMap::from([("stage".to_owned(), "prod".to_owned())]));
+        assert!(objects.take(Kind::OrganizationalUnit, Event::Apply(written.clone())), "a label");
+        written.metadata.annotations = Some(BTreeMap::from([(ANNOTATION_RECONCILE_AT.to_owned(), "now".to_owned())]));
+        assert!(objects.take(Kind::OrganizationalUnit, Event::Apply(written.clone())), "a person asks");
+        assert!(objects.take(Kind::OrganizationalUnit, Event::Delete(written)));
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_is_there() {
+        let mut objects = all_listed();
+        let mut odd = unit("a", 2);
+        odd.data["spec"] = json!({"name": 7});
+        assert!(objects.take(Kind::OrganizationalUnit, Event::Apply(odd)));
+        let entry = &objects.whole().unwrap()[&ObjectKey::new(Kind::OrganizationalUnit, "a")];
+        assert!(!entry.manifest.is_sound() && !entry.issues.is_empty());
+    }
+}

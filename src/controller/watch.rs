@@ -1,0 +1,91 @@
+//! The watch of each kind, from the API server into [`Objects`].
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, core::GroupVersionKind};
+use tokio::sync::Notify;
+
+use super::objects::Objects;
+use crate::names::Kind;
+
+/// Pause before a kind that the server does not have, or does not show, is listed again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What the cluster holds, and the word that it has changed.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    objects: Mutex<Objects>,
+    changed: Notify,
+}
+
+impl Cluster {
+    /// The objects of now.
+    pub fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resolves when something changed that a pass should look at.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Says that a pass should look.
+    pub fn wake(&self) {
+        self.changed.notify_one();
+    }
+}
+
+/// How the API server names a kind.
+#[must_use]
+pub fn resource(kind: Kind) -> ApiResource {
+    let plural = match kind {
+        Kind::Organization => "organizations",
+        Kind::OrganizationalUnit => "organizationalunits",
+        Kind::Account => "accounts",
+        Kind::OrganizationPolicy => "organizationpolicies",
+    };
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("bylaw.dev", "v1alpha1", kind.as_str()), plural)
+}
+
+/// Keeps one kind up to date, for ever.
+pub async fn watch(client: Client, kind: Kind, cluster: Arc<Cluster>) {
+    let api: Api<DynamicObject> = Api::all_with(client, &resource(kind));
+    loop {
+        // A watcher of its own each time: it begins with a list of everything.
+        let events = watcher(api.clone(), watcher::Config::default()).default_backoff();
+        let mut events = pin!(events);
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    if cluster.objects().take(kind, event) {
+                        cluster.wake();
+                    }
+                }
+                Err(error) if is_lasting(&error) => {
+                    tracing::warn!(%kind, "the objects cannot be listed, nothing is planned: {error}");
+                    cluster.objects().lose(kind, &error.to_string());
+                    cluster.wake();
+                    break;
+                }
+                Err(error) => tracing::info!(%kind, "the watch was interrupted and is begun again: {error}"),
+            }
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// The kind is not there, or not for us: what was known of it no longer counts.
+fn is_lasting(error: &watcher::Error) -> bool {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status,
+        watcher::Error::WatchError(status) => status,
+        _ => return false,
+    };
+    status.is_not_found() || status.is_forbidden()
+}

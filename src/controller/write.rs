@@ -1,0 +1,113 @@
+//! Statuses and Events to the API server, each only where there is something new.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, stream};
+use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::{Client, Resource};
+use serde_json::json;
+
+use super::Context;
+use super::keep::{Said, Turnout};
+use super::watch::{Cluster, resource};
+use crate::api::API_VERSION;
+use crate::names::ObjectKey;
+use crate::status::{self, Notice, Weight};
+
+/// Field manager of everything that bylaw writes into the cluster.
+pub const MANAGER: &str = "bylaw";
+/// Status writes under way at once.
+const AT_ONCE: usize = 8;
+/// The same Event is told again only after this.
+const SILENT: Duration = Duration::from_secs(3600);
+
+/// Writes statuses and tells Events. Returns how many statuses were written, and how many could not be.
+pub async fn write(cx: &Context, client: &Client, cluster: &Cluster, turnout: &Turnout) -> (usize, usize) {
+    let now = (cx.clock)();
+    let patches: Vec<(&ObjectKey, serde_json::Value)> = {
+        let objects = cluster.objects();
+        let Some(entries) = objects.whole() else { return (0, 0) };
+        let patch = |(key, said): (&'_ ObjectKey, &'_ Said)| {
+            let entry = entries.get(key).filter(|entry| entry.uid == said.uid)?;
+            status::status(&said.verdict, said.facts.clone(), &entry.status, said.generation, now)
+        };
+        turnout.statuses.iter().filter_map(|(key, said)| Some((key, patch((key, said))?))).collect()
+    };
+    let written = stream::iter(patches).map(|(key, status)| async move {
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(key.kind));
+        let object = json!({"apiVersion": API_VERSION, "kind": key.kind.as_str(), "metadata": {"name": key.name},
+            "status": status});
+        let parameters = PatchParams::apply(MANAGER).force();
+        match api.patch_status(&key.name, &parameters, &Patch::Apply(&object)).await {
+            Ok(_) => true,
+            Err(kube::Error::Api(error)) if error.is_not_found() => true,
+            Err(error) => {
+                tracing::warn!(object = %key, "the status could not be written: {error}");
+                false
+            }
+        }
+    });
+    let written: Vec<bool> = written.buffer_unordered(AT_ONCE).collect().await;
+    let failed = written.iter().filter(|done| !**done).count();
+    (written.len() - failed, failed)
+}
+
+/// What was told lately, so that a state that lasts is not told with every pass.
+#[derive(Debug, Default)]
+pub struct Told(BTreeMap<Notice, Instant>);
+
+impl Told {
+    /// The notices that are news, which count as told from now on.
+    pub fn news(&mut self, notices: &[Notice], now: Instant) -> Vec<Notice> {
+        self.0.retain(|_, at| now.duration_since(*at) < SILENT);
+        let news: Vec<Notice> = notices.iter().filter(|notice| !self.0.contains_key(notice)).cloned().collect();
+        self.0.extend(news.iter().map(|notice| (notice.clone(), now)));
+        news
+    }
+}
+
+/// Tells Events. One that cannot be told is logged and lost: nothing waits for it.
+pub async fn tell(recorder: &Recorder, cluster: &Cluster, notices: &[Notice]) {
+    for notice in notices {
+        let uid = cluster.objects().whole().and_then(|entries| Some(entries.get(&notice.object)?.uid.clone()));
+        let metadata = ObjectMeta { name: Some(notice.object.name.to_string()), uid, ..ObjectMeta::default() };
+        let kind = resource(notice.object.kind);
+        let object = DynamicObject { metadata, ..DynamicObject::new(&notice.object.name, &kind) };
+        let event = Event {
+            type_: match notice.weight {
+                Weight::Normal => EventType::Normal,
+                Weight::Warning => EventType::Warning,
+            },
+            reason: notice.reason.to_owned(),
+            note: Some(notice.note.chars().take(1000).collect()),
+            action: notice.action.to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = recorder.publish(&event, &object.object_ref(&kind)).await {
+            tracing::warn!(object = %notice.object, reason = notice.reason, "an Event could not be told: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Kind;
+
+    #[test]
+    fn the_same_event_is_told_once_an_hour() {
+        let notice = Notice {
+            object: ObjectKey::new(Kind::Account, "a"),
+            weight: Weight::Warning,
+            reason: "Refused",
+            action: "Plan",
+            note: "no".into(),
+        };
+        let (mut told, now) = (Told::default(), Instant::now());
+        assert_eq!(told.news(std::slice::from_ref(&notice), now).len(), 1);
+        assert_eq!(told.news(std::slice::from_ref(&notice), now + Duration::from_secs(60)).len(), 0);
+        assert_eq!(told.news(&[notice], now + SILENT).len(), 1);
+    }
+}

@@ -1,0 +1,137 @@
+//! What a status tells beside its conditions, by kind, and the status as a whole.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Verdict;
+use crate::api::{AccountStatus, OrganizationPolicyStatus, OrganizationStatus, OrganizationalUnitStatus};
+use crate::desired::Desired;
+use crate::names::{Kind, NodeId, ObjectKey};
+use crate::observed::Observed;
+use crate::plan::bind::Binding;
+
+/// What the pass as a whole tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass {
+    /// When it ended.
+    pub now: Timestamp,
+    /// AWS calls that it took.
+    pub calls: u64,
+    /// Differences that no manifest explains.
+    pub drift: usize,
+}
+
+/// The fields of an object's status that come from AWS; empty where it is not there.
+#[must_use]
+pub fn facts(key: &ObjectKey, desired: &Desired, observed: &Observed, binding: &Binding, pass: Pass) -> Map<String, Value> {
+    match key.kind {
+        Kind::Organization => {
+            let own = observed.policies.values().filter(|policy| !policy.aws_managed).count();
+            object(&OrganizationStatus {
+                id: Some(observed.organization.id.to_string()),
+                root_id: Some(observed.root.id.to_string()),
+                accounts: Some(count(observed.accounts.len())),
+                organizational_units: Some(count(observed.units.len())),
+                policies: Some(count(own)),
+                drift: Some(count(pass.drift)),
+                calls: Some(u32::try_from(pass.calls).unwrap_or(u32::MAX)),
+                last_pass: Some(format!("{:.0}", pass.now)),
+                oldest_part: Some(format!("{:.0}", observed.oldest())),
+                ..OrganizationStatus::default()
+            })
+        }
+        Kind::OrganizationalUnit => {
+            let Some(id) = binding.units.get(&key.name).and_then(|bound| bound.id()) else { return Map::new() };
+            object(&OrganizationalUnitStatus {
+                id: Some(id.to_string()),
+                path: Some(path(observed, &NodeId::Unit(id.clone()))),
+                ..OrganizationalUnitStatus::default()
+            })
+        }
+        Kind::Account => {
+            let Some(id) = binding.accounts.get(&key.name).and_then(|bound| bound.id()) else { return Map::new() };
+            let state = observed.accounts.get(id).and_then(|account| serde_json::to_value(&account.state).ok());
+            object(&AccountStatus {
+                id: Some(id.to_string()),
+                state: state.and_then(|state| state.as_str().map(str::to_owned)),
+                path: Some(path(observed, &NodeId::Account(id.clone()))),
+                ..AccountStatus::default()
+            })
+        }
+        Kind::OrganizationPolicy => {
+            let Some(id) = binding.policies.get(&key.name).and_then(|bound| bound.id()) else { return Map::new() };
+            let targets = observed.policies.get(id).and_then(|policy| policy.targets.get());
+            let declared = desired.policies.get(&key.name);
+            object(&OrganizationPolicyStatus {
+                id: Some(id.to_string()),
+                targets: targets.map(|targets| count(targets.len())),
+                characters: declared.map(|policy| count(policy.spec.content.characters())),
+                ..OrganizationPolicyStatus::default()
+            })
+        }
+    }
+}
+
+/// The status to be written, or `None` where the API server has it already. `before` is the status as it is there: what
+/// it tells of AWS stays where nothing new is known.
+#[must_use]
+pub fn status(
+    verdict: &Verdict,
+    facts: Map<String, Value>,
+    before: &Value,
+    generation: i64,
+    now: Timestamp,
+) -> Option<Value> {
+    let conditions = before.get("conditions").cloned();
+    let conditions: Vec<Condition> = conditions.and_then(|c| serde_json::from_value(c).ok()).unwrap_or_default();
+    let mut status = before.as_object().cloned().unwrap_or_default();
+    status.extend(facts);
+    status.insert("observedGeneration".into(), generation.into());
+    let conditions = serde_json::to_value(verdict.conditions(&conditions, generation, now)).unwrap_or_default();
+    status.insert("conditions".into(), conditions);
+    let status = Value::Object(status);
+    (status != *before).then_some(status)
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// The fields that are there.
+fn object(status: &impl Serialize) -> Map<String, Value> {
+    let Ok(Value::Object(mut map)) = serde_json::to_value(status) else { return Map::new() };
+    map.retain(|key, value| !value.is_null() && key != "conditions");
+    map
+}
+
+/// Ids from the organization down, as AWS writes a path.
+fn path(observed: &Observed, node: &NodeId) -> String {
+    let ids: Vec<String> = observed.chain(node).iter().rev().map(ToString::to_string).collect();
+    format!("{}/{}/", observed.organization.id, ids.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Readiness, Turn};
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_status_is_written_only_where_it_differs() {
+        let verdict = Verdict {
+            ready: Readiness::True,
+            reason: "Succeeded",
+            message: "AWS is as declared".into(),
+            turn: Turn::Nobody,
+            drifted: None,
+        };
+        let (then, now) = (Timestamp::from_second(1).unwrap(), Timestamp::from_second(9).unwrap());
+        let facts = || json!({"id": "ou-1"}).as_object().cloned().unwrap();
+        let written = status(&verdict, facts(), &Value::Null, 1, then).unwrap();
+        assert_eq!(status(&verdict, facts(), &written, 1, now), None);
+        assert_eq!(status(&verdict, Map::new(), &written, 1, now), None, "what is known of AWS stays");
+        assert!(status(&verdict, facts(), &written, 2, now).is_some());
+    }
+}

@@ -1,0 +1,145 @@
+//! The controller as a process, on a real API server with etcd and on moto.
+
+mod keeps;
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::support::kube::{Cluster, PATIENCE, is_ready};
+use crate::support::shell::Shell;
+
+/// The objects of `examples/data-science` beside the Organization, by resource.
+const DATA_SCIENCE: [(&str, &str); 9] = [
+    ("organizationalunits", "data-science"),
+    ("organizationalunits", "data-science-staging"),
+    ("organizationalunits", "data-science-production"),
+    ("accounts", "data-science-development"),
+    ("accounts", "data-science-staging"),
+    ("accounts", "data-science-production"),
+    ("organizationpolicies", "sagemaker-baseline"),
+    ("organizationpolicies", "production-deployments"),
+    ("organizationpolicies", "project-tag"),
+];
+
+/// A cluster, an organization, and what runs between them.
+struct Scene {
+    cluster: Cluster,
+    shell: Shell,
+    running: Vec<Running>,
+}
+
+/// One replica.
+struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { cluster: Cluster::new(), shell: Shell::new(), running: vec![] }
+    }
+
+    /// Starts one replica more.
+    fn start(&mut self) -> usize {
+        let number = self.running.len();
+        let log = self.shell.home.join(format!("controller-{number}.log"));
+        let file = File::create(&log).unwrap();
+        let home = self.shell.home.join(format!("pod-{number}"));
+        fs::create_dir_all(&home).unwrap();
+        let child = self
+            .shell
+            .command(&["controller"])
+            .env("KUBECONFIG", self.cluster.kubeconfig("admin"))
+            .env("POD_NAME", format!("bylaw-{number}"))
+            .env("POD_NAMESPACE", "default")
+            .env("HOME", home)
+            .env("BYLAW_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        self.running.push(Running { child, log });
+        number
+    }
+
+    /// Ends a replica as Kubernetes does, and waits for it.
+    fn terminate(&mut self, number: usize) {
+        let pid = self.running[number].child.id();
+        std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap();
+        let began = Instant::now();
+        while self.running[number].child.try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < PATIENCE, "the controller does not end:\n{}", self.log(number));
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+
+    fn log(&self, number: usize) -> String {
+        fs::read_to_string(&self.running[number].log).unwrap_or_default()
+    }
+
+    /// Waits until an object is as it should be, and shows the log of the controller where it is not.
+    fn until(&self, kind: &str, name: &str, what: impl Fn(&Value) -> bool) -> Value {
+        let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.cluster.until(kind, name, what)));
+        waited.unwrap_or_else(|why| {
+            for number in 0..self.running.len() {
+                eprintln!("--- controller {number}\n{}", self.log(number));
+            }
+            std::panic::resume_unwind(why)
+        })
+    }
+
+    /// Applies `examples/data-science` and waits until every object is as declared.
+    fn data_science(&self) {
+        let folder = self.shell.data_science();
+        self.cluster.kubectl(&["apply", "-f", &folder]);
+        self.until("organizations", "acme", is_ready);
+        for (kind, name) in DATA_SCIENCE {
+            let object = self.until(kind, name, is_ready);
+            assert_eq!(self.cluster.kstatus(&object), "Current", "{object:#}");
+        }
+    }
+
+    /// Asks for a pass.
+    fn ask(&self) {
+        let now = format!("bylaw.dev/reconcile-at={:?}", std::time::SystemTime::now());
+        self.cluster.kubectl(&["annotate", "--overwrite", "organization.bylaw.dev", "acme", &now]);
+    }
+
+    /// Waits until AWS is as it should be.
+    fn until_aws(&self, what: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !what() {
+            let log = || (0..self.running.len()).map(|number| self.log(number)).collect::<Vec<_>>().join("\n---\n");
+            assert!(began.elapsed() < PATIENCE, "AWS did not become as expected:\n{}", log());
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+
+    /// Ids of what a policy is attached to.
+    fn targets(&self, policy: &str) -> Vec<String> {
+        let answer = self.shell.aws("ListTargetsForPolicy", &json!({"PolicyId": policy}));
+        let ids = answer["Targets"].as_array().into_iter().flatten();
+        ids.map(|target| target["TargetId"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Names of OUs, accounts and policies, in order: what is there, whatever it is attached to.
+    fn organization(&self) -> String {
+        let ran = self.shell.run(&["tree"]);
+        assert_eq!(ran.code, Some(0), "{ran}");
+        ran.out
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        for running in &mut self.running {
+            drop(running.child.kill());
+            drop(running.child.wait());
+        }
+    }
+}
