@@ -18,4 +18,6 @@ pub mod desired;
 pub mod observed;
 pub mod pass;
 pub mod plan;
+#[cfg(feature = "controller")]
+pub mod process;
 pub mod status;

@@ -1,0 +1,62 @@
+//! `/healthz`, `/readyz`, `/metrics`, and `/log-level` to be read and set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+
+use super::Metrics;
+
+/// Whether the process is ready, and how its log is set.
+pub struct Health {
+    /// Every kind was listed to its end.
+    pub ready: AtomicBool,
+    /// Reads the log filter, and sets it; an error is for people.
+    pub log: Box<dyn Fn(Option<&str>) -> Result<String, String> + Send + Sync>,
+}
+
+/// Serves until the process ends.
+///
+/// # Errors
+/// The listener broke.
+pub async fn serve(listener: TcpListener, health: Arc<Health>, metrics: Metrics) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(move || page(metrics.clone())))
+        .route("/log-level", get(level).put(set_level))
+        .with_state(health);
+    axum::serve(listener, router).await
+}
+
+async fn ready(State(health): State<Arc<Health>>) -> (StatusCode, &'static str) {
+    if health.ready.load(Ordering::Relaxed) {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the objects of the cluster were not listed yet\n")
+    }
+}
+
+async fn page(metrics: Metrics) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.text())
+}
+
+async fn level(State(health): State<Arc<Health>>) -> (StatusCode, String) {
+    answer((health.log)(None))
+}
+
+async fn set_level(State(health): State<Arc<Health>>, filter: String) -> (StatusCode, String) {
+    answer((health.log)(Some(filter.trim())))
+}
+
+fn answer(result: Result<String, String>) -> (StatusCode, String) {
+    match result {
+        Ok(text) => (StatusCode::OK, text + "\n"),
+        Err(why) => (StatusCode::BAD_REQUEST, why + "\n"),
+    }
+}

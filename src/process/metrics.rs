@@ -1,0 +1,142 @@
+//! Figures for Prometheus, in OpenMetrics text.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// One AWS operation and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Call {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+/// One kind.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfKind {
+    kind: &'static str,
+}
+
+/// Objects of a kind whose condition of a type has a status.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Condition {
+    kind: &'static str,
+    r#type: &'static str,
+    status: &'static str,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    outcome: &'static str,
+}
+
+/// All figures. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: std::sync::Arc<Registry>,
+    passes: Family<Ended, Counter>,
+    duration: Histogram,
+    calls: Family<Call, Counter>,
+    throttled: Counter,
+    conditions: Family<Condition, Gauge>,
+    drift: Family<OfKind, Gauge>,
+    statuses: Counter,
+    leader: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let (passes, calls, throttled) = (Family::default(), Family::default(), Counter::default());
+        let duration = Histogram::new(exponential_buckets(0.05, 2.0, 16));
+        let (conditions, drift) = (Family::default(), Family::default());
+        let (statuses, leader) = (Counter::default(), Gauge::default());
+        let mut registry = Registry::with_prefix("bylaw");
+        registry.register("passes", "Passes, by how they ended", passes.clone());
+        registry.register_with_unit("pass_duration", "Time of a pass", Unit::Seconds, duration.clone());
+        registry.register("aws_requests", "AWS calls, by operation and outcome", calls.clone());
+        registry.register("aws_throttled", "AWS calls that AWS refused as too many", throttled.clone());
+        registry.register("condition", "Objects, by kind, condition and its status", conditions.clone());
+        registry.register("drift_objects", "Objects that differ from what was last applied", drift.clone());
+        registry.register("status_writes", "Statuses written to the API server", statuses.clone());
+        registry.register("leader", "Whether this replica is the one that writes", leader.clone());
+        let registry = std::sync::Arc::new(registry);
+        Self { registry, passes, duration, calls, throttled, conditions, drift, statuses, leader }
+    }
+}
+
+impl Metrics {
+    /// A pass is over.
+    pub fn pass(&self, outcome: &'static str, seconds: f64, statuses: usize) {
+        self.passes.get_or_create(&Ended { outcome }).inc();
+        self.duration.observe(seconds);
+        self.statuses.inc_by(u64::try_from(statuses).unwrap_or_default());
+    }
+
+    /// AWS answered a call; `outcome` is `ok` or a class of errors.
+    pub fn call(&self, operation: &'static str, outcome: &'static str) {
+        self.calls.get_or_create(&Call { operation, outcome }).inc();
+        if outcome == "throttled" {
+            self.throttled.inc();
+        }
+    }
+
+    /// How many objects of a kind have a condition of that type and status.
+    pub fn condition(&self, kind: &'static str, r#type: &'static str, status: &'static str, objects: usize) {
+        let gauge = self.conditions.get_or_create(&Condition { kind, r#type, status });
+        gauge.set(i64::try_from(objects).unwrap_or(i64::MAX));
+    }
+
+    /// How many objects of a kind drifted.
+    pub fn drift(&self, kind: &'static str, objects: usize) {
+        self.drift.get_or_create(&OfKind { kind }).set(i64::try_from(objects).unwrap_or(i64::MAX));
+    }
+
+    /// Whether this replica writes.
+    pub fn leader(&self, is: bool) {
+        self.leader.set(i64::from(is));
+    }
+
+    /// The page that Prometheus reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            text.clear();
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_the_names_that_dashboards_use() {
+        let metrics = Metrics::default();
+        metrics.pass("done", 0.2, 3);
+        metrics.call("ListRoots", "ok");
+        metrics.call("ListRoots", "throttled");
+        metrics.condition("Account", "Ready", "True", 5);
+        metrics.drift("Account", 1);
+        metrics.leader(true);
+        let text = metrics.text();
+        for line in [
+            "bylaw_passes_total{outcome=\"done\"} 1",
+            "bylaw_pass_duration_seconds_count 1",
+            "bylaw_aws_requests_total{operation=\"ListRoots\",outcome=\"ok\"} 1",
+            "bylaw_aws_throttled_total 1",
+            "bylaw_condition{kind=\"Account\",type=\"Ready\",status=\"True\"} 5",
+            "bylaw_drift_objects{kind=\"Account\"} 1",
+            "bylaw_status_writes_total 3",
+            "bylaw_leader 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}

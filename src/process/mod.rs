@@ -1,0 +1,9 @@
+//! What a cluster asks of a process: is it alive, is it ready, what are its figures, and how much is it to log.
+//!
+//! Architecture invariant: nothing here knows an organization. No account id, no object name is a label.
+
+pub mod http;
+pub mod metrics;
+
+pub use http::{Health, serve};
+pub use metrics::Metrics;
