@@ -17,6 +17,9 @@ use crate::apply::{Control, Ledger};
 use crate::pass::{self, ApplyError};
 use crate::plan::guard;
 
+/// What to do where nobody can be asked.
+const NOBODY: &str = "add `--yes`; `bylaw plan --out FILE` keeps a plan that can be looked at first";
+
 /// Applies. The exit code: 0 AWS is as declared, 1 it is not.
 ///
 /// # Errors
@@ -55,7 +58,7 @@ pub async fn run(asked: &args::Apply, terminal: &Terminal, out: &mut dyn Write) 
         return Ok(1);
     }
     if !text && !asked.yes && !made.planned.plan.changes.is_empty() {
-        return Err(Failure::new("`-o json` cannot ask", "add `--yes`, or apply a plan that was saved and reviewed"));
+        return Err(Failure::new("`-o json` cannot ask", NOBODY));
     }
     carry_out(&setting, made, text, terminal, out).await
 }
@@ -175,10 +178,7 @@ fn only_as_saved(
 
 fn confirmed(made: &Made, out: &mut dyn Write) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::new(
-            "there is nobody to ask: standard input is not a terminal",
-            "add `--yes`, or apply a plan that was saved and reviewed",
-        ));
+        return Err(Failure::new("there is nobody to ask: standard input is not a terminal", NOBODY));
     }
     let changes = made.planned.plan.changes.len();
     write!(
