@@ -546,7 +546,7 @@ mod tests {
             ("a: &a [*a]\n", "yaml-alias"),
             ("a: !Ref b\n", "yaml-tag"),
             ("? [a]\n: b\n", "yaml-syntax"),
-            ("a: {{ .Values.x }}\n", "yaml-syntax"),
+            ("a: {{ .Values.x }}\n", "template"),
             ("a: b: c\n", "yaml-syntax"),
             ("a: \"b\n", "yaml-syntax"),
         ] {
