@@ -130,7 +130,7 @@ pub fn rehearsal(observed: &Observed) -> Offline {
 pub fn snapshot_file(path: &Path) -> Result<Observed, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::new(
-            format!("`{}` cannot be read: {error}", path.display()),
+            format!("`{}` cannot be read: {}", path.display(), super::store::plainly(&error)),
             "`bylaw snapshot -o FILE` writes a snapshot",
         )
     })?;

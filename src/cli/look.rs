@@ -25,8 +25,8 @@ async fn observe(door: &Door, terminal: &Terminal) -> Result<Observed, Failure> 
 /// Most parts that are warned of one by one.
 const MOST_PARTS: usize = 20;
 
-/// Warns of what is not known, and says once what to do about each cause.
-pub(super) fn warn_of_missing(observed: &Observed, terminal: &Terminal) {
+/// Warns of what is not known, and says once what to do about each cause. Whether there is any.
+pub(super) fn warn_of_missing(observed: &Observed, terminal: &Terminal) -> bool {
     let parts = missing(observed);
     for part in parts.iter().take(MOST_PARTS) {
         terminal.warn(&part.to_string());
@@ -38,6 +38,7 @@ pub(super) fn warn_of_missing(observed: &Observed, terminal: &Terminal) {
     for remedy in remedies {
         terminal.help(remedy);
     }
+    !parts.is_empty()
 }
 
 /// The organization of a snapshot file, or of AWS.
@@ -77,6 +78,7 @@ pub async fn snapshot(asked: &args::Snapshot, terminal: &Terminal, out: &mut dyn
 /// # Errors
 /// The organization cannot be read or expressed as a whole, or files are in the way.
 pub async fn import(asked: &args::Import, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
+    super::store::check_directory(&asked.output)?;
     let (observed, partition): (Observed, Partition) = match &asked.snapshot {
         Some(path) => (door::snapshot_file(path)?, asked.aws.partition),
         None => {

@@ -121,7 +121,10 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
             };
             Ok(validate::run(&sources, unread, &options, out)?)
         }
-        Command::Crds { out: directory } => crds::run(out, directory.as_deref()).map(|()| 0).map_err(Failure::from),
+        Command::Crds { out: directory } => directory
+            .as_deref()
+            .map_or(Ok(()), store::check_directory)
+            .and_then(|()| crds::run(out, directory.as_deref()).map(|()| 0).map_err(Failure::from)),
         Command::IamPolicy(asked) => iam_policy::run(out, asked).map(|()| 0).map_err(Failure::from),
         Command::Completions { shell } => {
             // It panics where it cannot write, and memory always takes it.

@@ -69,7 +69,9 @@ impl Setting<'_> {
             ),
             error => error.into(),
         })?;
-        super::look::warn_of_missing(&observed, terminal);
+        if super::look::warn_of_missing(&observed, terminal) {
+            terminal.help("what rests on these is refused; once they can be read, take the snapshot again");
+        }
         let door = door::memory(Box::new(door::rehearsal(&observed)));
         let memory = Memory::default();
         let planned =

@@ -152,6 +152,20 @@ pub fn check_output(path: &Path) -> Result<(), Failure> {
     Err(Failure::new(format!("`{}` cannot be written: {why}", path.display()), help))
 }
 
+/// Whether files can be written into that directory, as far as that is seen without writing; it is made where it is missing.
+///
+/// # Errors
+/// For people: it, or what is to hold it, is a file.
+pub fn check_directory(path: &Path) -> Result<(), Failure> {
+    match path.ancestors().find(|above| above.exists()) {
+        Some(file) if !file.is_dir() => Err(Failure::new(
+            format!("`{}` cannot hold files: `{}` is a file", path.display(), file.display()),
+            "give the path of a directory",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Writes what the user asked to have in a file: there as a whole, or not at all. Something that is no regular file (a pipe,
 /// `/dev/stdout`) is written to as it is.
 ///
@@ -182,7 +196,8 @@ fn write_beside(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// The error without the operating system's number.
-fn plainly(error: &io::Error) -> String {
+#[must_use]
+pub fn plainly(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }

@@ -120,12 +120,15 @@ fn an_output_that_cannot_be_written_is_told_before_aws_is_read() {
     let shell = Shell::new();
     let files = shell.data_science();
     std::fs::create_dir_all(shell.home.join("here")).unwrap();
+    shell.file("file", "");
     for (arguments, words) in [
         (&["plan", "-f", &files, "--out", "gone/plan.json"][..], "there is no directory `gone`"),
         (&["plan", "-f", &files, "--out", "here"], "it is a directory"),
         (&["snapshot", "-o", "gone/org.json"], "there is no directory `gone`"),
+        (&["import", "-o", "file/organization"], "`file` is a file"),
+        (&["crds", "--out", "file"], "`file` is a file"),
     ] {
-        let ran = shell.run(arguments).exits(1).complains(&["cannot be written", words, "help: "]);
+        let ran = shell.run(arguments).exits(1).complains(&["cannot ", words, "help: "]);
         assert!(ran.out.is_empty(), "{ran}");
     }
     assert!(shell.calls().is_empty(), "AWS was read for an output that cannot be written");
@@ -169,4 +172,21 @@ fn a_reader_who_has_read_enough_changes_no_exit_code() {
         drop(child.stdout.take());
         assert_eq!(child.wait().unwrap().code(), Some(code), "{arguments:?}");
     }
+}
+
+#[test]
+fn what_is_no_kept_plan_is_not_applied_as_one() {
+    let shell = Shell::new();
+    let files = shell.data_science();
+    for path in [files.clone(), format!("{files}/units.yaml")] {
+        shell.run(&["apply", &path]).exits(1).complains(&["is no plan that was kept", "bylaw apply -f "]);
+    }
+    shell.run(&["plan", "-f", &files, "--out", "plan.json"]).exits(2);
+    let plan = std::fs::read_to_string(shell.home.join("plan.json")).unwrap();
+    let mut edited: Value = serde_json::from_str(&plan).unwrap();
+    edited["saved"]["sources"][0]["text"] = "a: [".into();
+    shell.file("edited.json", &edited.to_string());
+    let ran = shell.run(&["apply", "edited.json", "--yes"]).exits(1);
+    ran.complains(&["the manifests that the plan holds have errors", "the file was edited"]);
+    assert_eq!(shell.writes(), 0);
 }
