@@ -3,6 +3,8 @@
 #[cfg(feature = "controller")]
 pub mod kube;
 #[cfg(feature = "aws")]
+pub mod form;
+#[cfg(feature = "aws")]
 pub mod moto;
 #[cfg(feature = "aws")]
 pub mod proxy;
