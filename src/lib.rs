@@ -21,3 +21,4 @@ pub mod plan;
 #[cfg(feature = "controller")]
 pub mod process;
 pub mod status;
+pub mod store;

@@ -8,10 +8,10 @@ use super::args;
 use super::failure::Failure;
 use super::load;
 use super::plan::{Made, Setting, options};
-use super::seat::Seat;
+use crate::store::Seat;
 use super::show::{self, progress::Reporter, saved::SavedPlan};
 use super::still;
-use super::store::plainly;
+use super::files::plainly;
 use super::terminal::{Terminal, interrupted};
 use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Ledger};
@@ -90,7 +90,7 @@ async fn carry_out(
         }
         return if whole || !planned.plan.is_empty() { Ok(u8::from(!clean)) } else { Err(super::plan::unread()) };
     }
-    let journal = store.as_ref().map(super::store::Store::journal).transpose()?;
+    let journal = store.as_ref().map(crate::store::Store::journal).transpose()?;
     let ledger: &dyn Ledger = match &journal {
         Some(journal) => journal,
         None => &NoLedger,

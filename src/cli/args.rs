@@ -44,6 +44,9 @@ pub enum Command {
     Import(Import),
     /// Show OUs, accounts and attached policies as a tree.
     Tree(Tree),
+    /// Run the operator: keep the organization as the objects of a cluster say.
+    #[cfg(feature = "controller")]
+    Controller(super::controller::Controller),
     /// The whole story on an organization in memory: no AWS, no cluster, no network.
     Demo,
     /// Print the custom resource definitions.

@@ -62,6 +62,18 @@ impl<'a> Way<'a> {
 /// The configuration cannot be used.
 #[cfg(feature = "aws")]
 pub async fn aws(way: &Way<'_>) -> Result<Door, Failure> {
+    aws_behind(way, |port| port).await
+}
+
+/// [`aws`] with something between the pace and AWS.
+///
+/// # Errors
+/// The configuration cannot be used.
+#[cfg(feature = "aws")]
+pub async fn aws_behind(
+    way: &Way<'_>,
+    between: impl FnOnce(Box<dyn Port>) -> Box<dyn Port>,
+) -> Result<Door, Failure> {
     use crate::aws::sdk;
     let options = sdk::Options {
         partition: way.partition,
@@ -79,7 +91,7 @@ pub async fn aws(way: &Way<'_>) -> Result<Door, Failure> {
         _ => error.into(),
     })?;
     let pace = if way.unpaced { Pace::None } else { Pace::Aws };
-    Ok(door(Box::new(sdk), pace, way.timeout))
+    Ok(door(between(Box::new(sdk)), pace, way.timeout))
 }
 
 /// Real AWS, in a binary that cannot reach it.
@@ -130,7 +142,7 @@ pub fn rehearsal(observed: &Observed) -> Offline {
 pub fn snapshot_file(path: &Path) -> Result<Observed, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::new(
-            format!("`{}` cannot be read: {}", path.display(), super::store::plainly(&error)),
+            format!("`{}` cannot be read: {}", path.display(), super::files::plainly(&error)),
             "`bylaw snapshot -o FILE` writes a snapshot",
         )
     })?;

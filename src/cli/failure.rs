@@ -39,6 +39,11 @@ impl From<AwsError> for Failure {
         Self { message: error.to_string(), help: error.remedy() }
     }
 }
+impl From<crate::store::StoreError> for Failure {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::new(error.to_string(), error.remedy())
+    }
+}
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self { message: format!("the output could not be written: {error}"), help: None }

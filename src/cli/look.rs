@@ -54,13 +54,13 @@ async fn organization(path: Option<&Path>, aws: &args::Look, terminal: &Terminal
 /// # Errors
 /// AWS cannot be read at all, or the file cannot be written.
 pub async fn snapshot(asked: &args::Snapshot, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
-    asked.output.as_deref().map_or(Ok(()), super::store::check_output)?;
+    asked.output.as_deref().map_or(Ok(()), super::files::check_output)?;
     let observed = observe(&door::aws(&Way::look(&asked.aws)).await?, terminal).await?;
     let text = file::to_json(&observed);
     match &asked.output {
         None => writeln!(out, "{text}")?,
         Some(path) => {
-            super::store::write_output(path, &(text + "\n"))?;
+            super::files::write_output(path, &(text + "\n"))?;
             let (units, accounts) = (observed.units.len(), observed.accounts.len());
             writeln!(
                 out,
@@ -78,7 +78,7 @@ pub async fn snapshot(asked: &args::Snapshot, terminal: &Terminal, out: &mut dyn
 /// # Errors
 /// The organization cannot be read or expressed as a whole, or files are in the way.
 pub async fn import(asked: &args::Import, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
-    super::store::check_directory(&asked.output)?;
+    super::files::check_directory(&asked.output)?;
     let (observed, partition): (Observed, Partition) = match &asked.snapshot {
         Some(path) => (door::snapshot_file(path)?, asked.aws.partition),
         None => {

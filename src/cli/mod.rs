@@ -4,30 +4,32 @@
 
 pub mod apply;
 pub mod args;
+#[cfg(feature = "controller")]
+pub mod controller;
 pub mod crds;
 pub mod demo;
 pub mod diagnostics;
 pub mod docs;
 pub mod door;
 pub mod failure;
+pub mod files;
 pub mod iam_policy;
 pub mod import;
 pub mod load;
+pub mod log;
 pub mod look;
 pub mod plan;
 pub mod schemas;
-pub mod seat;
 pub mod show;
 pub mod snapshot;
 pub mod sources;
 pub mod still;
-pub mod store;
 pub mod terminal;
 pub mod tree;
 pub mod validate;
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -46,7 +48,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    log();
+    // The controller has a log of its own, which can be set while it runs.
+    #[cfg(feature = "controller")]
+    let own_log = matches!(arguments.command, Command::Controller(_));
+    #[cfg(not(feature = "controller"))]
+    let own_log = false;
+    if !own_log {
+        log::of_a_command();
+    }
     let terminal = Terminal::new(arguments.color);
     let mut out = BufWriter::new(Patient(io::stdout().lock()));
     let result = run(&arguments.command, &terminal, &mut out);
@@ -83,29 +92,6 @@ impl<W: Write> Write for Patient<W> {
     }
 }
 
-/// Without more, the warnings of bylaw's own rooms are told as the command line tells its own. `BYLAW_LOG` (as `RUST_LOG`
-/// is written) turns on the whole log on standard error; `BYLAW_LOG_FORMAT=json` makes it JSON.
-fn log() {
-    let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("BYLAW_LOG") else {
-        let warning = || {
-            let mut err = io::stderr();
-            drop(err.write_all(b"warning: "));
-            err
-        };
-        let plain = tracing_subscriber::fmt().with_env_filter("bylaw=warn").with_writer(warning).with_ansi(false);
-        drop(plain.without_time().with_level(false).with_target(false).try_init());
-        return;
-    };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let builder = builder.with_ansi(io::stderr().is_terminal());
-    // A second call in one process keeps the first log.
-    if std::env::var("BYLAW_LOG_FORMAT").is_ok_and(|form| form == "json") {
-        drop(builder.json().try_init());
-    } else {
-        drop(builder.try_init());
-    }
-}
-
 fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
     match command {
         Command::Validate(asked) => {
@@ -123,7 +109,7 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         }
         Command::Crds { out: directory } => directory
             .as_deref()
-            .map_or(Ok(()), store::check_directory)
+            .map_or(Ok(()), files::check_directory)
             .and_then(|()| crds::run(out, directory.as_deref()).map(|()| 0).map_err(Failure::from)),
         Command::IamPolicy(asked) => iam_policy::run(out, asked).map(|()| 0).map_err(Failure::from),
         Command::Completions { shell } => {
@@ -139,6 +125,8 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         Command::Import(asked) => waiting(look::import(asked, terminal, out)),
         Command::Tree(asked) => waiting(look::tree(asked, terminal, out)),
         Command::Demo => waiting(demo::run(terminal.out_colour, out)),
+        #[cfg(feature = "controller")]
+        Command::Controller(asked) => waiting(controller::run(asked)),
     }
 }
 

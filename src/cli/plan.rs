@@ -9,7 +9,7 @@ use super::door::{self, Door, Way};
 use super::failure::Failure;
 use super::load;
 use super::show::{self, Context};
-use super::store::Store;
+use crate::store::Store;
 use super::terminal::Terminal;
 use crate::desired::{Desired, Source};
 use crate::names::{POLICY_TYPES, PolicyType};
@@ -138,7 +138,7 @@ pub fn unread() -> Failure {
 /// # Errors
 /// There is no plan.
 pub async fn run(asked: &args::Plan, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
-    asked.out.as_deref().map_or(Ok(()), super::store::check_output)?;
+    asked.out.as_deref().map_or(Ok(()), super::files::check_output)?;
     let (desired, sources) = load::manifests(&asked.manifests, terminal.err_colour, &mut terminal.err())?;
     let options = options(asked.prune, &asked.approve, &asked.aws);
     let setting =
@@ -153,7 +153,7 @@ pub async fn run(asked: &args::Plan, terminal: &Terminal, out: &mut dyn Write) -
     }
     if let Some(path) = &asked.out {
         let text = format!("{:#}\n", show::json::plan(planned, desired, context, Some(saved())));
-        super::store::write_output(path, &text)?;
+        super::files::write_output(path, &text)?;
     }
     match planned.plan.is_empty() {
         false => Ok(2),

@@ -8,19 +8,21 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use tokio::sync::watch as signal;
 
-use super::Context;
+use super::{Context, Door};
 use super::watch::Cluster;
 use crate::api::Mode;
 use crate::api::organization::{Access, Partition};
-use crate::apply::{Control, Lease, Outcome};
-use crate::aws::Port;
+use crate::apply::ledger::NoLedger;
+use crate::apply::{Control, Lease, Ledger, Outcome};
+use crate::aws::AwsError;
 use crate::desired::{Desired, Issue, build_from};
-use crate::names::{Kind, ObjectKey};
+use crate::names::{AccountId, Kind, ObjectKey};
 use crate::observed::Observed;
 use crate::pass::{self, ApplyError, Options, PassError, Planned, Report};
 use crate::plan::bind::{Binding, bind};
 use crate::plan::{Change, Memory};
 use crate::status::{self, Came, Notice, Subject, Verdict};
+use crate::store::{Journal, Store, StoreError};
 
 /// Time between two passes that nothing asks for, where the Organization does not say.
 pub const INTERVAL: Duration = Duration::from_secs(600);
@@ -36,6 +38,30 @@ pub struct Kept {
     pub memory: Memory,
     /// The right to write, as long as it is held.
     pub lease: Option<Lease>,
+    store: Option<(Store, Journal)>,
+}
+
+impl Kept {
+    /// Goes on where the last process stopped.
+    ///
+    /// # Errors
+    /// There is no place for the audit log.
+    pub fn remember(&mut self, management: &AccountId) -> Result<(), StoreError> {
+        let store = Store::of(management)?;
+        self.observed = store.snapshot();
+        self.memory = store.memory();
+        let journal = store.journal()?;
+        self.store = Some((store, journal));
+        Ok(())
+    }
+
+    /// Keeps what the next process needs to go on.
+    fn keep(&self, observed: &Observed) {
+        let Some((store, _)) = &self.store else { return };
+        if let Err(error) = store.keep_snapshot(observed).and_then(|()| store.keep_memory(&self.memory)) {
+            tracing::warn!("what this pass learned could not be kept, a restart reads everything: {error}");
+        }
+    }
 }
 
 /// When to come back.
@@ -92,11 +118,21 @@ impl Scene {
         Some(Self { desired, issues, seen })
     }
 
-    /// How AWS is reached.
+    /// How AWS is reached, and whose organization it is to be.
     #[must_use]
-    pub fn way(&self) -> (Partition, Option<Access>) {
+    pub fn way(&self) -> (Partition, Option<Access>, Option<AccountId>) {
         let spec = self.desired.as_ref().map(|desired| &desired.organization.spec);
-        spec.map_or_else(Default::default, |spec| (spec.partition, spec.access.clone()))
+        spec.map_or_else(Default::default, |spec| {
+            (spec.partition, spec.access.clone(), Some(spec.management_account.clone()))
+        })
+    }
+
+    /// The name under which the lease in AWS is taken. All replicas of a cluster share it, since the cluster's own lease
+    /// decides between them; the same manifests in another cluster have another.
+    fn who(&self) -> String {
+        let key = self.desired.as_ref().map(Desired::organization_key);
+        let uid = key.and_then(|key| self.seen.get(key)).map_or("", |(uid, _)| uid);
+        format!("controller:{uid}")
     }
 
     /// Keys of the objects that belong to the Organization.
@@ -117,49 +153,44 @@ impl Scene {
     }
 }
 
-/// How far it came, with what it rests on.
-enum Outturn {
-    Unplanned(PassError),
-    Planned { planned: Planned, applied: Result<Option<Report>, ApplyError> },
+/// Makes one pass. `stop` becomes true when the process is to end: the call in flight is finished then.
+pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, stop: signal::Receiver<bool>) -> Turnout {
+    let before = door.tally().total();
+    let Some(desired) = &scene.desired else { return turnout(scene, None, &Binding::default(), Came::Nowhere, None) };
+    let (planned, applied) = match plan_and_apply(cx, scene, desired, door, kept, stop).await {
+        Ok(came) => came,
+        Err(error) => return turnout(scene, None, &Binding::default(), Came::Unplanned(&error), None),
+    };
+    let report = applied.as_ref().ok().and_then(Option::as_ref);
+    let (left, observed) = report.map_or((&planned.plan, &planned.observed), |r| (&r.left, &r.applied.observed));
+    let outcomes: &[(Change, Outcome)] = report.map_or(&[], |report| &report.applied.outcomes);
+    let came = Came::Planned {
+        drift: &planned.plan.drift,
+        left,
+        observed,
+        outcomes,
+        unapplied: applied.as_ref().err(),
+    };
+    let binding = bind(desired, observed);
+    let pass = status::Pass { now: (cx.clock)(), calls: door.tally().total() - before, drift: left.drift.len() };
+    let turnout = turnout(scene, Some(observed), &binding, came, Some(pass));
+    kept.keep(observed);
+    kept.observed = Some(observed.clone());
+    turnout
 }
 
-/// Makes one pass. `stop` becomes true when the process is to end: the call in flight is finished then.
-pub async fn keep(
-    cx: &Context,
-    scene: &Scene,
-    port: &dyn Port,
-    calls: impl Fn() -> u64,
-    kept: &mut Kept,
-    stop: signal::Receiver<bool>,
-) -> Turnout {
-    let before = calls();
-    let Some(desired) = &scene.desired else { return turnout(scene, None, &Binding::default(), Came::Nowhere, None) };
-    let outturn = match plan_and_apply(cx, desired, port, kept, stop).await {
-        Ok((planned, applied)) => Outturn::Planned { planned, applied },
-        Err(error) => Outturn::Unplanned(error),
-    };
-    match &outturn {
-        Outturn::Unplanned(error) => {
-            turnout(scene, None, &Binding::default(), Came::Unplanned(error), None)
-        }
-        Outturn::Planned { planned, applied } => {
-            let report = applied.as_ref().ok().and_then(Option::as_ref);
-            let (left, observed) = report.map_or((&planned.plan, &planned.observed), |r| (&r.left, &r.applied.observed));
-            let outcomes: &[(Change, Outcome)] = report.map_or(&[], |report| &report.applied.outcomes);
-            let unapplied = applied.as_ref().err();
-            let came = Came::Planned { drift: &planned.plan.drift, left, observed, outcomes, unapplied };
-            let binding = bind(desired, observed);
-            let pass = status::Pass { now: (cx.clock)(), calls: calls() - before, drift: left.drift.len() };
-            kept.observed = Some(observed.clone());
-            turnout(scene, Some(observed), &binding, came, Some(pass))
-        }
-    }
+/// What is said where AWS cannot even be asked.
+#[must_use]
+pub fn hindered(scene: &Scene, why: String) -> Turnout {
+    let error = PassError::Aws(AwsError::unanswered("connect", "connection", &why));
+    turnout(scene, None, &Binding::default(), Came::Unplanned(&error), None)
 }
 
 async fn plan_and_apply(
     cx: &Context,
+    scene: &Scene,
     desired: &Desired,
-    port: &dyn Port,
+    port: &Door,
     kept: &mut Kept,
     stop: signal::Receiver<bool>,
 ) -> Result<(Planned, Result<Option<Report>, ApplyError>), PassError> {
@@ -173,8 +204,13 @@ async fn plan_and_apply(
     let progress = |progress: &crate::apply::Progress<'_>| {
         tracing::info!(object = %progress.change.object, outcome = ?progress.outcome, "change {} of {}", progress.over, progress.total);
     };
-    let control = Control { stop, progress: &progress, clock: &*cx.clock, ledger: &*cx.ledger, who: &cx.who };
-    let (memory, lease) = (&mut kept.memory, &mut kept.lease);
+    let Kept { memory, lease, store, .. } = kept;
+    let ledger: &dyn Ledger = match store {
+        Some((_, journal)) => journal,
+        None => &NoLedger,
+    };
+    let who = scene.who();
+    let control = Control { stop, progress: &progress, clock: &*cx.clock, ledger, who: &who };
     let applied = pass::apply_holding(port, desired, planned.clone(), memory, &options, control, lease).await;
     Ok((planned, applied.map(Some)))
 }

@@ -14,6 +14,7 @@ use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
+use crate::process::Metrics;
 
 /// How long a lease counts for the others.
 const LENGTH: Duration = Duration::from_secs(15);
@@ -36,6 +37,14 @@ impl Claim {
         until.is_some_and(|(instant, time)| Instant::now() < instant && Timestamp::now() < time)
     }
 
+    /// The right of a process that is alone.
+    #[must_use]
+    pub fn alone() -> Self {
+        let century = SignedDuration::from_hours(24 * 365 * 100);
+        let far = (Instant::now() + Duration::from_secs(100 * 365 * 86_400), Timestamp::now() + century);
+        Self(Arc::new(Mutex::new(Some(far))))
+    }
+
     fn until(&self, asked: (Instant, Timestamp)) {
         let relied_on = SignedDuration::try_from(RELIED_ON).unwrap_or_default();
         let until = (asked.0 + RELIED_ON, asked.1 + relied_on);
@@ -47,27 +56,49 @@ impl Claim {
     }
 }
 
-/// A way to AWS that lets writes through only while this replica is the leader.
+/// A way to AWS that lets writes through only while this replica is the leader, and counts every call.
 pub struct Fenced<P> {
     /// The way behind the fence.
     pub port: P,
     /// The right to write.
     pub claim: Claim,
+    /// Where calls are counted.
+    pub metrics: Metrics,
 }
 
 impl<P: Port> Port for Fenced<P> {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
-        if request.is_write() && !self.claim.holds() {
-            let error = AwsError {
-                operation: request.operation().to_owned(),
-                code: "not-leader".into(),
-                message: "this replica is not, or no longer, the one that writes; nothing was sent".into(),
-                request_id: None,
-                class: ErrorClass::Denied,
+        Box::pin(async move {
+            let answer = if request.is_write() && !self.claim.holds() {
+                Err(AwsError {
+                    operation: request.operation().to_owned(),
+                    code: "not-leader".into(),
+                    message: "this replica is not, or no longer, the one that writes; nothing was sent".into(),
+                    request_id: None,
+                    class: ErrorClass::Denied,
+                })
+            } else {
+                self.port.call(request).await
             };
-            return Box::pin(async { Err(error) });
-        }
-        self.port.call(request)
+            self.metrics.call(request.operation(), answer.as_ref().map_or_else(|error| class(error.class), |_| "ok"));
+            answer
+        })
+    }
+}
+
+/// The class as a label.
+fn class(class: ErrorClass) -> &'static str {
+    match class {
+        ErrorClass::Throttled => "throttled",
+        ErrorClass::Busy => "busy",
+        ErrorClass::AlreadyDone => "already_done",
+        ErrorClass::Exists => "exists",
+        ErrorClass::NotFound => "not_found",
+        ErrorClass::Denied => "denied",
+        ErrorClass::Credentials => "credentials",
+        ErrorClass::Constraint => "constraint",
+        ErrorClass::Invalid => "invalid",
+        ErrorClass::Unknown => "unknown",
     }
 }
 
@@ -95,16 +126,12 @@ impl Candidate {
         Self { api: Api::namespaced(client.clone(), namespace), name: name.into(), who: who.into(), seen: None }
     }
 
-    /// Waits until this replica is the leader, and returns the right to write.
-    pub async fn elected(&mut self) -> Claim {
-        let claim = Claim::default();
+    /// Waits until this replica is the leader and has the right to write.
+    pub async fn elected(&mut self, claim: &Claim) {
         loop {
             let asked = (Instant::now(), Timestamp::now());
             match self.look().await {
-                Ok(Look::Mine) => {
-                    claim.until(asked);
-                    return claim;
-                }
+                Ok(Look::Mine) => return claim.until(asked),
                 Ok(Look::Theirs) => {}
                 Err(error) => tracing::info!("the lease cannot be had: {error}"),
             }
@@ -161,8 +188,9 @@ impl Candidate {
     /// resource version: whose the lease is then, the next look says.
     async fn try_look(&mut self) -> Result<Look, kube::Error> {
         let now = MicroTime(Timestamp::now());
+        let who = self.who.clone();
         let spec = |transitions: i32, acquired: Option<MicroTime>| LeaseSpec {
-            holder_identity: Some(self.who.clone()),
+            holder_identity: Some(who.clone()),
             lease_duration_seconds: i32::try_from(LENGTH.as_secs()).ok(),
             acquire_time: acquired.or_else(|| Some(now.clone())),
             renew_time: Some(now.clone()),

@@ -21,20 +21,21 @@ use futures::stream::FuturesUnordered;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::watch as signal;
-use tokio::task::JoinSet;
 
 use self::backoff::{Backoff, spread};
 use self::keep::{Again, Clock, Kept, Scene, keep};
 use self::watch::Cluster;
 use self::write::{MANAGER, Told, tell, write};
 use crate::api::organization::{Access, Partition};
-use crate::apply::Ledger;
 use crate::aws::dice::Dice;
 use crate::aws::{Paced, Port};
-use crate::names::Kind;
+use crate::names::{AccountId, Kind};
+use crate::process::Metrics;
 
 /// Changes that come close together are looked at together.
 const DEBOUNCE: Duration = Duration::from_millis(300);
+/// Time between two looks at how long the organization's lease still counts.
+const RENEW: Duration = Duration::from_secs(20);
 
 /// A paced way to AWS.
 pub type Door = Paced<Box<dyn Port>>;
@@ -52,28 +53,34 @@ pub trait Doors: Send + Sync {
 pub struct Context {
     /// Time.
     pub clock: Clock,
-    /// The audit log.
-    pub ledger: Box<dyn Ledger>,
-    /// The name under which this controller takes the lease.
-    pub who: String,
     /// Ways to AWS.
     pub doors: Box<dyn Doors>,
+    /// Figures.
+    pub metrics: Metrics,
+    /// Name of this replica, for Events.
+    pub instance: String,
     /// Seed of pauses.
     pub seed: u64,
 }
 
-/// Runs until `stop` becomes true; the call in flight is finished then, and the leases are given back.
-pub async fn run(cx: Arc<Context>, client: Client, stop: signal::Receiver<bool>) {
+/// Follows the cluster from now on.
+#[must_use]
+pub fn follow(client: &Client) -> Arc<Cluster> {
     let cluster = Arc::new(Cluster::default());
-    let mut watches = JoinSet::new();
     for kind in Kind::ALL {
-        watches.spawn(watch::watch(client.clone(), kind, cluster.clone()));
+        tokio::spawn(watch::watch(client.clone(), kind, cluster.clone()));
     }
-    let recorder = Recorder::new(client.clone(), Reporter { controller: MANAGER.into(), instance: Some(cx.who.clone()) });
+    cluster
+}
+
+/// Keeps every Organization of the cluster until `stop` becomes true; the call in flight is finished then, and the leases
+/// are given back.
+pub async fn run(cx: Arc<Context>, client: Client, cluster: Arc<Cluster>, mut stop: signal::Receiver<bool>) {
+    let reporter = Reporter { controller: MANAGER.into(), instance: Some(cx.instance.clone()) };
+    let recorder = Recorder::new(client.clone(), reporter);
     let mut keepers: BTreeMap<Box<str>, signal::Sender<()>> = BTreeMap::new();
     // They share one task: what they wait for is AWS, and a pass borrows across its waits.
     let mut running = FuturesUnordered::new();
-    let mut stopped = stop.clone();
     loop {
         let names: Vec<Box<str>> = match cluster.objects().whole() {
             Some(entries) => entries
@@ -85,21 +92,14 @@ pub async fn run(cx: Arc<Context>, client: Client, stop: signal::Receiver<bool>)
         };
         keepers.retain(|name, _| names.contains(name));
         for name in names {
-            match keepers.get(&name) {
-                Some(wake) => drop(wake.send(())),
-                None => {
-                    let (wake, woken) = signal::channel(());
-                    keepers.insert(name.clone(), wake);
-                    let keeper = Keeper {
-                        cx: cx.clone(),
-                        client: client.clone(),
-                        cluster: cluster.clone(),
-                        recorder: recorder.clone(),
-                        name,
-                    };
-                    running.push(keeper.run(woken, stop.clone()));
-                }
+            if let Some(wake) = keepers.get(&name) {
+                let _ = wake.send(());
+                continue;
             }
+            let (wake, woken) = signal::channel(());
+            keepers.insert(name.clone(), wake);
+            let (cx, client, cluster, recorder) = (cx.clone(), client.clone(), cluster.clone(), recorder.clone());
+            running.push(Keeper { cx, client, cluster, recorder, name }.run(woken, stop.clone()));
         }
         let looked = async {
             cluster.changed().await;
@@ -109,7 +109,7 @@ pub async fn run(cx: Arc<Context>, client: Client, stop: signal::Receiver<bool>)
         let ended = loop {
             tokio::select! {
                 () = &mut looked => break false,
-                _ = stopped.wait_for(|stop| *stop) => break true,
+                _ = stop.wait_for(|stop| *stop) => break true,
                 Some(()) = running.next() => {}
             }
         };
@@ -135,7 +135,7 @@ impl Keeper {
     async fn run(self, mut woken: signal::Receiver<()>, mut stop: signal::Receiver<bool>) {
         let mut kept = Kept::default();
         let (mut told, mut backoff, mut dice) = (Told::default(), Backoff::default(), Dice::new(self.cx.seed));
-        let mut door: Option<(Partition, Option<Access>, Door)> = None;
+        let mut door: Option<Way> = None;
         loop {
             woken.mark_unchanged();
             let pause = match self.pass(&mut kept, &mut door, &mut told, stop.clone()).await {
@@ -144,21 +144,36 @@ impl Keeper {
                     spread(pause, &mut dice)
                 }
                 Some(Again::Failed) => backoff.failed(&mut dice),
-                None => Duration::MAX,
+                None => keep::INTERVAL,
             };
-            let ended = tokio::select! {
-                changed = woken.changed() => changed.is_err(),
-                () = tokio::time::sleep(pause) => false,
-                _ = stop.wait_for(|stop| *stop) => true,
+            let over = tokio::time::sleep(pause);
+            futures::pin_mut!(over);
+            let ended = loop {
+                tokio::select! {
+                    changed = woken.changed() => break changed.is_err(),
+                    () = &mut over => break false,
+                    _ = stop.wait_for(|stop| *stop) => break true,
+                    () = tokio::time::sleep(RENEW) => self.renew(&mut kept, door.as_ref()).await,
+                }
             };
             if ended {
                 break;
             }
         }
-        if let (Some(lease), Some((_, _, door))) = (kept.lease, door)
-            && let Err(error) = lease.give_back(&door, &*self.cx.clock).await
+        if let (Some(lease), Some(way)) = (kept.lease, door)
+            && let Err(error) = lease.give_back(&way.door, &*self.cx.clock).await
         {
             tracing::warn!("the lease could not be given back, it runs out by itself: {error}");
+        }
+    }
+
+    /// Keeps the lease of the organization while nothing is to be done, so that what happens next is put right at once.
+    async fn renew(&self, kept: &mut Kept, way: Option<&Way>) {
+        if let (Some(lease), Some(way)) = (&mut kept.lease, way)
+            && let Err(error) = lease.keep(&way.door, &*self.cx.clock).await
+        {
+            tracing::warn!(organization = %self.name, "the lease was lost, the next change takes it anew: {error}");
+            kept.lease = None;
         }
     }
 
@@ -166,27 +181,49 @@ impl Keeper {
     async fn pass(
         &self,
         kept: &mut Kept,
-        door: &mut Option<(Partition, Option<Access>, Door)>,
+        way: &mut Option<Way>,
         told: &mut Told,
         stop: signal::Receiver<bool>,
     ) -> Option<Again> {
         let scene = Scene::of(&self.cluster, &self.name)?;
-        let (partition, access) = scene.way();
-        if door.as_ref().is_none_or(|(p, a, _)| *p != partition || *a != access) {
-            match self.cx.doors.open(partition, access.as_ref()).await {
-                Ok(opened) => *door = Some((partition, access, opened)),
-                Err(error) => {
-                    tracing::warn!(organization = %self.name, "AWS cannot be reached: {error}");
-                    return Some(Again::Failed);
-                }
-            }
-        }
-        let (_, _, port) = door.as_ref()?;
         let began = Instant::now();
-        let turnout = keep(&self.cx, &scene, port, || port.tally().total(), kept, stop).await;
+        let turnout = match self.open(&scene, way, kept).await {
+            Ok(way) => keep(&self.cx, &scene, &way.door, kept, stop).await,
+            Err(why) => keep::hindered(&scene, why),
+        };
         let (written, failed) = write(&self.cx, &self.client, &self.cluster, &turnout).await;
         tell(&self.recorder, &self.cluster, &told.news(&turnout.notices, Instant::now())).await;
-        tracing::info!(organization = %self.name, seconds = began.elapsed().as_secs_f64(), written, "pass over");
+        let seconds = began.elapsed().as_secs_f64();
+        let outcome = if turnout.again == Again::Failed { "failed" } else { "done" };
+        self.cx.metrics.pass(outcome, seconds, written);
+        tracing::info!(organization = %self.name, seconds, written, outcome, "pass over");
         Some(if failed > 0 { Again::Failed } else { turnout.again })
     }
+
+    /// The way to AWS that the Organization names, and what is remembered of it; both are kept until it names others.
+    async fn open<'w>(&self, scene: &Scene, way: &'w mut Option<Way>, kept: &mut Kept) -> Result<&'w Way, String> {
+        let (partition, access, management) = scene.way();
+        if let Some(open) = way.take_if(|way| {
+            way.partition != partition || way.access != access || way.management != management
+        }) {
+            drop(open);
+            *kept = Kept::default();
+        }
+        if way.is_none() {
+            let door = self.cx.doors.open(partition, access.as_ref()).await?;
+            if let Some(management) = &management {
+                kept.remember(management).map_err(|error| format!("{error}; {}", error.remedy()))?;
+            }
+            *way = Some(Way { partition, access, management, door });
+        }
+        way.as_ref().ok_or_else(|| "there is no way to AWS".into())
+    }
+}
+
+/// A way to AWS and what it was opened for.
+struct Way {
+    partition: Partition,
+    access: Option<Access>,
+    management: Option<AccountId>,
+    door: Door,
 }

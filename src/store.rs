@@ -1,5 +1,9 @@
-//! What the command line keeps between runs: the last snapshot (a cache, safe to delete), what earlier passes settled,
-//! and the audit log.
+//! What is kept between passes, whoever makes them: the last snapshot (a cache, safe to delete), what earlier passes
+//! settled, and the audit log.
+
+mod seat;
+
+pub use seat::Seat;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -11,8 +15,34 @@ use crate::names::AccountId;
 use crate::observed::{Observed, snapshot};
 use crate::plan::Memory;
 
-use super::failure::Failure;
-use super::seat::Seat;
+/// Why files cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// None of the variables that say where is set.
+    #[error("there is no place for the cache and the audit log")]
+    Homeless,
+    /// The audit log.
+    #[error("the audit log `{path}` cannot be opened: {error}")]
+    Journal {
+        /// The file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl StoreError {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Homeless => "set `HOME`, or `BYLAW_CACHE_DIR` and `BYLAW_STATE_DIR`",
+            Self::Journal { .. } => {
+                "nothing is written to AWS without it: make the directory writable, or set `BYLAW_STATE_DIR`"
+            }
+        }
+    }
+}
 
 /// The files of one organization.
 #[derive(Debug, Clone)]
@@ -35,13 +65,8 @@ impl Store {
     ///
     /// # Errors
     /// None of the variables is set, `HOME` neither.
-    pub fn of(management: &AccountId) -> Result<Self, Failure> {
-        let homeless = || {
-            Failure::new(
-                "there is no place for the cache and the audit log",
-                "set `HOME`, or `BYLAW_CACHE_DIR` and `BYLAW_STATE_DIR`",
-            )
-        };
+    pub fn of(management: &AccountId) -> Result<Self, StoreError> {
+        let homeless = || StoreError::Homeless;
         let organization = Path::new("organizations").join(management.as_str());
         Ok(Self {
             cache: base("BYLAW_CACHE_DIR", "XDG_CACHE_HOME", ".cache").ok_or_else(homeless)?.join(&organization),
@@ -95,18 +120,13 @@ impl Store {
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub fn journal(&self) -> Result<Journal, Failure> {
+    pub fn journal(&self) -> Result<Journal, StoreError> {
         let path = self.state.join("journal.jsonl");
         let open = || {
             fs::create_dir_all(&self.state)?;
             private(OpenOptions::new().create(true).append(true)).open(&path)
         };
-        let file = open().map_err(|error| {
-            Failure::new(
-                format!("the audit log `{}` cannot be opened: {error}", path.display()),
-                "nothing is written to AWS without it: make the directory writable, or set `BYLAW_STATE_DIR`",
-            )
-        })?;
+        let file = open().map_err(|error| StoreError::Journal { path: path.display().to_string(), error })?;
         Ok(Journal { file: Mutex::new(file), path })
     }
 }
@@ -132,74 +152,6 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .open(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))
-}
-
-/// Whether a file can be written there, as far as that is seen without writing: asked before the organization is read, which
-/// may take an hour.
-///
-/// # Errors
-/// For people: there is no such directory, or it is one itself.
-pub fn check_output(path: &Path) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let (why, help) = match folder {
-        Some(folder) if !folder.is_dir() => (
-            format!("there is no directory `{}`", folder.display()),
-            "make the directory first, or give another path".to_owned(),
-        ),
-        _ if path.is_dir() => ("it is a directory".to_owned(), "give the path of a file".to_owned()),
-        _ => return Ok(()),
-    };
-    Err(Failure::new(format!("`{}` cannot be written: {why}", path.display()), help))
-}
-
-/// Whether files can be written into that directory, as far as that is seen without writing; it is made where it is missing.
-///
-/// # Errors
-/// For people: it, or what is to hold it, is a file.
-pub fn check_directory(path: &Path) -> Result<(), Failure> {
-    match path.ancestors().find(|above| above.exists()) {
-        Some(file) if !file.is_dir() => Err(Failure::new(
-            format!("`{}` cannot hold files: `{}` is a file", path.display(), file.display()),
-            "give the path of a directory",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Writes what the user asked to have in a file: there as a whole, or not at all. Something that is no regular file (a pipe,
-/// `/dev/stdout`) is written to as it is.
-///
-/// # Errors
-/// For people: the file cannot be written.
-pub fn write_output(path: &Path, text: &str) -> Result<(), Failure> {
-    check_output(path)?;
-    let plain = !path.starts_with("/dev") && fs::metadata(path).map_or(true, |there| there.is_file());
-    let written = if plain { write_beside(path, text) } else { fs::write(path, text) };
-    written.map_err(|error| {
-        let help = "check the path, the room on its disk and the right to write there";
-        Failure::new(format!("`{}` cannot be written: {}", path.display(), plainly(&error)), help)
-    })
-}
-
-fn write_beside(path: &Path, text: &str) -> io::Result<()> {
-    // A link is followed, so that what it names gets the text.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let Some(name) = path.file_name() else { return fs::write(path, text) };
-    let temporary = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
-    match fs::write(&temporary, text) {
-        // A file may be writable in a directory that is not.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => fs::write(path, text),
-        written => {
-            written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))
-        }
-    }
-}
-
-/// The error without the operating system's number.
-#[must_use]
-pub fn plainly(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {

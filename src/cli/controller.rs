@@ -1,0 +1,113 @@
+//! `bylaw controller`: the operator.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use tokio::net::TcpListener;
+
+use super::args::Reach;
+use super::door::{self, Way};
+use super::failure::Failure;
+use super::terminal::interrupted;
+use crate::api::organization::{Access, Partition};
+use crate::controller::leader::{Candidate, Claim, Fenced};
+use crate::controller::{Context, Door, Doors, follow, run as keep_all};
+use crate::process::{Health, Metrics, serve};
+
+/// `controller`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Controller {
+    /// Where `/healthz`, `/readyz`, `/metrics` and `/log-level` are served.
+    #[arg(long, env = "BYLAW_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Name of the cluster's Lease by which replicas agree on the one that writes.
+    #[arg(long, env = "BYLAW_LEASE", default_value = "bylaw", value_name = "NAME")]
+    pub lease: String,
+    /// Namespace of that Lease.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default", value_name = "NAMESPACE")]
+    pub namespace: String,
+    /// Name of this replica, which no other has.
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub reach: Reach,
+}
+
+/// Runs until it is told to end, or loses the lease.
+///
+/// # Errors
+/// The cluster cannot be reached, or another replica writes now.
+pub async fn run(asked: &Controller) -> Result<u8, Failure> {
+    let client = Client::try_default().await.map_err(|error| {
+        Failure::new(
+            format!("there is no way to a cluster: {error}"),
+            "run it in a cluster, or set `KUBECONFIG` to a file that names one",
+        )
+    })?;
+    let stop = interrupted();
+    let metrics = Metrics::default();
+    let health = Arc::new(Health { ready: AtomicBool::new(false), log: super::log::of_the_controller() });
+    let listener = TcpListener::bind(asked.listen).await.map_err(|error| {
+        let help = "give another address with `--listen`";
+        Failure::new(format!("`{}` cannot be listened on: {error}", asked.listen), help)
+    })?;
+    tokio::spawn(serve(listener, health.clone(), metrics.clone()));
+    let cluster = follow(&client);
+    let followed = cluster.clone();
+    tokio::spawn(async move {
+        loop {
+            health.ready.store(followed.objects().whole().is_some(), Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+
+    let instance = asked.name.clone().unwrap_or_else(|| format!("bylaw-{}", std::process::id()));
+    let mut candidate = Candidate::new(&client, &asked.namespace, &asked.lease, &instance);
+    let claim = Claim::default();
+    let mut told = stop.clone();
+    tokio::select! {
+        () = candidate.elected(&claim) => {}
+        _ = told.wait_for(|stop| *stop) => return Ok(0),
+    }
+    tracing::info!(%instance, "this replica writes");
+    metrics.leader(true);
+    let doors = Box::new(FencedDoors { reach: asked.reach.clone(), claim: claim.clone(), metrics: metrics.clone() });
+    let seed = Timestamp::now().as_nanosecond().unsigned_abs() as u64;
+    let context = Context { clock: Box::new(Timestamp::now), doors, metrics, instance, seed };
+    let lost = tokio::select! {
+        () = keep_all(Arc::new(context), client, cluster, stop) => None,
+        why = candidate.lost(&claim) => Some(why),
+    };
+    match lost {
+        // Whatever was in flight is left to its fate: the next leader looks before it writes.
+        Some(why) => Err(Failure { message: format!("{why}: this replica ends"), help: None }),
+        None => {
+            candidate.give_up(&claim).await;
+            Ok(0)
+        }
+    }
+}
+
+/// Ways to AWS behind the fence of the lease.
+struct FencedDoors {
+    reach: Reach,
+    claim: Claim,
+    metrics: Metrics,
+}
+
+impl Doors for FencedDoors {
+    fn open<'a>(&'a self, partition: Partition, access: Option<&'a Access>) -> BoxFuture<'a, Result<Door, String>> {
+        Box::pin(async move {
+            let way = Way::of(&self.reach, partition, access);
+            let (claim, metrics) = (self.claim.clone(), self.metrics.clone());
+            let fenced = |port| Box::new(Fenced { port, claim, metrics }) as Box<dyn crate::aws::Port>;
+            door::aws_behind(&way, fenced).await.map_err(|failure| failure.message)
+        })
+    }
+}
