@@ -5,10 +5,12 @@
 mod tags;
 pub mod words;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use tags::Tags;
@@ -70,6 +72,14 @@ macro_rules! id {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
                 s.serialize_str(&self.0)
+            }
+        }
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "description": $expected})
             }
         }
         impl<'de> Deserialize<'de> for $name {
@@ -175,6 +185,14 @@ impl Serialize for NodeId {
         s.serialize_str(self.as_str())
     }
 }
+impl JsonSchema for NodeId {
+    fn schema_name() -> Cow<'static, str> {
+        "NodeId".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "description": "the id of a root (`r-…`), OU (`ou-…`) or account (12 digits)"})
+    }
+}
 impl<'de> Deserialize<'de> for NodeId {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
@@ -182,7 +200,7 @@ impl<'de> Deserialize<'de> for NodeId {
 }
 
 /// A policy type as AWS spells it; types that AWS adds later pass through unknown.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct PolicyType(Box<str>);
 

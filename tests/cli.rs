@@ -5,4 +5,5 @@ mod bad_input;
 mod broken;
 mod calls;
 mod import;
+mod output;
 mod two;

@@ -120,14 +120,32 @@ impl AwsError {
         }
     }
 
+    /// What to do where AWS denied the call.
+    fn permission(&self) -> String {
+        let action = super::iam::action(&self.operation);
+        // AWS says "with an explicit deny in a service control policy" and the like: allowing would not help.
+        if self.message.contains("explicit deny") {
+            return format!("take `{action}` out of the deny that AWS names, then run again");
+        }
+        let document = match super::iam::who(&self.operation) {
+            Some(super::iam::Who::Policy) => "policy",
+            _ => "management",
+        };
+        // AWS tells alternate contacts of member accounts only under trusted access of account management.
+        let access = match self.operation.as_str() {
+            "GetAlternateContact" => " and trusted access of `account.amazonaws.com` (`spec.trustedServices`)",
+            _ => "",
+        };
+        format!(
+            "allow `{action}` (`bylaw iam-policy {document}` prints every permission needed){access}, then run again"
+        )
+    }
+
     /// What the person who runs bylaw can do about it, in one sentence; `None` where waiting is all there is.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         Some(match self.class {
-            ErrorClass::Denied => format!(
-                "allow `{}` (`bylaw iam-policy` prints every permission that bylaw needs)",
-                super::iam::action(&self.operation)
-            ),
+            ErrorClass::Denied => return Some(self.permission()),
             ErrorClass::Credentials => {
                 "sign in again, or check the AWS profile, environment or role in use (`aws sts get-caller-identity`)"
                     .into()
@@ -146,5 +164,25 @@ impl AwsError {
             }
             ErrorClass::AlreadyDone | ErrorClass::Exists | ErrorClass::NotFound => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denied_call_names_the_permission_and_where_the_rest_is() {
+        let told = |operation: &str, message: &str| {
+            AwsError::answered(operation, "AccessDeniedException", message, None).remedy().unwrap()
+        };
+        let plain = told("ListTagsForResource", "You don't have permissions to access this resource.");
+        assert!(plain.starts_with("allow `organizations:ListTagsForResource` (`bylaw iam-policy policy`"), "{plain}");
+        let tree = told("CreateAccount", "no");
+        assert!(tree.starts_with("allow `organizations:CreateAccount` (`bylaw iam-policy management`"), "{tree}");
+        let contact = told("GetAlternateContact", "no");
+        assert!(contact.contains("`account:GetAlternateContact`") && contact.contains("account.amazonaws.com"));
+        let denied = told("ListRoots", "User: x is not authorized with an explicit deny in a service control policy");
+        assert!(denied.starts_with("take `organizations:ListRoots` out of the deny"), "{denied}");
     }
 }

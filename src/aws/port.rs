@@ -5,6 +5,7 @@
 
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::AwsError;
@@ -53,7 +54,7 @@ impl Resource {
 }
 
 /// The alternate contacts of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ContactKind {
     /// Billing contact.
@@ -78,7 +79,7 @@ impl ContactKind {
 }
 
 /// One alternate contact.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Contact {
     /// Full name.
     pub name: String,
@@ -230,7 +231,7 @@ pub fn is_write(operation: &str) -> bool {
 }
 
 /// What `DescribeOrganization` tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrganizationFact {
     /// `o-…`.
     pub id: OrganizationId,
@@ -252,7 +253,7 @@ pub struct RootFact {
 }
 
 /// State of a policy type on the root. A type that is off is not listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "AWS's own words")]
 pub enum PolicyTypeStatus {
@@ -262,7 +263,7 @@ pub enum PolicyTypeStatus {
 }
 
 /// State of an account (`State`; the older `Status` is retired since 2026-09-09).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "AWS's own words")]
 pub enum AccountState {
@@ -313,7 +314,7 @@ pub struct PolicySummary {
 }
 
 /// One request to create an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Creation {
     /// `car-…`.
     pub id: String,
@@ -325,12 +326,13 @@ pub struct Creation {
     pub account: Option<AccountId>,
     /// AWS's reason of a failure (`EMAIL_ALREADY_EXISTS`, …).
     pub failure: Option<String>,
-    /// When it was asked for.
+    /// When it was asked for (RFC 3339).
+    #[schemars(with = "Option<String>")]
     pub requested: Option<Timestamp>,
 }
 
-/// State of a [`Creation`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// State of a request to create an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "AWS's own words")]
 pub enum CreationState {

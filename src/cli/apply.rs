@@ -11,11 +11,15 @@ use super::plan::{Made, Setting, options};
 use super::seat::Seat;
 use super::show::{self, progress::Reporter, saved::SavedPlan};
 use super::still;
+use super::store::plainly;
 use super::terminal::{Terminal, interrupted};
 use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Ledger};
 use crate::pass::{self, ApplyError};
 use crate::plan::guard;
+
+/// What to do where nobody can be asked.
+const NOBODY: &str = "add `--yes`; `bylaw plan --out FILE` keeps a plan that can be looked at first";
 
 /// Applies. The exit code: 0 AWS is as declared, 1 it is not.
 ///
@@ -27,7 +31,8 @@ pub async fn run(asked: &args::Apply, terminal: &Terminal, out: &mut dyn Write) 
         Some(saved) => {
             let sources = saved.sources();
             let object = Some(saved.object.as_str());
-            let desired = load::desired(&sources, vec![], object, terminal.err_colour, &mut terminal.err())?;
+            let desired = load::desired(&sources, vec![], object, terminal.err_colour, &mut terminal.err())
+                .map_err(|_| Failure::new("the manifests that the plan holds have errors, which they had not when it was made", "the file was edited, or is of another version of bylaw: write it anew with `bylaw plan --out FILE`"))?;
             let hashes: Vec<String> = saved.approvals.iter().cloned().collect();
             (desired, sources, options(saved.prune, &hashes, &asked.aws))
         }
@@ -55,7 +60,7 @@ pub async fn run(asked: &args::Apply, terminal: &Terminal, out: &mut dyn Write) 
         return Ok(1);
     }
     if !text && !asked.yes && !made.planned.plan.changes.is_empty() {
-        return Err(Failure::new("`-o json` cannot ask", "add `--yes`, or apply a plan that was saved and reviewed"));
+        return Err(Failure::new("`-o json` cannot ask", NOBODY));
     }
     carry_out(&setting, made, text, terminal, out).await
 }
@@ -125,10 +130,16 @@ fn refused(error: ApplyError) -> Failure {
 }
 
 fn read_saved(path: &std::path::Path) -> Result<SavedPlan, Failure> {
+    let shown = path.display();
+    let manifest = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+    if path.is_dir() || manifest {
+        let message = format!("`{shown}` is no plan that was kept");
+        return Err(Failure::new(message, format!("name manifests with `-f`: `bylaw apply -f {shown}`")));
+    }
     let help = "`bylaw plan -f … --out FILE` writes a plan that can be applied; manifests are named with `-f`";
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display()), help))?;
-    SavedPlan::from_json(&text).map_err(|why| Failure::new(format!("`{}`: {why}", path.display()), help))
+        .map_err(|error| Failure::new(format!("`{shown}` cannot be read: {}", plainly(&error)), help))?;
+    SavedPlan::from_json(&text).map_err(|why| Failure::new(format!("`{shown}`: {why}"), help))
 }
 
 /// Leaves of the plan of now exactly what the saved plan showed, judged again on what AWS is now.
@@ -175,10 +186,7 @@ fn only_as_saved(
 
 fn confirmed(made: &Made, out: &mut dyn Write) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::new(
-            "there is nobody to ask: standard input is not a terminal",
-            "add `--yes`, or apply a plan that was saved and reviewed",
-        ));
+        return Err(Failure::new("there is nobody to ask: standard input is not a terminal", NOBODY));
     }
     let changes = made.planned.plan.changes.len();
     write!(

@@ -75,7 +75,7 @@ pub struct Manifests {
 /// How AWS is reached.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "AWS")]
-pub struct Aws {
+pub struct Reach {
     /// The profile of `~/.aws` to use, whatever keys the environment holds (`AWS_PROFILE` gives way to them).
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
@@ -88,12 +88,33 @@ pub struct Aws {
     /// Longest wait for one answer of AWS (`30s`); reads are tried again.
     #[arg(long, env = "BYLAW_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = wait)]
     pub timeout: std::time::Duration,
+}
+
+/// AWS as `plan` and `apply` reach it: an Organization object says how, and the last pass is remembered.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "AWS")]
+pub struct Aws {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub reach: Reach,
     /// Read everything again: take nothing from the snapshot of the last pass.
     #[arg(long)]
     pub fresh: bool,
     /// How old contents and tags may be that are taken from the last pass (`30m`, `24h`).
     #[arg(long, value_name = "AGE", default_value = "24h", value_parser = age)]
     pub max_age: k8s_openapi::jiff::SignedDuration,
+}
+
+/// AWS as `snapshot`, `import` and `tree` reach it, with no Organization object to say how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "AWS")]
+pub struct Look {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub reach: Reach,
+    /// The partition: `aws`, `aws-cn`, `aws-us-gov`.
+    #[arg(long, default_value = "aws", value_name = "PARTITION", value_parser = super::iam_policy::partition)]
+    pub partition: crate::api::organization::Partition,
 }
 
 /// Whose rates to keep to.
@@ -213,27 +234,6 @@ pub enum Machine {
     Json,
 }
 
-/// AWS as `snapshot`, `import` and `tree` reach it, with no Organization object to say how.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "AWS")]
-pub struct Reach {
-    /// The profile of `~/.aws` to use, whatever keys the environment holds (`AWS_PROFILE` gives way to them).
-    #[arg(long, value_name = "NAME")]
-    pub profile: Option<String>,
-    /// The endpoint of all services, instead of AWS's own (`AWS_ENDPOINT_URL` works as well).
-    #[arg(long, value_name = "URL")]
-    pub endpoint_url: Option<String>,
-    /// The partition: `aws`, `aws-cn`, `aws-us-gov`.
-    #[arg(long, default_value = "aws", value_name = "PARTITION", value_parser = super::iam_policy::partition)]
-    pub partition: crate::api::organization::Partition,
-    /// Whose rates to keep to: AWS's published ones, or none for an emulator.
-    #[arg(long, env = "BYLAW_PACE", value_enum, default_value_t = Pace::Aws, value_name = "RATES")]
-    pub pace: Pace,
-    /// Longest wait for one answer of AWS (`30s`); reads are tried again.
-    #[arg(long, env = "BYLAW_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = wait)]
-    pub timeout: std::time::Duration,
-}
-
 /// `snapshot`.
 #[derive(Debug, Clone, Args)]
 pub struct Snapshot {
@@ -242,7 +242,7 @@ pub struct Snapshot {
     pub output: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
-    pub aws: Reach,
+    pub aws: Look,
 }
 
 /// `import`.
@@ -265,7 +265,7 @@ pub struct Import {
     pub partial: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
-    pub aws: Reach,
+    pub aws: Look,
 }
 
 /// `tree`.
@@ -282,5 +282,5 @@ pub struct Tree {
     pub output: Machine,
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
-    pub aws: Reach,
+    pub aws: Look,
 }

@@ -5,9 +5,12 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Origin as Path, Renderer, Snippet};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::desired::{Issue, Origin, Severity, Source};
+use crate::names::words::plain;
 
 /// Version of the JSON form.
 pub const FORMAT_VERSION: u32 = 1;
@@ -83,7 +86,7 @@ pub fn text(issues: &[Issue], sources: &[Source], colour: bool, out: &mut dyn Wr
 }
 
 fn path(origin: &Origin) -> Path<'_> {
-    let path = Path::path(&*origin.file);
+    let path = Path::path(plain(&origin.file));
     if origin.line == 0 { path } else { path.line(origin.line as usize).char_column(origin.column as usize) }
 }
 
@@ -129,7 +132,7 @@ impl<'a> Texts<'a> {
         Some(
             Snippet::source(harmless(&source))
                 .line_start(first + 1)
-                .path(&*origin.file)
+                .path(plain(&origin.file))
                 .fold(false)
                 .annotation(annotation),
         )
@@ -168,31 +171,70 @@ fn harmless(text: &str) -> String {
         .collect()
 }
 
-/// Issues for `-o json`: severity, rule, place, object, field, message, help, related places.
-#[must_use]
-pub fn json(issues: &[Issue]) -> Value {
-    issues
-        .iter()
-        .map(|issue| {
-            let related: Vec<Value> = issue
-                .related
-                .iter()
-                .map(|(at, label)| json!({"file": *at.file, "line": at.line, "column": at.column, "label": label}))
-                .collect();
-            json!({
-                "rule": issue.rule,
-                "severity": issue.severity,
-                "file": *issue.origin.file,
-                "line": issue.origin.line,
-                "column": issue.origin.column,
-                "object": issue.object,
-                "field": issue.field,
-                "message": issue.message,
-                "help": issue.help,
-                "related": related,
-            })
-        })
-        .collect()
+/// One issue for `-o json`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IssueOutput<'a> {
+    /// Stable id of the rule, in kebab-case.
+    rule: &'a str,
+    /// `error` or `warning`.
+    severity: Severity,
+    /// File as the user named it; `<stdin>` for standard input; empty where the issue belongs to none.
+    file: &'a str,
+    /// Line, from 1; 0 where there is none.
+    line: u32,
+    /// Column in characters, from 1; 0 where there is none.
+    column: u32,
+    /// `Kind/name` of the object, where it is known.
+    object: Option<&'a str>,
+    /// Field of the object (`spec.targets[0]`); empty where the issue belongs to none.
+    field: &'a str,
+    /// What is wrong, and what was expected.
+    message: &'a str,
+    /// What to do.
+    help: Option<&'a str>,
+    /// Other places that have to do with it.
+    related: Vec<RelatedOutput<'a>>,
+}
+
+/// A place that has to do with an issue.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct RelatedOutput<'a> {
+    /// File as the user named it.
+    file: &'a str,
+    /// Line, from 1; 0 where there is none.
+    line: u32,
+    /// Column in characters, from 1; 0 where there is none.
+    column: u32,
+    /// What is there.
+    label: &'a str,
+}
+
+impl<'a> IssueOutput<'a> {
+    /// The issue with its places.
+    #[must_use]
+    pub fn of(issue: &'a Issue) -> Self {
+        let Origin { file, line, column } = &issue.origin;
+        let related = issue.related.iter().map(|(at, label)| RelatedOutput {
+            file: &at.file,
+            line: at.line,
+            column: at.column,
+            label,
+        });
+        Self {
+            rule: issue.rule,
+            severity: issue.severity,
+            file,
+            line: *line,
+            column: *column,
+            object: issue.object.as_deref(),
+            field: &issue.field,
+            message: &issue.message,
+            help: issue.help.as_deref(),
+            related: related.collect(),
+        }
+    }
 }
 
 /// Message and help as one text.
@@ -203,11 +245,16 @@ fn whole(issue: &Issue) -> String {
     }
 }
 
-/// Issues as SARIF 2.1.0 (OASIS), which code scanning reads.
+/// Issues as SARIF 2.1.0 (OASIS), which code scanning reads. It takes no result without a file: what belongs to none is
+/// told of the first that was read.
 #[must_use]
-pub fn sarif(issues: &[Issue]) -> Value {
+pub fn sarif(issues: &[Issue], sources: &[Source]) -> Value {
+    let first = sources.first().map_or(".", |source| &*source.file);
     let location = |origin: &Origin, (key, value): (&str, Value)| {
-        let uri = if &*origin.file == "<stdin>" { "stdin".to_owned() } else { uri(&origin.file) };
+        let uri = match &*origin.file {
+            "" => uri(first),
+            file => uri(file),
+        };
         let mut physical = Map::from_iter([("artifactLocation".to_owned(), json!({"uri": uri}))]);
         if origin.line > 0 {
             let region = json!({"startLine": origin.line, "startColumn": origin.column.max(1)});
@@ -246,7 +293,7 @@ pub fn sarif(issues: &[Issue]) -> Value {
             "tool": {"driver": {
                 "name": "bylaw",
                 "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules.into_iter().map(|id| json!({"id": id})).collect::<Vec<_>>()
+                "rules": rules.into_iter().map(|id| json!({"id": id, "shortDescription": {"text": id.replace('-', " ")}})).collect::<Vec<_>>()
             }},
             "columnKind": "unicodeCodePoints",
             "results": results
@@ -256,6 +303,9 @@ pub fn sarif(issues: &[Issue]) -> Value {
 
 /// A path as a relative URI reference (RFC 3986).
 fn uri(path: &str) -> String {
+    if path == "<stdin>" {
+        return "stdin".to_owned();
+    }
     let path = path.strip_prefix("./").unwrap_or(path);
     let mut out = String::new();
     for byte in path.bytes() {

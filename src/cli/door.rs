@@ -36,30 +36,23 @@ pub struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    /// As the arguments of `plan` and `apply` say.
+    /// As the arguments say.
     #[must_use]
-    pub fn of(aws: &'a args::Aws, partition: Partition, access: Option<&'a Access>) -> Self {
+    pub fn of(reach: &'a args::Reach, partition: Partition, access: Option<&'a Access>) -> Self {
         Self {
-            profile: aws.profile.as_deref(),
-            endpoint: aws.endpoint_url.as_deref(),
+            profile: reach.profile.as_deref(),
+            endpoint: reach.endpoint_url.as_deref(),
             partition,
             access,
-            unpaced: aws.pace == args::Pace::None,
-            timeout: aws.timeout,
+            unpaced: reach.pace == args::Pace::None,
+            timeout: reach.timeout,
         }
     }
 
     /// As the arguments of the commands without manifests say.
     #[must_use]
-    pub fn reach(aws: &'a args::Reach) -> Self {
-        Self {
-            profile: aws.profile.as_deref(),
-            endpoint: aws.endpoint_url.as_deref(),
-            partition: aws.partition,
-            access: None,
-            unpaced: aws.pace == args::Pace::None,
-            timeout: aws.timeout,
-        }
+    pub fn look(aws: &'a args::Look) -> Self {
+        Self::of(&aws.reach, aws.partition, None)
     }
 }
 
@@ -137,13 +130,11 @@ pub fn rehearsal(observed: &Observed) -> Offline {
 pub fn snapshot_file(path: &Path) -> Result<Observed, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::new(
-            format!("`{}` cannot be read: {error}", path.display()),
+            format!("`{}` cannot be read: {}", path.display(), super::store::plainly(&error)),
             "`bylaw snapshot -o FILE` writes a snapshot",
         )
     })?;
-    snapshot::from_json(&text).map_err(|error| {
-        Failure::new(format!("`{}`: {error}", path.display()), "`bylaw snapshot -o FILE` writes a snapshot")
-    })
+    snapshot::from_json(&text).map_err(|error| Failure::new(format!("`{}`: {error}", path.display()), error.remedy()))
 }
 
 /// Where a failure comes from AWS, the same as a [`Failure`].

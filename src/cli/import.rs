@@ -62,7 +62,8 @@ impl ImportError {
                 Some("read again when AWS answers and the role may read these, or import the rest with `--partial`")
             }
             Self::Exists(_) => Some("give another directory, or overwrite them with `--force`"),
-            Self::Inexpressible(_) | Self::Write { .. } | Self::Output(_) => None,
+            Self::Write { .. } => Some("check the path, the room on its disk and the right to write there"),
+            Self::Inexpressible(_) | Self::Output(_) => None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The commands that only look: `snapshot`, `import`, `tree`. They need no manifests.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
@@ -17,17 +18,34 @@ use crate::observed::{Observed, snapshot as file};
 /// Reads the whole organization from AWS, with progress, and warns of what could not be read.
 async fn observe(door: &Door, terminal: &Terminal) -> Result<Observed, Failure> {
     let observed = terminal.reading(door).watch(snapshot::observe(door, &Timestamp::now)).await?;
-    for part in missing(&observed) {
-        terminal.warn(&part.to_string());
-    }
+    warn_of_missing(&observed, terminal);
     Ok(observed)
 }
 
+/// Most parts that are warned of one by one.
+const MOST_PARTS: usize = 20;
+
+/// Warns of what is not known, and says once what to do about each cause. Whether there is any.
+pub(super) fn warn_of_missing(observed: &Observed, terminal: &Terminal) -> bool {
+    let parts = missing(observed);
+    for part in parts.iter().take(MOST_PARTS) {
+        terminal.warn(&part.to_string());
+    }
+    if let Some(more) = parts.len().checked_sub(MOST_PARTS).filter(|more| *more > 0) {
+        terminal.warn(&format!("and {more} more parts are not known"));
+    }
+    let remedies: BTreeSet<&str> = parts.iter().filter_map(|part| part.remedy.as_deref()).collect();
+    for remedy in remedies {
+        terminal.help(remedy);
+    }
+    !parts.is_empty()
+}
+
 /// The organization of a snapshot file, or of AWS.
-async fn organization(path: Option<&Path>, aws: &args::Reach, terminal: &Terminal) -> Result<Observed, Failure> {
+async fn organization(path: Option<&Path>, aws: &args::Look, terminal: &Terminal) -> Result<Observed, Failure> {
     match path {
         Some(path) => door::snapshot_file(path),
-        None => observe(&door::aws(&Way::reach(aws)).await?, terminal).await,
+        None => observe(&door::aws(&Way::look(aws)).await?, terminal).await,
     }
 }
 
@@ -36,14 +54,13 @@ async fn organization(path: Option<&Path>, aws: &args::Reach, terminal: &Termina
 /// # Errors
 /// AWS cannot be read at all, or the file cannot be written.
 pub async fn snapshot(asked: &args::Snapshot, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
-    let observed = observe(&door::aws(&Way::reach(&asked.aws)).await?, terminal).await?;
+    asked.output.as_deref().map_or(Ok(()), super::store::check_output)?;
+    let observed = observe(&door::aws(&Way::look(&asked.aws)).await?, terminal).await?;
     let text = file::to_json(&observed);
     match &asked.output {
         None => writeln!(out, "{text}")?,
         Some(path) => {
-            std::fs::write(path, text + "\n").map_err(|error| {
-                Failure::new(format!("`{}` cannot be written: {error}", path.display()), "check the path")
-            })?;
+            super::store::write_output(path, &(text + "\n"))?;
             let (units, accounts) = (observed.units.len(), observed.accounts.len());
             writeln!(
                 out,
@@ -61,10 +78,11 @@ pub async fn snapshot(asked: &args::Snapshot, terminal: &Terminal, out: &mut dyn
 /// # Errors
 /// The organization cannot be read or expressed as a whole, or files are in the way.
 pub async fn import(asked: &args::Import, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
+    super::store::check_directory(&asked.output)?;
     let (observed, partition): (Observed, Partition) = match &asked.snapshot {
         Some(path) => (door::snapshot_file(path)?, asked.aws.partition),
         None => {
-            let door = door::aws(&Way::reach(&asked.aws)).await?;
+            let door = door::aws(&Way::look(&asked.aws)).await?;
             let partition = snapshot::partition(&door).await?;
             (observe(&door, terminal).await?, partition)
         }

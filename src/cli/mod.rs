@@ -15,6 +15,7 @@ pub mod import;
 pub mod load;
 pub mod look;
 pub mod plan;
+pub mod schemas;
 pub mod seat;
 pub mod show;
 pub mod snapshot;
@@ -120,10 +121,16 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
             };
             Ok(validate::run(&sources, unread, &options, out)?)
         }
-        Command::Crds { out: directory } => crds::run(out, directory.as_deref()).map(|()| 0).map_err(Failure::from),
+        Command::Crds { out: directory } => directory
+            .as_deref()
+            .map_or(Ok(()), store::check_directory)
+            .and_then(|()| crds::run(out, directory.as_deref()).map(|()| 0).map_err(Failure::from)),
         Command::IamPolicy(asked) => iam_policy::run(out, asked).map(|()| 0).map_err(Failure::from),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Arguments::command(), "bylaw", out);
+            // It panics where it cannot write, and memory always takes it.
+            let mut text = vec![];
+            clap_complete::generate(*shell, &mut Arguments::command(), "bylaw", &mut text);
+            out.write_all(&text)?;
             Ok(0)
         }
         Command::Plan(asked) => waiting(plan::run(asked, terminal, out)),

@@ -11,8 +11,8 @@ use super::load;
 use super::show::{self, Context};
 use super::store::Store;
 use super::terminal::Terminal;
-use crate::aws::offline::Offline;
 use crate::desired::{Desired, Source};
+use crate::names::{POLICY_TYPES, PolicyType};
 use crate::observed::Observed;
 use crate::pass::{self, Options, Planned};
 use crate::plan::{Approvals, Memory};
@@ -54,31 +54,35 @@ impl Setting<'_> {
     /// There is no plan: wrong credentials or organization, or AWS cannot be read.
     pub async fn plan(&self, terminal: &Terminal) -> Result<Made, Failure> {
         match self.snapshot {
-            Some(path) => self.plan_on(door::rehearsal(&self.checked(door::snapshot_file(path)?)?)).await,
+            Some(path) => self.plan_on_snapshot(door::snapshot_file(path)?, terminal),
             None => self.plan_in_aws(terminal).await,
         }
     }
 
-    fn checked(&self, observed: Observed) -> Result<Observed, Failure> {
-        pass::check_organization(&self.desired, &observed)?;
-        Ok(observed)
-    }
-
-    /// Plans on an organization in memory.
-    ///
-    /// # Errors
-    /// As [`Setting::plan`].
-    pub async fn plan_on(&self, organization: Offline) -> Result<Made, Failure> {
-        let door = door::memory(Box::new(organization));
+    /// Plans on the snapshot itself, with all that it does not know: the organization in memory that it makes takes what is
+    /// not known as not there, so it serves to rehearse the changes and not to find them.
+    fn plan_on_snapshot(&self, observed: Observed, terminal: &Terminal) -> Result<Made, Failure> {
+        pass::check_organization(&self.desired, &observed).map_err(|error| match error {
+            pass::PassError::WrongOrganization { found, declared } => Failure::new(
+                format!("the snapshot is of the organization of account `{found}`, and the manifests say `{declared}`"),
+                "give a snapshot of that organization, or check `spec.managementAccountId` of the Organization",
+            ),
+            error => error.into(),
+        })?;
+        if super::look::warn_of_missing(&observed, terminal) {
+            terminal.help("what rests on these is refused; once they can be read, take the snapshot again");
+        }
+        let door = door::memory(Box::new(door::rehearsal(&observed)));
         let memory = Memory::default();
-        let planned = pass::plan(&door, &self.desired, None, &memory, &self.options, &Timestamp::now).await?;
-        let context = Context { calls: std::collections::BTreeMap::new(), ..self.context(&planned) };
+        let planned =
+            pass::plan_offline(&self.desired, with_types_off(observed), &memory, &self.options, Timestamp::now());
+        let context = self.context(&planned);
         Ok(Made { planned, door, memory, store: None, context })
     }
 
     async fn plan_in_aws(&self, terminal: &Terminal) -> Result<Made, Failure> {
         let spec = &self.desired.organization.spec;
-        let door = door::aws(&Way::of(self.aws, spec.partition, spec.access.as_ref())).await?;
+        let door = door::aws(&Way::of(&self.aws.reach, spec.partition, spec.access.as_ref())).await?;
         let store = Store::of(&spec.management_account)?;
         let previous = if self.aws.fresh { None } else { store.snapshot() };
         let memory = store.memory();
@@ -104,6 +108,15 @@ impl Setting<'_> {
     }
 }
 
+/// A snapshot lists the policies of the types that are on. Of a type that is off none is known, and none is attached: as in
+/// an organization where nobody ever turned it on, there are none.
+fn with_types_off(mut observed: Observed) -> Observed {
+    let on = &observed.root.policy_types;
+    let known = POLICY_TYPES.iter().map(|rule| PolicyType::new(rule.name));
+    observed.listed_types.extend(known.filter(|kind| !on.contains_key(kind)));
+    observed
+}
+
 /// How to plan, from the arguments that `plan` and `apply` share.
 #[must_use]
 pub fn options(prune: bool, approve: &[String], aws: &args::Aws) -> Options {
@@ -125,6 +138,7 @@ pub fn unread() -> Failure {
 /// # Errors
 /// There is no plan.
 pub async fn run(asked: &args::Plan, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
+    asked.out.as_deref().map_or(Ok(()), super::store::check_output)?;
     let (desired, sources) = load::manifests(&asked.manifests, terminal.err_colour, &mut terminal.err())?;
     let options = options(asked.prune, &asked.approve, &asked.aws);
     let setting =
@@ -139,9 +153,7 @@ pub async fn run(asked: &args::Plan, terminal: &Terminal, out: &mut dyn Write) -
     }
     if let Some(path) = &asked.out {
         let text = format!("{:#}\n", show::json::plan(planned, desired, context, Some(saved())));
-        std::fs::write(path, text).map_err(|error| {
-            Failure::new(format!("`{}` cannot be written: {error}", path.display()), "check the path")
-        })?;
+        super::store::write_output(path, &text)?;
     }
     match planned.plan.is_empty() {
         false => Ok(2),

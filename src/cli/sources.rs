@@ -78,6 +78,18 @@ impl Load {
                     "check the path, and the directory that the command runs in",
                 );
             }
+            // `ErrorKind::FilesystemLoop` is not stable yet.
+            _ if path.is_symlink()
+                && path.canonicalize().is_err()
+                && error.kind() != io::ErrorKind::PermissionDenied =>
+            {
+                self.issue(
+                    path,
+                    "unreadable-file",
+                    format!("`{shown}` is a link that leads in a circle, or through what is no directory"),
+                    "mend or remove the link",
+                );
+            }
             io::ErrorKind::PermissionDenied => {
                 self.issue(
                     path,

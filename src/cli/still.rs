@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::desired::NodeKey;
-use crate::plan::model::Tagged;
 use crate::plan::{Action, Change, Guarded, NodeRef, Plan};
 
 /// Of the changes that were shown, those that stand without the ones that were not.
@@ -31,17 +30,11 @@ fn guards(action: &Action) -> bool {
 
 /// The account that does not exist yet and that the change belongs to.
 fn new_account(action: &Action) -> Option<&str> {
-    let node = match action {
-        Action::CreateAccount { key, .. } => return Some(key),
-        Action::Attach { target, .. } | Action::Detach { target, .. } => target,
-        Action::MoveAccount { account, .. }
-        | Action::PutContact { account, .. }
-        | Action::RegisterAdministrator { account, .. } => account,
-        Action::Tag { resource: Tagged::Node(node), .. } => node,
-        _ => return None,
-    };
-    match node {
+    if let Action::CreateAccount { key, .. } = action {
+        return Some(key);
+    }
+    action.nodes().into_iter().find_map(|node| match node {
         NodeRef::New(NodeKey::Account(key)) => Some(&**key),
         _ => None,
-    }
+    })
 }

@@ -45,6 +45,11 @@ impl Terminal {
         drop(writeln!(self.err(), "{word}: {message}"));
     }
 
+    /// Says what to do about what was warned of.
+    pub fn help(&self, message: &str) {
+        drop(writeln!(self.err(), "  help: {message}"));
+    }
+
     /// Warns of an error that costs no more than a convenience.
     pub fn warn_if(&self, result: io::Result<()>, what: &str) {
         if let Err(error) = result {

@@ -6,6 +6,7 @@ mod json;
 use std::io::{self, Write};
 
 use forest::{Attached, Forest};
+pub use json::TreeOutput;
 
 use crate::names::{NodeId, PolicyType};
 use crate::observed::Observed;

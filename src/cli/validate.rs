@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
-use super::diagnostics::{self, FORMAT_VERSION, Format};
+use super::diagnostics::{self, FORMAT_VERSION, Format, IssueOutput};
 use crate::desired::{Issue, Manifest, Source, build, read_all};
 use crate::names::Kind;
 
@@ -18,6 +20,32 @@ pub struct Options<'a> {
     pub format: Format,
     /// Whether text is coloured.
     pub colour: bool,
+}
+
+/// Output of `bylaw validate -o json`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidateOutput<'a> {
+    /// 1. It changes when a field is renamed, removed or changes its meaning; new fields may appear without.
+    format_version: u32,
+    /// Counts.
+    summary: Summary<'a>,
+    /// All issues, by file and line.
+    issues: Vec<IssueOutput<'a>>,
+}
+
+/// What was validated, counted.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Summary<'a> {
+    /// Objects of bylaw by kind.
+    objects: BTreeMap<&'a str, usize>,
+    /// Documents of other kinds, which were passed over.
+    skipped: usize,
+    /// Issues that are errors: the command exits with 1 where there are any.
+    errors: usize,
+    /// Issues that are warnings.
+    warnings: usize,
 }
 
 /// Validates and prints. `unread`: what [`super::sources::load`] could not read. The exit code: 0 clean (warnings are
@@ -43,15 +71,15 @@ pub fn run(sources: &[Source], unread: Vec<Issue>, options: &Options<'_>, out: &
             writeln!(out, "{}", closing(&objects, found.skipped, errors, warnings))?;
         }
         Format::Json => {
-            let counts: BTreeMap<&str, usize> = objects.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
-            let value = json!({
-                "formatVersion": FORMAT_VERSION,
-                "summary": {"objects": counts, "skipped": found.skipped, "errors": errors, "warnings": warnings},
-                "issues": diagnostics::json(&issues),
-            });
-            writeln!(out, "{value:#}")?;
+            let objects = objects.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+            let output = ValidateOutput {
+                format_version: FORMAT_VERSION,
+                summary: Summary { objects, skipped: found.skipped, errors, warnings },
+                issues: issues.iter().map(IssueOutput::of).collect(),
+            };
+            writeln!(out, "{:#}", json!(output))?;
         }
-        Format::Sarif => writeln!(out, "{:#}", diagnostics::sarif(&issues))?,
+        Format::Sarif => writeln!(out, "{:#}", diagnostics::sarif(&issues, sources))?,
         Format::Junit => diagnostics::junit(&issues, sources, out)?,
         Format::Github => diagnostics::github(&issues, out)?,
     }
@@ -135,5 +163,57 @@ mod tests {
         let out = String::from_utf8(out).unwrap();
         assert_eq!(code, 1);
         assert!(out.contains("error[no-such-file]") && !out.contains("no-organization"), "{out}");
+    }
+
+    fn said(file: &str, text: &str) -> String {
+        let sources = [Source { file: file.into(), bytes: text.as_bytes().to_vec() }];
+        let mut out = Vec::new();
+        run(&sources, vec![], &Options::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_template_that_was_not_rendered_is_told_as_one() {
+        for text in [
+            GOOD.replace("main", "{{ .Values.name }}"),
+            format!("{{{{- if .Values.on }}}}\n{GOOD}{{{{- end }}}}\n"),
+            GOOD.replace("\"111122223333\"", "{{ .Values.account }}"),
+        ] {
+            let out = said("a.yaml", &text);
+            assert!(out.contains("error[template]") && out.contains("helm template"), "{out}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_looks_like_ours_is_not_passed_over() {
+        for group in ["bylaw.io", "bylaw", "Bylaw.dev", "bylaws.dev"] {
+            let unit =
+                format!("{GOOD}---\napiVersion: {group}/v1alpha1\nkind: OrganizationalUnit\nmetadata: {{name: x}}\n");
+            let out = said("a.yaml", &unit);
+            assert!(out.contains(group) && out.contains("write `apiVersion: bylaw.dev/v1alpha1`"), "{out}");
+        }
+        let other = format!("{GOOD}---\napiVersion: organizations.aws.example/v1\nkind: OrganizationalUnit\n");
+        assert!(said("a.yaml", &other).contains("no errors, no warnings"));
+    }
+
+    #[test]
+    fn a_list_of_objects_without_a_kind_is_not_passed_over_in_silence() {
+        let list = r#"[{"apiVersion": "bylaw.dev/v1alpha1", "kind": "Organization"}]"#;
+        assert!(said("a.json", list).contains("warning[not-a-manifest]"), "{}", said("a.json", list));
+        assert!(!said("package.json", r#"["a", {"b": 1}]"#).contains("not-a-manifest"));
+    }
+
+    #[test]
+    fn a_text_in_another_encoding_is_told_how_to_mend() {
+        let sources = [Source { file: "a.yaml".into(), bytes: b"name: M\xfcller\n".to_vec() }];
+        let mut out = Vec::new();
+        run(&sources, vec![], &Options::default(), &mut out).unwrap();
+        assert!(String::from_utf8(out).unwrap().contains("iconv"));
+    }
+
+    #[test]
+    fn the_name_of_a_file_steers_no_terminal() {
+        let out = said("a\u{1b}[31m\nb.yaml", "a: [");
+        assert!(!out.contains('\u{1b}') && out.contains("\\u{1b}[31m\\nb.yaml:1:4"), "{out}");
     }
 }

@@ -32,8 +32,8 @@ impl fmt::Display for Origin {
     }
 }
 
-/// How bad an [`Issue`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// How bad an issue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The object is used; it may not do what its author thinks.

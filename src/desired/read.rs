@@ -136,15 +136,14 @@ fn text_of(source: &Source) -> Result<&str, Box<Issue>> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(issue(0, "the file is UTF-16; manifests are UTF-8".into()).help("save it as UTF-8").into());
     }
-    let help = "give text files only, or name the manifests one by one with `-f`";
     if let Some(offset) = bytes.iter().position(|b| *b == 0) {
         let message = format!("byte {offset} is NUL: this is a binary file, not a manifest");
-        return Err(issue(offset, message).help(help).into());
+        return Err(issue(offset, message).help("give text files only, or name them one by one with `-f`").into());
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let offset = error.valid_up_to();
-        let message = format!("byte {offset} is not UTF-8: this is a binary file, or text in another encoding");
-        issue(offset, message).help(help).into()
+        let message = format!("byte {offset} is not UTF-8: this is text in another encoding, or a binary file");
+        issue(offset, message).help("save it as UTF-8 (`iconv -f WINDOWS-1252 -t UTF-8`)").into()
     })
 }
 
@@ -225,7 +224,8 @@ impl Found {
         kind: &str,
         ours: Option<Kind>,
     ) {
-        let near = ours.is_some() && (api_version.is_empty() || nearest(group, ["bylaw.dev"]).is_some());
+        let near_group = group.to_ascii_lowercase().starts_with("bylaw") || nearest(group, ["bylaw.dev"]).is_some();
+        let near = ours.is_some() && (api_version.is_empty() || near_group);
         if cx.broken {
             // Its error is told. What it was can only be ruled out where another group is readable.
             if near || api_version.is_empty() {
@@ -252,7 +252,10 @@ impl Found {
             let name = cx.file.rsplit(['/', '\\']).next().unwrap_or_default();
             // Kustomize needs no `apiVersion` there, and JSON of every sort lies beside manifests.
             let usual = matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization");
-            if !usual && !name.ends_with(".json") {
+            // A list of objects is no manifest to kubectl either, and looks as if it were.
+            let objects =
+                matches!(&root.form, Form::List(items) if items.iter().any(|item| item.get("apiVersion").is_some()));
+            if objects || (!usual && !name.ends_with(".json")) {
                 let message = match &root.form {
                     Form::Map(_) => "the document has no `apiVersion` and `kind`; it is passed over".to_owned(),
                     _ => format!("the document is {}, not an object; it is passed over", root.noun()),

@@ -211,9 +211,13 @@ impl Builder<'_> {
             return self.foreign_tag(tag, place);
         }
         if matches!(self.stack.last(), Some(Frame { open: Open::Map { key: None, .. }, .. })) {
-            self.issue("yaml-syntax", place, "a list or an object stands where a key was expected").help = Some(
-                "a key is a single word; quote it if it begins with `{`, `[` or `?` (an unrendered template?)".into(),
-            );
+            let above = place.line.saturating_sub(self.first_line + 1);
+            if self.chunk.lines().nth(above as usize).is_some_and(|line| line.contains("{{")) {
+                self.template(place);
+                return Err(Stop);
+            }
+            self.issue("yaml-syntax", place, "a list or an object stands where a key was expected").help =
+                Some("a key is a single word; quote it if it begins with `{`, `[` or `?`".into());
             return Err(Stop);
         }
         if self.stack.len() >= MAX_DEPTH {
@@ -392,11 +396,20 @@ impl Builder<'_> {
         Err(Stop)
     }
 
+    fn template(&mut self, place: Place) {
+        self.issue("template", place, "not YAML: `{{ … }}` is a template that was not rendered").help =
+            Some("render it first (`helm template … | bylaw … -f -`), or leave its directory out".into());
+    }
+
     fn syntax(&mut self, error: &ScanError) {
         let mut place = self.place(error.marker());
         let (rule, message, help) = explain(error.kind());
+        let line = self.chunk.lines().nth(error.marker().line().saturating_sub(1)).unwrap_or_default();
+        if line.contains("{{") {
+            self.template(place);
+            return;
+        }
         if rule == "yaml-tab"
-            && let Some(line) = self.chunk.lines().nth(error.marker().line().saturating_sub(1))
             && let Some(column) = line.chars().position(|c| c == '\t')
         {
             place.column = u32::try_from(column + 1).unwrap_or(u32::MAX);
@@ -459,10 +472,9 @@ fn explain(kind: &ErrorKind) -> (&'static str, String, Option<&'static str>) {
         | E::InvalidBlockScalarIndent => {
             ("the indentation fits nothing before it", "align the line with its neighbours")
         }
-        E::UnexpectedCharacter { .. } => (
-            "this character cannot begin a value",
-            "quote the value (unrendered templates, `@` and backquotes need quotes)",
-        ),
+        E::UnexpectedCharacter { .. } => {
+            ("this character cannot begin a value", "quote the value (`@` and backquotes need quotes)")
+        }
         E::UnknownQuotedScalarEscape => {
             ("an unknown escape in a double-quoted text", "double the backslash, or use single quotes")
         }
@@ -534,7 +546,7 @@ mod tests {
             ("a: &a [*a]\n", "yaml-alias"),
             ("a: !Ref b\n", "yaml-tag"),
             ("? [a]\n: b\n", "yaml-syntax"),
-            ("a: {{ .Values.x }}\n", "yaml-syntax"),
+            ("a: {{ .Values.x }}\n", "template"),
             ("a: b: c\n", "yaml-syntax"),
             ("a: \"b\n", "yaml-syntax"),
         ] {

@@ -321,9 +321,9 @@ impl Draft {
     }
 
     /// What a request was to tell could not be read.
-    pub(super) fn unreadable(&mut self, request: &Request, error: &str, at: Timestamp) {
-        fn lost<T>(error: &str, at: Timestamp) -> Part<T> {
-            Part::Unreadable { error: error.to_owned(), at }
+    pub(super) fn unreadable(&mut self, request: &Request, error: &AwsError, at: Timestamp) {
+        fn lost<T>(error: &AwsError, at: Timestamp) -> Part<T> {
+            Part::Unreadable { error: error.to_string(), remedy: error.remedy().map(Into::into), at }
         }
         match request {
             Request::ListTagsForResource { resource, .. } => self.set_tags(resource, lost(error, at)),

@@ -1,6 +1,6 @@
 //! What an [`Observed`] does not know, named one by one: for those who must not take silence for absence.
 
-use super::model::{Observed, Part, Scope};
+use super::model::{Observed, Part, Scope, Unknown};
 use crate::aws::port::Resource;
 use crate::names::{NodeId, PolicyType};
 
@@ -16,6 +16,8 @@ pub struct Missing {
     pub what: String,
     /// Why.
     pub why: String,
+    /// What a person can do about it; none where waiting is all there is.
+    pub remedy: Option<String>,
 }
 
 impl std::fmt::Display for Missing {
@@ -40,13 +42,18 @@ pub fn missing(observed: &Observed) -> Vec<Missing> {
             Scope::UnitsBelow(node) => format!("what is below `{node}`"),
             Scope::Policies(kind) => format!("the list of policies of type `{kind}`"),
         };
-        list.0.push(Missing { of: None, what, why: gap.error.clone() });
+        list.0.push(Missing {
+            of: None,
+            what,
+            why: gap.error.clone(),
+            remedy: gap.remedy.as_deref().map(str::to_owned),
+        });
     }
     for kind in observed.root.policy_types.keys() {
         let told = observed.gaps.iter().any(|gap| gap.scope == Scope::Policies(kind.clone()));
         if !told && !observed.listed_types.contains(kind) {
             let what = format!("the list of policies of type `{kind}`");
-            list.0.push(Missing { of: None, what, why: NOT_ASKED.into() });
+            list.0.push(Missing { of: None, what, why: NOT_ASKED.into(), remedy: None });
         }
     }
     let root = Resource::Node(observed.root_node());
@@ -61,7 +68,7 @@ pub fn missing(observed: &Observed) -> Vec<Missing> {
         list.see(&account.tags, Some(&of), || format!("the tags of account `{}` (`{id}`)", account.name));
         if account.parent.is_none() {
             let what = format!("the OU of account `{}` (`{id}`)", account.name);
-            list.0.push(Missing { of: Some(of.clone()), what, why: "it could not be told".into() });
+            list.0.push(Missing { of: Some(of.clone()), what, why: "it could not be told".into(), remedy: None });
         }
         for (kind, contact) in account.contacts.iter().filter(|_| contacts) {
             list.see(contact, Some(&of), || {
@@ -94,11 +101,11 @@ struct List(Vec<Missing>);
 
 impl List {
     fn see<T>(&mut self, part: &Part<T>, of: Option<&Resource>, what: impl FnOnce() -> String) {
-        let why = match part {
-            Part::Known { .. } => return,
-            Part::Unread => NOT_ASKED.to_owned(),
-            Part::Unreadable { error, .. } => error.clone(),
+        let (why, remedy) = match part.unknown() {
+            None => return,
+            Some(Unknown::Unread) => (NOT_ASKED.to_owned(), None),
+            Some(Unknown::Lost { error, remedy }) => (error.to_owned(), remedy.map(str::to_owned)),
         };
-        self.0.push(Missing { of: of.cloned(), what: what(), why });
+        self.0.push(Missing { of: of.cloned(), what: what(), why, remedy });
     }
 }

@@ -8,5 +8,5 @@ pub mod model;
 pub mod read;
 pub mod snapshot;
 
-pub use model::{Account, Gap, Observed, Part, Policy, Root, Scope, Unit};
+pub use model::{Account, Gap, Observed, Part, Policy, Root, Scope, Unit, Unknown};
 pub use read::{AccountRef, Clock, Wants, pages, read, refresh};

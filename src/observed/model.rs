@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::port::{AccountState, Contact, ContactKind, Creation, OrganizationFact, PolicyTypeStatus};
 use crate::names::{AccountId, NodeId, PolicyId, PolicyType, RootId, Tags, UnitId};
 
 /// One part of the organization as last read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Part_of_{T}")]
 pub enum Part<T> {
     /// Not asked for.
     #[default]
@@ -19,15 +21,34 @@ pub enum Part<T> {
     Known {
         /// What was read.
         value: T,
-        /// When.
+        /// When (RFC 3339).
+        #[schemars(with = "String")]
         at: Timestamp,
     },
     /// Asked for and not got. Nothing destructive rests on it.
     Unreadable {
-        /// Why, for people.
+        /// Why, for people: the AWS operation and its answer.
         error: String,
-        /// When.
+        /// What a person can do about it; none where waiting is all there is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remedy: Option<Box<str>>,
+        /// When (RFC 3339).
+        #[schemars(with = "String")]
         at: Timestamp,
+    },
+}
+
+/// Why something is not known, and what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown<'a> {
+    /// It was not asked for.
+    Unread,
+    /// It was asked for and not got.
+    Lost {
+        /// Why, for people.
+        error: &'a str,
+        /// What a person can do about it, as a clause (`allow …`); none where waiting is all there is.
+        remedy: Option<&'a str>,
     },
 }
 
@@ -57,6 +78,14 @@ impl<T> Part<T> {
             _ => None,
         }
     }
+    /// Why it is not known, if so.
+    pub fn unknown(&self) -> Option<Unknown<'_>> {
+        match self {
+            Self::Known { .. } => None,
+            Self::Unread => Some(Unknown::Unread),
+            Self::Unreadable { error, remedy, .. } => Some(Unknown::Lost { error, remedy: remedy.as_deref() }),
+        }
+    }
     /// Why it could not be read, if so.
     pub fn error(&self) -> Option<&str> {
         match self {
@@ -67,7 +96,7 @@ impl<T> Part<T> {
 }
 
 /// The organization.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Observed {
     /// Id, management account, feature set.
@@ -93,12 +122,13 @@ pub struct Observed {
     pub gaps: Vec<Gap>,
     /// Policy types whose policies were listed.
     pub listed_types: BTreeSet<PolicyType>,
-    /// When the tree, the accounts and the policy summaries were read.
+    /// When the tree, the accounts and the policy summaries were read (RFC 3339).
+    #[schemars(with = "String")]
     pub lists_at: Timestamp,
 }
 
 /// The root.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Root {
     /// `r-…`.
@@ -112,7 +142,7 @@ pub struct Root {
 }
 
 /// An OU.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Unit {
     /// Its name.
@@ -124,7 +154,7 @@ pub struct Unit {
 }
 
 /// An account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     /// Its name.
@@ -133,17 +163,17 @@ pub struct Account {
     pub email: String,
     /// Its state.
     pub state: AccountState,
-    /// Root or OU above; `None` where it could not be told.
+    /// Root or OU above; null where it could not be told.
     pub parent: Option<NodeId>,
     /// Its tags.
     pub tags: Part<Tags>,
-    /// Alternate contacts that were asked for; `None`: the account has none of that kind.
+    /// Alternate contacts that were asked for, by kind; null where the account has none of that kind.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contacts: BTreeMap<ContactKind, Part<Option<Contact>>>,
 }
 
 /// A policy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
     /// Its type.
@@ -164,17 +194,28 @@ pub struct Policy {
 }
 
 /// A list that ended early.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     /// What is not known to be whole.
     pub scope: Scope,
-    /// Why, for people.
+    /// Why, for people: the AWS operation and its answer.
     pub error: String,
+    /// What a person can do about it; none where waiting is all there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Box<str>>,
 }
 
-/// What a [`Gap`] leaves open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+impl Gap {
+    /// Why what it leaves open is not known.
+    #[must_use]
+    pub fn unknown(&self) -> Unknown<'_> {
+        Unknown::Lost { error: &self.error, remedy: self.remedy.as_deref() }
+    }
+}
+
+/// What a list that ended early leaves open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Scope {
     /// The accounts of the organization.

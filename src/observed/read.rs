@@ -424,7 +424,6 @@ impl<'a> Reader<'a> {
     }
 
     fn fail(&mut self, request: &Request, error: AwsError, now: Timestamp) -> Result<(), AwsError> {
-        let why = error.to_string();
         let scope = match request {
             Request::DescribeOrganization | Request::ListRoots { .. } => return Err(error),
             Request::ListAccounts { .. } => Some(Scope::Accounts),
@@ -435,11 +434,12 @@ impl<'a> Reader<'a> {
                 Some(Scope::Policies(kind.clone()))
             }
             _ => {
-                self.draft.unreadable(request, &why, now);
+                self.draft.unreadable(request, &error, now);
                 None
             }
         };
-        self.gaps.extend(scope.map(|scope| super::Gap { scope, error: why }));
+        let (error, remedy) = (error.to_string(), error.remedy().map(Into::into));
+        self.gaps.extend(scope.map(|scope| super::Gap { scope, error, remedy }));
         Ok(())
     }
 }

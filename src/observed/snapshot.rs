@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -67,18 +68,22 @@ impl SnapshotError {
     }
 }
 
+/// The snapshot file: the organization as data, each part with the time at which it was read.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotFile<'a> {
+    /// 1. It changes when a field is renamed, removed or changes its meaning; new fields may appear without.
+    format_version: u64,
+    /// `Snapshot`.
+    kind: &'static str,
+    #[serde(flatten)]
+    observed: &'a Observed,
+}
+
 /// The snapshot of an organization, on one line.
 #[must_use]
 pub fn to_json(observed: &Observed) -> String {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct File<'a> {
-        format_version: u64,
-        kind: &'static str,
-        #[serde(flatten)]
-        observed: &'a Observed,
-    }
-    let file = File { format_version: FORMAT_VERSION, kind: KIND, observed };
+    let file = SnapshotFile { format_version: FORMAT_VERSION, kind: KIND, observed };
     // Maps with text keys, texts and numbers: there is nothing in it that JSON could not hold.
     serde_json::to_string(&file).unwrap_or_default()
 }
@@ -220,6 +225,11 @@ impl<'de> Visitor<'de> for EachKeyOnce {
     }
 }
 
+/// What to do about a snapshot that does not tell something.
+fn again() -> Option<Box<str>> {
+    Some("take the snapshot again".into())
+}
+
 /// The organization with everything that the snapshot leaves open marked as open.
 fn checked(mut observed: Observed) -> Result<Observed, SnapshotError> {
     check_tree(&observed)?;
@@ -238,12 +248,12 @@ fn checked(mut observed: Observed) -> Result<Observed, SnapshotError> {
             None => format!("the snapshot does not say where account `{id}` is"),
         };
         account.parent = None;
-        gaps.push(Gap { scope: Scope::UnitsBelow(root.clone()), error: why });
+        gaps.push(Gap { scope: Scope::UnitsBelow(root.clone()), error: why, remedy: again() });
     }
     let management = &observed.organization.management_account;
     if !observed.accounts.contains_key(management) {
         let error = format!("the management account `{management}` is not in the snapshot");
-        gaps.push(Gap { scope: Scope::Accounts, error });
+        gaps.push(Gap { scope: Scope::Accounts, error, remedy: again() });
     }
     let is_there = |node: &NodeId| match node {
         NodeId::Root(id) => *id == observed.root.id,
@@ -254,7 +264,7 @@ fn checked(mut observed: Observed) -> Result<Observed, SnapshotError> {
         let Part::Known { value, at } = &policy.targets else { continue };
         if let Some(stranger) = value.iter().find(|node| !is_there(node)) {
             let error = format!("the snapshot attaches it to `{stranger}`, which is not in the snapshot");
-            policy.targets = Part::Unreadable { error, at: *at };
+            policy.targets = Part::Unreadable { error, remedy: again(), at: *at };
         }
     }
     for gap in gaps {

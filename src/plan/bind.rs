@@ -5,11 +5,12 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
 
 use super::model::Refusal;
+use super::partial::Partial;
 use crate::api::common::AdoptionPolicy;
 use crate::aws::port::AccountState;
 use crate::desired::{Declared, Desired, NodeKey, model};
 use crate::names::{AccountId, Kind, NodeId, ObjectKey, PolicyId, TAG_RESOURCE, Tags, UnitId};
-use crate::observed::{Observed, Part, Scope};
+use crate::observed::{Observed, Part, Scope, Unknown};
 
 /// What a declared object is in AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Binding {
 /// Candidates of one kind, indexed by the tag.
 struct Tagged<'a, Id> {
     by_tag: HashMap<&'a str, Vec<&'a Id>>,
-    unreadable: Option<String>,
+    unreadable: Option<Partial>,
 }
 
 impl<'a, Id: std::fmt::Display> Tagged<'a, Id> {
@@ -104,10 +105,7 @@ impl<'a, Id: std::fmt::Display> Tagged<'a, Id> {
                         by_tag.entry(tag).or_default().push(id);
                     }
                 }
-                Part::Unread => unreadable = Some(format!("the tags of `{id}` were not read")),
-                Part::Unreadable { error, .. } => {
-                    unreadable = Some(format!("the tags of `{id}` could not be read: {error}"));
-                }
+                lost => unreadable = Partial::part(&tags_of(id), lost),
             }
         }
         Self { by_tag, unreadable }
@@ -117,15 +115,26 @@ impl<'a, Id: std::fmt::Display> Tagged<'a, Id> {
 /// How one object is looked for: what the three kinds have in common.
 struct Search<'a, Id> {
     key: &'a ObjectKey,
-    by_id: Option<Result<Id, String>>,
+    by_id: Option<Result<Id, Miss>>,
     tagged: &'a Tagged<'a, Id>,
     /// Asked only of what nothing else tells.
     by_name: &'a dyn Fn() -> Vec<(Id, Holder)>,
     adoption: AdoptionPolicy,
-    gap: Option<String>,
+    gap: Option<Partial>,
     /// AWS has no second of that name anywhere: what has it is the one, whatever else could not be read.
     unique: bool,
     what: &'a dyn Fn() -> String,
+}
+
+/// Why an id that was declared binds nothing.
+#[derive(Clone)]
+enum Miss {
+    /// It has not the form of an id.
+    Malformed(String),
+    /// It is not there, and nothing else can be the object.
+    Final(String),
+    /// It is not there; something else may have become the object.
+    Gone,
 }
 
 /// Whom something found by name belongs to.
@@ -133,7 +142,7 @@ enum Holder {
     Nobody,
     Object(String),
     /// Its tags could not be read.
-    Unreadable(String),
+    Unreadable(Partial),
 }
 
 impl Holder {
@@ -142,12 +151,16 @@ impl Holder {
             Some(Part::Known { value, .. }) => {
                 value.get(TAG_RESOURCE).map_or(Self::Nobody, |object| Self::Object(object.to_owned()))
             }
-            Some(Part::Unreadable { error, .. }) => {
-                Self::Unreadable(format!("the tags of `{id}` could not be read: {error}"))
+            lost => {
+                let unknown = lost.and_then(Part::unknown).unwrap_or(Unknown::Unread);
+                Self::Unreadable(Partial::of(&tags_of(id), unknown))
             }
-            Some(Part::Unread) | None => Self::Unreadable(format!("the tags of `{id}` were not read")),
         }
     }
+}
+
+fn tags_of(id: &impl std::fmt::Display) -> String {
+    format!("the tags of `{id}`")
 }
 
 impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
@@ -155,12 +168,14 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
         let found = |id: Id, adopt: bool| Bound::Found { id, adopt };
         match self.by_id.clone() {
             Some(Ok(id)) => return found(id, false),
-            Some(Err(why)) if self.gap.is_none() && why.is_empty() => {}
-            Some(Err(why)) => {
-                let why = if why.is_empty() { self.gap.clone().unwrap_or_default() } else { why };
-                binding.refuse("bound-id-missing", self.key, why, "check the id, or take it out of the manifest");
-                return Bound::Stuck;
-            }
+            Some(Err(miss)) => match (miss, self.gap.clone()) {
+                (Miss::Gone | Miss::Final(_), Some(gap)) => return self.uncertain(binding, gap),
+                (Miss::Gone, None) => {}
+                (Miss::Malformed(why) | Miss::Final(why), _) => {
+                    binding.refuse("bound-id-missing", self.key, why, "check the id, or take it out of the manifest");
+                    return Bound::Stuck;
+                }
+            },
             None => {}
         }
         match self.tagged.by_tag.get(self.key.to_string().as_str()).map(Vec::as_slice) {
@@ -187,11 +202,11 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
         let elsewhere = self.gap.clone().or_else(|| self.tagged.unreadable.clone());
         let by_name = (self.by_name)();
         if let (Some(why), false, false) = (&elsewhere, self.unique, by_name.is_empty()) {
-            return self.uncertain(binding, why);
+            return self.uncertain(binding, why.clone());
         }
         match by_name.as_slice() {
             [] => {}
-            [(_, Holder::Unreadable(why))] => return self.uncertain(binding, why),
+            [(_, Holder::Unreadable(why))] => return self.uncertain(binding, why.clone()),
             [(id, Holder::Nobody)] => {
                 return match self.adoption {
                     AdoptionPolicy::Create => {
@@ -227,7 +242,7 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
             }
         }
         if let Some(why) = elsewhere {
-            return self.uncertain(binding, &why);
+            return self.uncertain(binding, why);
         }
         if self.adoption == AdoptionPolicy::Adopt {
             binding.refuse(
@@ -241,13 +256,9 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
         Bound::Create
     }
 
-    fn uncertain(&self, binding: &mut Binding, why: &str) -> Bound<Id> {
-        binding.refuse(
-            "partial-read",
-            self.key,
-            format!("{} cannot be told for certain: {why}", (self.what)()),
-            "run again when AWS answers; nothing is created or taken over from a partial reading",
-        );
+    fn uncertain(&self, binding: &mut Binding, why: Partial) -> Bound<Id> {
+        let why = why.so(&format!("{} cannot be told for certain", (self.what)()));
+        binding.refusals.push(why.refusal(self.key, "nothing is created or taken over from a partial reading"));
         Bound::Stuck
     }
 }
@@ -329,10 +340,7 @@ fn bind_units(desired: &Desired, observed: &Observed, binding: &mut Binding) {
         let bound = if binding.is_stuck(&unit.spec.parent) {
             Bound::Stuck
         } else {
-            let gap = observed.gaps.iter().find_map(|gap| match &gap.scope {
-                Scope::UnitsBelow(node) => Some(format!("the OUs below `{node}` could not be listed: {}", gap.error)),
-                _ => None,
-            });
+            let gap = observed.gaps.iter().find(|gap| matches!(gap.scope, Scope::UnitsBelow(_))).map(Partial::gap);
             let by_name = || {
                 let there = parent.as_ref().and_then(|parent| by_place.get(&(parent, unit.spec.name.as_str())));
                 let held = |id: &&UnitId| ((*id).clone(), Holder::of(id, observed.units.get(*id).map(|u| &u.tags)));
@@ -400,16 +408,16 @@ pub fn parents_first(desired: &Desired) -> Vec<Box<str>> {
     names.into_iter().map(|(_, name)| name.clone()).collect()
 }
 
-/// The id that an object is bound to: there, or `Err("")` where it is not.
+/// The id that an object is bound to, if it is there.
 fn declared_id<T, Id: std::str::FromStr>(
     object: &Declared<T>,
     exists: impl Fn(&Id) -> bool,
-) -> Option<Result<Id, String>> {
+) -> Option<Result<Id, Miss>> {
     let text = object.id.as_ref()?;
     Some(match text.parse::<Id>() {
         Ok(id) if exists(&id) => Ok(id),
-        Ok(_) => Err(String::new()),
-        Err(_) => Err(format!("`{text}` is not an id of a {}", object.key.kind)),
+        Ok(_) => Err(Miss::Gone),
+        Err(_) => Err(Miss::Malformed(format!("`{text}` is not an id of a {}", object.key.kind))),
     })
 }
 
@@ -427,15 +435,11 @@ fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) 
         let spec = &account.spec;
         let by_id = match &spec.account_id {
             Some(id) if observed.accounts.contains_key(id) => Some(Ok(id.clone())),
-            Some(id) => Some(Err(match gap {
-                Some(gap) => {
-                    format!("account `{id}` was not found, and the accounts could not all be listed: {}", gap.error)
-                }
-                None => format!("account `{id}` is not in the organization"),
-            })),
+            Some(id) => Some(Err(Miss::Final(format!("account `{id}` is not in the organization")))),
             None => declared_id(account, |id| observed.accounts.contains_key(id)).map(|found| {
-                found.map_err(|why| {
-                    if why.is_empty() { "the account it is bound to is not in the organization".into() } else { why }
+                found.map_err(|miss| match miss {
+                    Miss::Gone => Miss::Final("the account it is bound to is not in the organization".into()),
+                    miss => miss,
                 })
             }),
         };
@@ -450,9 +454,12 @@ fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) 
             tagged: &tagged,
             by_name: &by_name,
             adoption: AdoptionPolicy::AdoptOrCreate,
-            gap: gap.map(|gap| format!("the accounts could not all be listed: {}", gap.error)),
+            gap: gap.map(Partial::gap),
             unique: true,
-            what: &|| format!("an account with the e-mail `{}`", spec.email.as_deref().unwrap_or("?")),
+            what: &|| match (&spec.account_id, &spec.email) {
+                (Some(id), _) => format!("account `{id}`"),
+                (None, email) => format!("an account with the e-mail `{}`", email.as_deref().unwrap_or("?")),
+            },
         }
         .run(binding);
         let bound = refuse_inactive(account, bound, observed, binding);
@@ -490,13 +497,9 @@ fn bind_policies(desired: &Desired, observed: &Observed, binding: &mut Binding) 
     }
     for (name, policy) in &desired.policies {
         let spec = &policy.spec;
-        let gap = observed
-            .gaps
-            .iter()
-            .find(|gap| gap.scope == Scope::Policies(spec.kind.clone()))
-            .map(|gap| gap.error.clone());
-        let gap =
-            gap.or_else(|| (!observed.listed_types.contains(&spec.kind)).then(|| "they were not listed".to_owned()));
+        let gap = observed.gaps.iter().find(|gap| gap.scope == Scope::Policies(spec.kind.clone())).map(Partial::gap);
+        let unlisted = || Partial::of(&format!("the list of policies of type `{}`", spec.kind), Unknown::Unread);
+        let gap = gap.or_else(|| (!observed.listed_types.contains(&spec.kind)).then(unlisted));
         let candidates = || {
             let there = by_name.get(&(spec.kind.as_str(), spec.name.as_str()));
             let held = |id: &&PolicyId| ((*id).clone(), Holder::of(id, observed.policies.get(*id).map(|p| &p.tags)));
@@ -508,7 +511,7 @@ fn bind_policies(desired: &Desired, observed: &Observed, binding: &mut Binding) 
             tagged: &tagged,
             by_name: &candidates,
             adoption: spec.adoption,
-            gap: gap.map(|why| format!("the policies of type `{}` could not all be listed: {why}", spec.kind)),
+            gap,
             unique: false,
             what: &|| format!("a {} named `{}`", spec.kind, spec.name),
         }

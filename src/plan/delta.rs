@@ -13,6 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::bind::{Binding, bind};
 use super::memory::{Fact, Mark, Memory};
 use super::model::{Action, Change, Drift, NodeRef, Note, Plan, Proposed, Reason, Refusal, Stage};
+use super::partial::Partial;
 use crate::desired::{Declared, Desired, NodeKey, model};
 use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE};
 use crate::observed::Observed;
@@ -183,6 +184,11 @@ impl Delta<'_> {
             changes: vec![],
             hash: None,
         });
+    }
+
+    /// Refuses what rests on something that is not known.
+    fn refuse_partial(&mut self, object: &ObjectKey, why: Partial, until_then: &str) {
+        self.refusals.push(why.refusal(object, until_then));
     }
 
     fn note(&mut self, object: &ObjectKey, message: impl Into<String>) {

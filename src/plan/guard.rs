@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::model::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Refusal, Tagged, hash};
+use super::model::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Refusal, hash};
 use super::world::{Interner, World, policy_of, touches};
 use crate::desired::Desired;
 use crate::names::{NodeId, ObjectKey, PolicyId};
@@ -264,27 +264,13 @@ impl<'a> Gone<'a> {
 
 /// What a change needs that nobody creates.
 fn missing(change: &Change, nodes: &BTreeSet<NodeRef>, policies: &BTreeSet<PolicyRef>) -> Vec<String> {
-    let mut missing = vec![];
-    let mut node = |at: &NodeRef| {
-        if let NodeRef::New(key) = at
-            && !nodes.contains(at)
-        {
-            missing.push(format!("the creation of `{key}`"));
-        }
-    };
-    match &change.action {
-        Action::CreateUnit { parent, .. } => node(parent),
-        Action::MoveAccount { account, from, to } => [account, from, to].into_iter().for_each(node),
-        Action::Attach { target, .. } | Action::Detach { target, .. } => node(target),
-        Action::PutContact { account, .. } | Action::RegisterAdministrator { account, .. } => node(account),
-        Action::Tag { resource: Tagged::Node(at), .. } => node(at),
-        _ => {}
-    }
-    if let Action::Attach { policy, .. } | Action::Tag { resource: Tagged::Policy(policy), .. } = &change.action
-        && let PolicyRef::New(key) = policy
-        && !policies.contains(policy)
-    {
-        missing.push(format!("the creation of `{key}`"));
-    }
-    missing
+    let nodes = change.action.nodes().into_iter().filter_map(|node| match node {
+        NodeRef::New(key) if !nodes.contains(node) => Some(format!("the creation of `{key}`")),
+        _ => None,
+    });
+    let policy = change.action.policy().and_then(|policy| match policy {
+        PolicyRef::New(key) if !policies.contains(policy) => Some(format!("the creation of `{key}`")),
+        _ => None,
+    });
+    nodes.chain(policy).collect()
 }

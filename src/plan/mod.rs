@@ -10,6 +10,7 @@ pub mod fresh;
 pub mod guard;
 pub mod memory;
 pub mod model;
+mod partial;
 mod world;
 
 pub use delta::{Options, propose};

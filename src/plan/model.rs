@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -56,6 +57,15 @@ pub enum Tagged {
     Node(NodeRef),
     /// A policy.
     Policy(PolicyRef),
+}
+
+impl fmt::Display for Tagged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(node) => node.fmt(f),
+            Self::Policy(policy) => policy.fmt(f),
+        }
+    }
 }
 
 fn display<S: serde::Serializer>(value: &impl fmt::Display, s: S) -> Result<S::Ok, S::Error> {
@@ -169,7 +179,7 @@ pub enum Action {
 
 /// Order of the plan. Everything that adds a guard comes before everything that takes one away; account creation is slow
 /// (0.1/s) and binds nobody yet, so nothing waits for it; deletions are last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
     /// Policy types and trusted services switched on.
@@ -195,7 +205,7 @@ pub enum Stage {
 }
 
 /// Why a change is in the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Reason {
     /// Declared, and not there.
@@ -251,7 +261,7 @@ pub struct Change {
 }
 
 /// Kinds of changes, as `summary` counts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "plain words")]
 pub enum Verb {
@@ -284,6 +294,28 @@ impl Action {
             Self::MoveAccount { .. } => Verb::Move,
             Self::Tag { .. } => Verb::Tag,
             Self::DeletePolicy { .. } | Self::DeleteUnit { .. } | Self::CloseAccount { .. } => Verb::Delete,
+        }
+    }
+
+    /// The nodes that it names, and that have to be there before it.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<&NodeRef> {
+        match self {
+            Self::CreateUnit { parent, .. } => vec![parent],
+            Self::MoveAccount { account, from, to } => vec![account, from, to],
+            Self::Attach { target, .. } | Self::Detach { target, .. } => vec![target],
+            Self::PutContact { account, .. } | Self::RegisterAdministrator { account, .. } => vec![account],
+            Self::Tag { resource: Tagged::Node(node), .. } => vec![node],
+            _ => vec![],
+        }
+    }
+
+    /// The policy that it names and that may be new: it has to be there before.
+    #[must_use]
+    pub fn policy(&self) -> Option<&PolicyRef> {
+        match self {
+            Self::Attach { policy, .. } | Self::Tag { resource: Tagged::Policy(policy), .. } => Some(policy),
+            _ => None,
         }
     }
 

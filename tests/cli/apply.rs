@@ -92,16 +92,16 @@ fn the_platform_example_is_made_once() {
 fn json_is_json_and_colours_are_for_terminals() {
     let shell = Shell::new();
     let files = shell.data_science();
-    let plan = shell.run(&["plan", "-f", &files, "-o", "json"]).exits(2).quietly().json();
+    let plan = shell.run(&["plan", "-f", &files, "-o", "json"]).exits(2).quietly().json("plan");
     assert_eq!((&plan["formatVersion"], plan["changes"].as_array().unwrap().len()), (&json!(1), 17));
     let markdown = shell.run(&["plan", "-f", &files, "-o", "markdown"]).exits(2).quietly();
     assert!(markdown.out.starts_with('#'), "{markdown}");
 
     let refused = shell.run(&["apply", "-f", &files, "-o", "json"]).exits(1).complains(&["cannot ask", "--yes"]);
     assert!(refused.out.is_empty(), "{refused}");
-    let applied = shell.run(&["apply", "-f", &files, "-o", "json", "--yes"]).exits(0).json();
+    let applied = shell.run(&["apply", "-f", &files, "-o", "json", "--yes"]).exits(0).json("apply");
     assert_eq!((&applied["formatVersion"], &applied["converged"]), (&json!(1), &json!(true)), "{applied:#}");
-    let again = shell.run(&["apply", "-f", &files, "-o", "json", "--yes"]).exits(0).quietly().json();
+    let again = shell.run(&["apply", "-f", &files, "-o", "json", "--yes"]).exits(0).quietly().json("apply");
     assert_eq!(again["converged"], json!(true), "{again:#}");
 
     let coloured = |shell: &Shell, how: &str| {
@@ -218,7 +218,7 @@ fn a_refused_change_is_let_pass_by_its_hash_alone() {
         text.replace("- organizations:LeaveOrganization", "- organizations:LeaveOrganization\n          - s3:*"),
     )
     .unwrap();
-    let plan = shell.run(&["plan", "-f", &files, "-o", "json"]).exits(2).json();
+    let plan = shell.run(&["plan", "-f", &files, "-o", "json"]).exits(2).json("plan");
     let refusal = &plan["refusals"][0];
     let hash = refusal["hash"].as_str().unwrap_or_else(|| panic!("{plan:#}"));
     shell.run(&["plan", "-f", &files]).exits(2).says(&[hash, "--approve"]);

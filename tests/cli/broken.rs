@@ -83,13 +83,21 @@ fn what_may_not_be_read_is_told_and_nothing_is_taken_away_for_it() {
         let ran = shell.run(&["plan", "-f", &files, "--prune"]);
         let all = format!("{}{}", ran.out, ran.err);
         assert!(all.contains("AccessDeniedException") && all.contains(operation), "{operation} is not told:\n{ran}");
+        let permission = format!("allow `organizations:{operation}`");
+        assert!(all.contains(&permission), "{operation}: what is missing is not told:\n{ran}");
         assert!(ran.code == Some(2) || ran.code == Some(1), "{operation}: all is well?\n{ran}");
         let json = shell.run(&["plan", "-f", &files, "--prune", "-o", "json"]);
         if json.code == Some(2) {
-            let plan = json.json();
+            let plan = json.json("plan");
             let bad = |action: &str| ["delete", "detach", "move", "create", "close"].contains(&action);
             let changes = plan["changes"].as_array().unwrap();
             assert!(changes.iter().all(|change| !bad(change["action"].as_str().unwrap())), "{operation}: {json}");
+            let refusals =
+                plan["refusals"].as_array().unwrap().iter().filter(|refusal| refusal["rule"] == "partial-read");
+            for refusal in refusals {
+                let told = format!("{} {}", refusal["message"], refusal["remedy"]);
+                assert!(told.contains(operation) && told.contains(&permission), "{operation}: {refusal}");
+            }
         }
         shell.run(&["apply", "-f", &files, "--prune", "--yes"]).exits(1);
         assert_eq!(shell.writes(), 0, "{operation}: written on a partial reading");

@@ -1,6 +1,8 @@
 //! What the integration tests share.
 
 #[cfg(feature = "aws")]
+pub mod form;
+#[cfg(feature = "aws")]
 pub mod moto;
 #[cfg(feature = "aws")]
 pub mod proxy;

@@ -229,9 +229,11 @@ impl Ran {
         self
     }
 
-    /// Standard output as JSON.
+    /// Standard output as JSON, which has the form of the published schema of that name.
     #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}:\n{self}"))
+    pub fn json(&self, schema: &str) -> Value {
+        let value = serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}:\n{self}"));
+        super::form::fits(schema, &value);
+        value
     }
 }

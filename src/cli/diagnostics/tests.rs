@@ -81,13 +81,13 @@ fn places_out_of_the_file_and_steering_characters_do_no_harm() {
 #[test]
 fn machines_get_every_field() {
     let (issues, sources) = sample();
-    let value = json(&issues);
+    let value = serde_json::json!(issues.iter().map(IssueOutput::of).collect::<Vec<_>>());
     assert_eq!(value[0]["severity"], "error");
     assert_eq!(
         value[0]["related"][0],
         serde_json::json!({"file": "dir/a b.yaml", "line": 5, "column": 3, "label": "here first"})
     );
-    let value = sarif(&issues);
+    let value = sarif(&issues, &sources);
     let result = &value["runs"][0]["results"][0];
     assert_eq!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "dir/a%20b.yaml");
     assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 4);
@@ -103,4 +103,46 @@ fn machines_get_every_field() {
     );
     assert!(github.contains("::100%25 <odd>, \"really\"%0Ayes\n"), "{github}");
     assert_eq!(github.lines().count(), 3);
+}
+
+/// What the schema of SARIF 2.1.0 demands of the parts that are written here (OASIS, "sarif-schema-2.1.0.json"), and that
+/// code scanning takes no result without a file.
+#[test]
+fn sarif_has_what_its_standard_demands() {
+    let (mut issues, sources) = sample();
+    let nowhere = Origin { file: "".into(), line: 0, column: 0 };
+    issues.push(Issue::new(Severity::Error, "no-organization", nowhere, None, "", "no `Organization` is declared"));
+    let standard_input = Origin { file: "<stdin>".into(), line: 1, column: 0 };
+    issues.push(Issue::new(Severity::Error, "yaml", standard_input, None, "", "broken"));
+    for sources in [&sources[..], &[]] {
+        let value = sarif(&issues, sources);
+        assert_eq!(value["version"], "2.1.0");
+        let run = &value["runs"][0];
+        assert!(run["tool"]["driver"]["name"].is_string());
+        let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+        let ids: BTreeSet<&str> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), rules.len(), "ids of rules are unique");
+        let results = run["results"].as_array().unwrap();
+        assert_eq!(results.len(), issues.len());
+        for result in results {
+            assert!(ids.contains(result["ruleId"].as_str().unwrap()));
+            assert!(["none", "note", "warning", "error"].contains(&result["level"].as_str().unwrap()));
+            assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+            let related = result["relatedLocations"].as_array().unwrap();
+            assert!(related.iter().all(|place| place["message"]["text"].is_string()));
+            for place in result["locations"].as_array().unwrap().iter().chain(related) {
+                let place = &place["physicalLocation"];
+                let uri = place["artifactLocation"]["uri"].as_str().unwrap();
+                assert!(
+                    !uri.is_empty() && uri.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`".contains(&b)),
+                    "{uri}"
+                );
+                let region = &place["region"];
+                assert!(
+                    region.is_null()
+                        || (region["startLine"].as_u64() > Some(0) && region["startColumn"].as_u64() > Some(0))
+                );
+            }
+        }
+    }
 }

@@ -365,7 +365,7 @@ async fn an_account_without_full_access_stays_so() {
 #[tokio::test]
 async fn a_partial_reading_is_refused_and_its_rest_imported_on_request() {
     let mut observed = observe(&small()).await;
-    let lost = Part::Unreadable { error: "throttled".into(), at: NOW };
+    let lost = Part::Unreadable { error: "throttled".into(), remedy: None, at: NOW };
     observed.units.values_mut().find(|unit| unit.name == "Platform").unwrap().tags = lost;
     observed.policies.values_mut().find(|policy| policy.name == "DenyLeave").unwrap().content = Part::Unread;
     observed.services = Part::Unread;
@@ -388,7 +388,9 @@ async fn without_trusted_access_contacts_are_not_missing() {
     let mut observed = observe(&world).await;
     assert!(observed.accounts.values().all(|account| account.contacts.is_empty()), "nobody asked in vain");
     for account in observed.accounts.values_mut() {
-        account.contacts.insert(ContactKind::Billing, Part::Unreadable { error: "denied".into(), at: NOW });
+        account
+            .contacts
+            .insert(ContactKind::Billing, Part::Unreadable { error: "denied".into(), remedy: None, at: NOW });
     }
     assert!(manifests(&observed, &Options::default()).is_ok());
 }

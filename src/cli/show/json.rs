@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -20,7 +20,6 @@ use crate::plan::{Plan, Reason, Stage, Verb, estimate};
 /// Output of `bylaw plan -o json`, and the file that `bylaw plan --out` writes.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(title = "plan", extend("$id" = "plan.schema.json"))]
 pub struct PlanOutput {
     /// 1. It changes when a field is renamed, removed or changes its meaning; new fields may appear without.
     pub format_version: u32,
@@ -103,7 +102,6 @@ pub struct ChangeOutput {
     /// Hash of what the change is, whatever its place in the plan.
     pub fingerprint: String,
     /// As `summary` counts it.
-    #[schemars(with = "VerbName")]
     pub action: Verb,
     /// What exactly, as one of: `enablePolicyType`, `enableService`, `createUnit`, `renameUnit`, `createPolicy`,
     /// `updatePolicy`, `attach`, `moveAccount`, `detach`, `tag`, `putContact`, `renameAccount`,
@@ -121,12 +119,10 @@ pub struct ChangeOutput {
     /// The policy concerned, if any.
     pub policy: Option<ReferenceOutput>,
     /// Why.
-    #[schemars(with = "ReasonName")]
     pub reason: Reason,
     /// Why, in words.
     pub because: String,
     /// The step in which it runs.
-    #[schemars(with = "StageName")]
     pub stage: Stage,
     /// Ids of the changes that it needs to come first.
     pub after: Vec<u32>,
@@ -228,8 +224,10 @@ pub struct NoteOutput {
 pub struct GapOutput {
     /// Which part, in words.
     pub part: String,
-    /// Why.
+    /// Why: the AWS operation and its answer.
     pub error: String,
+    /// What to do about it; null where waiting is all there is.
+    pub remedy: Option<String>,
 }
 
 /// AWS calls by operation.
@@ -244,7 +242,6 @@ pub struct Calls {
 /// Output of `bylaw apply -o json`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(title = "apply", extend("$id" = "apply.schema.json"))]
 pub struct ApplyOutput {
     /// 1. It changes when a field is renamed, removed or changes its meaning; new fields may appear without.
     pub format_version: u32,
@@ -303,52 +300,6 @@ pub struct Left {
     pub refusals: Vec<RefusalOutput>,
 }
 
-/// Names of kinds of changes.
-#[derive(JsonSchema)]
-#[schemars(rename_all = "camelCase")]
-#[allow(dead_code, missing_docs, reason = "names of `Verb`, whose room knows no schemas; a test holds them together")]
-pub enum VerbName {
-    Create,
-    Update,
-    Delete,
-    Attach,
-    Detach,
-    Move,
-    Tag,
-    Enable,
-}
-
-/// Names of reasons.
-#[derive(JsonSchema)]
-#[schemars(rename_all = "camelCase")]
-#[allow(dead_code, missing_docs, reason = "names of `Reason`, whose room knows no schemas; a test holds them together")]
-pub enum ReasonName {
-    Missing,
-    Differs,
-    Drift,
-    Unfinished,
-    Adopted,
-    NotDeclared,
-    Removed,
-}
-
-/// Names of steps, in their order.
-#[derive(JsonSchema)]
-#[schemars(rename_all = "camelCase")]
-#[allow(dead_code, missing_docs, reason = "names of `Stage`, whose room knows no schemas; a test holds them together")]
-pub enum StageName {
-    Enable,
-    Units,
-    Policies,
-    Attach,
-    Move,
-    Narrow,
-    Detach,
-    Details,
-    Accounts,
-    Delete,
-}
-
 /// A plan as JSON. `saved`: for `plan --out`.
 #[must_use]
 pub fn plan(planned: &Planned, desired: &Desired, context: &Context, saved: Option<SavedPlan>) -> Value {
@@ -384,7 +335,11 @@ pub fn plan(planned: &Planned, desired: &Desired, context: &Context, saved: Opti
             .observed
             .gaps
             .iter()
-            .map(|gap| GapOutput { part: scope(&gap.scope, &planned.observed), error: gap.error.clone() })
+            .map(|gap| GapOutput {
+                part: scope(&gap.scope, &planned.observed),
+                error: gap.error.clone(),
+                remedy: gap.remedy.as_deref().map(str::to_owned),
+            })
             .collect(),
         calls: Calls { read: owned(&read), write: owned(&write) },
         estimated_seconds: seconds(plan),
@@ -523,16 +478,4 @@ fn change(item: &Item<'_>, names: &Names<'_>) -> ChangeOutput {
 
 fn owned(calls: &estimate::Calls) -> BTreeMap<String, u64> {
     calls.iter().map(|(operation, number)| ((*operation).to_owned(), *number)).collect()
-}
-
-/// The schemas of the outputs, as files: name and text.
-#[must_use]
-pub fn schemas() -> Vec<(String, String)> {
-    let settings = SchemaSettings::draft2020_12().for_serialize();
-    let generator = || SchemaGenerator::from(settings.clone());
-    let file = |name: &str, schema: schemars::Schema| (format!("{name}.schema.json"), format!("{:#}\n", json!(schema)));
-    vec![
-        file("apply", generator().into_root_schema_for::<ApplyOutput>()),
-        file("plan", generator().into_root_schema_for::<PlanOutput>()),
-    ]
 }

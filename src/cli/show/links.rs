@@ -6,7 +6,6 @@ use super::view::Names;
 use super::words::count;
 use crate::desired::NodeKey;
 use crate::names::{NodeId, PolicyId, PolicyType};
-use crate::plan::model::Tagged;
 use crate::plan::{Action, Change, NodeRef, PolicyRef, Stage};
 
 /// Most attachments of one policy that are looked at for a sentence.
@@ -107,22 +106,10 @@ impl<'a> Links<'a> {
     /// Ids of the changes that come first because this one needs them.
     pub(super) fn after(&self, change: &Change) -> Vec<u32> {
         let mut after = BTreeSet::new();
-        let mut node = |at: &NodeRef| after.extend(self.nodes.get(at).map(|(id, _)| *id));
+        after.extend(change.action.nodes().into_iter().filter_map(|node| self.nodes.get(node)).map(|(id, _)| *id));
+        after.extend(change.action.policy().and_then(|policy| self.policies.get(policy)));
         match &change.action {
-            Action::CreateUnit { parent, .. } => node(parent),
-            Action::MoveAccount { account, from, to } => [account, from, to].into_iter().for_each(node),
-            Action::Attach { target, .. } | Action::Detach { target, .. } => node(target),
-            Action::PutContact { account, .. } | Action::RegisterAdministrator { account, .. } => node(account),
-            Action::Tag { resource: Tagged::Node(at), .. } => node(at),
-            _ => {}
-        }
-        match &change.action {
-            Action::CreatePolicy { kind, .. } => after.extend(self.enabled.get(kind)),
-            Action::Attach { policy, kind, .. } => {
-                after.extend(self.policies.get(policy));
-                after.extend(self.enabled.get(kind));
-            }
-            Action::Tag { resource: Tagged::Policy(policy), .. } => after.extend(self.policies.get(policy)),
+            Action::CreatePolicy { kind, .. } | Action::Attach { kind, .. } => after.extend(self.enabled.get(kind)),
             Action::Detach { policy, kind, target } => {
                 after.extend(self.attached.get(&(target, kind)).into_iter().flatten().map(|(id, _)| *id));
                 let moved = self.attached_of.get(&PolicyRef::Known(policy.clone()));

@@ -138,10 +138,15 @@ fn header(comment: &mut Comment, planned: &Planned, desired: &Desired, context: 
     }
     let gaps = &planned.observed.gaps;
     if !gaps.is_empty() {
-        let rows = gaps
-            .iter()
-            .map(|gap| format!("| {} | {} |\n", cell(&scope(&gap.scope, &planned.observed)), cell(&gap.error)));
-        comment.table("\n| not read to the end | why |\n|---|---|\n", rows, "parts that were not read to the end");
+        let rows = gaps.iter().map(|gap| {
+            let remedy = gap.remedy.as_deref().unwrap_or_default();
+            format!("| {} | {} | {} |\n", cell(&scope(&gap.scope, &planned.observed)), cell(&gap.error), cell(remedy))
+        });
+        comment.table(
+            "\n| not read to the end | why | what to do |\n|---|---|---|\n",
+            rows,
+            "parts that were not read to the end",
+        );
     }
 }
 

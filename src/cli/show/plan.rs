@@ -111,6 +111,9 @@ impl Page<'_> {
         for gap in observed.gaps.iter().take(shown) {
             let text = format!("not read to the end: {}: {}", scope(&gap.scope, observed), plain(&gap.error));
             writeln!(self.out, "  {}", self.paint.yellow(&clipped(&text, MOST_OF_A_VALUE)))?;
+            if let Some(remedy) = &gap.remedy {
+                writeln!(self.out, "    to do: {}", clipped(&plain(remedy), MOST_OF_A_VALUE))?;
+            }
         }
         if let Some(more) = observed.gaps.len().checked_sub(shown).filter(|more| *more > 0) {
             writeln!(self.out, "  … and {more} more parts that were not read to the end")?;

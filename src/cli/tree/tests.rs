@@ -81,10 +81,10 @@ fn awss_own_policies_and_colours_are_shown_when_asked_for() {
 fn what_is_not_known_is_never_shown_as_empty() {
     let mut observed = organization();
     let unit = observed.units.iter().find(|(_, unit)| unit.name == "Apps").unwrap().0.clone();
-    let gap = |scope, error: &str| Gap { scope, error: error.into() };
+    let gap = |scope, error: &str| Gap { scope, error: error.into(), remedy: None };
     observed.gaps.push(gap(Scope::UnitsBelow(NodeId::Unit(unit.clone())), "throttled"));
     observed.gaps.push(gap(Scope::Accounts, "timed out"));
-    observed.units.get_mut(&unit).unwrap().tags = Part::Unreadable { error: "denied".into(), at: NOW };
+    observed.units.get_mut(&unit).unwrap().tags = Part::Unreadable { error: "denied".into(), remedy: None, at: NOW };
     observed.policies.values_mut().find(|p| p.name == "deny-leave").unwrap().targets = Part::Unread;
     observed.accounts.values_mut().find(|a| a.name == "log-archive").unwrap().parent = None;
     let text = without_ids(&shown(&observed, Options::default()));

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::bind::Bound;
 use super::super::model::{Action, NodeRef, PolicyRef, Reason, Stage};
+use super::super::partial::Partial;
 use super::{Delta, matches_any};
 use crate::api::{Attachments, BaseAccess};
 use crate::desired::{Declared, NodeKey, model};
 use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType, TAG_RESOURCE};
-use crate::observed::{Part, Policy, Scope};
+use crate::observed::{Part, Policy, Scope, Unknown};
 
 impl Delta<'_> {
     pub(super) fn attachments(&mut self) {
@@ -64,12 +65,8 @@ impl Delta<'_> {
                 continue;
             }
             if let Some(gap) = self.observed.gaps.iter().find(|g| !matches!(g.scope, Scope::Policies(_))) {
-                self.refuse(
-                    "partial-read",
-                    &policy.key,
-                    format!("the siblings of what is excluded could not all be listed: {}", gap.error),
-                    "run again when AWS answers",
-                );
+                let why = Partial::gap(gap).so("what stands beside what is excluded is not known");
+                self.refuse_partial(&policy.key, why, "nothing is attached or detached from a partial reading");
                 return None;
             }
             children.around(&node, &holes, &mut wanted);
@@ -94,14 +91,10 @@ impl Delta<'_> {
             Part::Known { value, .. } => value.clone(),
             // A policy type that is off has no attachments, and AWS does not list them.
             Part::Unread if !self.observed.root.policy_types.contains_key(kind) => BTreeSet::new(),
-            Part::Unread | Part::Unreadable { .. } => {
-                let why = found.targets.error().unwrap_or("not asked for").to_owned();
-                self.refuse(
-                    "partial-read",
-                    &policy.key,
-                    format!("where the policy is attached could not be read: {why}"),
-                    "run again when AWS answers; nothing is detached from a partial reading",
-                );
+            lost => {
+                let unknown = lost.unknown().unwrap_or(Unknown::Unread);
+                let why = Partial::of(&format!("where policy `{id}` is attached"), unknown);
+                self.refuse_partial(&policy.key, why, "nothing is attached or detached from a partial reading");
                 return;
             }
         };
@@ -179,7 +172,8 @@ impl Delta<'_> {
                 if !attached || policy.aws_managed {
                     continue;
                 }
-                let Some(tags) = self.known(&key, &format!("the tags of the policy `{}`", policy.name), &policy.tags)
+                let Some(tags) =
+                    self.known(&key, &format!("the tags of policy `{}` (`{id}`)", policy.name), &policy.tags)
                 else {
                     continue;
                 };
@@ -251,14 +245,10 @@ impl Delta<'_> {
                 (NodeRef::New(_), _) => true,
                 (NodeRef::Known(_), _) if !on => true,
                 (NodeRef::Known(id), Part::Known { value, .. }) => value.contains(id),
-                (NodeRef::Known(_), _) => {
-                    let why = found.error().unwrap_or("not asked for").to_owned();
-                    self.refuse(
-                        "partial-read",
-                        &key,
-                        format!("where `FullAWSAccess` is attached could not be read: {why}"),
-                        "run again when AWS answers",
-                    );
+                (NodeRef::Known(_), lost) => {
+                    let unknown = lost.unknown().unwrap_or(Unknown::Unread);
+                    let why = Partial::of("where `FullAWSAccess` is attached", unknown);
+                    self.refuse_partial(&key, why, "it is neither attached nor detached from a partial reading");
                     return;
                 }
             };

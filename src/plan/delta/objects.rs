@@ -3,6 +3,7 @@
 use super::super::bind::Bound;
 use super::super::memory::Mark;
 use super::super::model::{Action, Edit, NodeRef, PolicyRef, Reason, Stage, Tagged};
+use super::super::partial::Partial;
 use super::Delta;
 use crate::desired::{Declared, NodeKey, model};
 use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_MANAGED_BY, TAG_RESOURCE, Tags, UnitId};
@@ -229,7 +230,8 @@ impl Delta<'_> {
         self.tags(key, resource, Some(&found.tags), &spec.tags, adopt, spec.close.then_some("Close"));
         for (kind, contact) in &spec.contacts {
             let part = found.contacts.get(kind).unwrap_or(&Part::Unread);
-            let Some(before) = self.known(key, "an alternate contact", part) else { continue };
+            let what = format!("the {} contact of account `{id}`", kind.as_str().to_lowercase());
+            let Some(before) = self.known(key, &what, part) else { continue };
             let path = format!("alternateContacts/{}", kind.as_str());
             let shown = before.as_ref().map_or_else(|| "nothing".to_owned(), |contact| contact.email.clone());
             let settled = before.as_ref() == Some(contact);
@@ -253,12 +255,13 @@ impl Delta<'_> {
             return;
         }
         let Some(parent) = &found.parent else {
-            self.refuse(
-                "partial-read",
-                key,
-                "where the account is could not be told".into(),
-                "run again when AWS answers; nothing is moved from a partial reading",
-            );
+            let tree = |gap: &&observed::Gap| !matches!(gap.scope, observed::Scope::Policies(_));
+            let why = self.observed.gaps.iter().find(tree).map(Partial::gap).unwrap_or_else(|| Partial {
+                why: "AWS did not say".into(),
+                remedy: "run again when AWS answers".into(),
+            });
+            let why = why.so(&format!("where account `{node}` is could not be told"));
+            self.refuse_partial(key, why, "nothing is moved from a partial reading");
             return;
         };
         let from = NodeRef::Known(parent.clone());
@@ -316,7 +319,7 @@ impl Delta<'_> {
 
     fn known_policy(&mut self, policy: &Declared<model::Policy>, id: &PolicyId, found: &observed::Policy) {
         let (key, spec) = (&policy.key, &policy.spec);
-        let Some(text) = self.known(key, "the content", &found.content) else { return };
+        let Some(text) = self.known(key, &format!("the content of policy `{id}`"), &found.content) else { return };
         let mut facts = vec![];
         let mut reasons = vec![];
         let mut edit = |differs: Option<super::Differs>, from: &str, to: &str| {
@@ -363,7 +366,8 @@ impl Delta<'_> {
         if wanted.is_empty() && !adopt && deletion.is_none() && found.is_none_or(|part| part.get().is_none()) {
             return;
         }
-        let Some(found) = found.and_then(|part| self.known(key, "the tags", part)) else { return };
+        let what = format!("the tags of `{resource}`");
+        let Some(found) = found.and_then(|part| self.known(key, &what, part)) else { return };
         let (mut set, mut before, mut facts) = (Tags::new(), Tags::new(), vec![]);
         let mut reason = Reason::Adopted;
         for (name, value) in wanted {
@@ -425,22 +429,10 @@ impl Delta<'_> {
 
     /// A part that a difference rests on: its value, or a refusal where it was not read.
     pub(super) fn known<'p, T>(&mut self, key: &ObjectKey, what: &str, part: &'p Part<T>) -> Option<&'p T> {
-        match part {
-            Part::Known { value, .. } => Some(value),
-            Part::Unread => {
-                self.refuse("partial-read", key, format!("{what} was not read"), "run again with `--fresh`");
-                None
-            }
-            Part::Unreadable { error, .. } => {
-                self.refuse(
-                    "partial-read",
-                    key,
-                    format!("{what} could not be read: {error}"),
-                    "run again when AWS answers; nothing is changed from a partial reading",
-                );
-                None
-            }
+        if let Some(why) = Partial::part(what, part) {
+            self.refuse_partial(key, why, "nothing is changed from a partial reading");
         }
+        part.get()
     }
 
     fn skips<T>(&mut self, object: &Declared<T>) -> bool {

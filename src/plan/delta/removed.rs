@@ -2,6 +2,7 @@
 //! object had opted in (the tag says so) and the person asks for it.
 
 use super::super::model::{Action, NodeRef, Reason, Stage};
+use super::super::partial::Partial;
 use super::Delta;
 use crate::names::{Kind, NodeId, ObjectKey, TAG_DELETION, TAG_RESOURCE, Tags, UnitId};
 use crate::observed::Part;
@@ -88,7 +89,8 @@ impl Delta<'_> {
                 self.note(&key, format!("policy `{}` is ignored (`spec.ignore`) and kept", policy.name));
                 continue;
             }
-            let Some(targets) = self.known(&key, "where the policy is attached", &policy.targets) else { continue };
+            let what = format!("where policy `{}` (`{id}`) is attached", policy.name);
+            let Some(targets) = self.known(&key, &what, &policy.targets) else { continue };
             if let Some(node) = targets.iter().find(|node| !self.is_open(node)) {
                 self.refuse(
                     "not-empty",
@@ -133,6 +135,11 @@ impl Delta<'_> {
         }
         gone.sort();
         for (_, id, key) in gone.iter().rev() {
+            if let Some(gap) = self.observed.gaps.first() {
+                let why = Partial::gap(gap).so(&format!("what is in OU `{id}` is not known"));
+                self.refuse_partial(key, why, "nothing is deleted from a partial reading");
+                continue;
+            }
             if let Some(why) = self.keeps_unit(id) {
                 self.refuse("not-empty", key, why, "move the accounts and remove the OUs below it first");
                 continue;
@@ -145,9 +152,6 @@ impl Delta<'_> {
 
     /// Why an OU cannot be deleted: something stays in it or comes into it.
     fn keeps_unit(&self, id: &UnitId) -> Option<String> {
-        if let Some(gap) = self.observed.gaps.first() {
-            return Some(format!("what is in the OU could not be read to the end: {}", gap.error));
-        }
         let node = NodeId::Unit(id.clone());
         for (child, unit) in &self.observed.units {
             let goes = |action: &Action| matches!(action, Action::DeleteUnit { unit, .. } if unit == child);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 
 use super::super::model::{Action, Change, NodeRef, PolicyRef};
+use super::super::partial::{Partial, RULE};
 use super::super::world::{Interner, World, policy_of, touches};
 use super::{Court, Verdict};
 use crate::names::{NodeId, PolicyType, TAG_HOLD, Tags};
@@ -87,15 +88,20 @@ impl Court<'_> {
         let observed = self.observed;
         let unplaced = observed.accounts.iter().find(|(_, account)| account.parent.is_none());
         let everywhere = observed.gaps.iter().find(|gap| gap.scope == Scope::Accounts);
-        let everywhere = everywhere
-            .map(|gap| format!("the accounts could not all be listed: {}", gap.error))
-            .or_else(|| unplaced.map(|(id, _)| format!("it could not be told where account `{id}` is")));
+        // Where an account is not placed, a gap in the tree says why.
+        let tree = || observed.gaps.iter().find(|gap| matches!(gap.scope, Scope::UnitsBelow(_)));
+        let unsaid = |why: String| Partial { why, remedy: "run again when AWS answers".into() };
+        let everywhere = everywhere.map(Partial::gap).or_else(|| {
+            let (id, _) = unplaced?;
+            let told = format!("it could not be told where account `{id}` is");
+            Some(tree().map_or_else(|| unsaid(told.clone()), |gap| Partial::gap(gap).so(&told)))
+        });
         // Who takes an allow away relies on the one that AWS gives each node.
         let default = PolicyType::scp().rule().default_policy;
         let full = observed.policies.iter().find(|(id, _)| default == Some(id.as_str()));
         let allows_unknown = full
-            .and_then(|(_, full)| full.targets.error())
-            .map(|error| format!("where `FullAWSAccess` is attached could not be read: {error}"));
+            .filter(|(_, full)| full.targets.error().is_some())
+            .and_then(|(_, full)| Partial::part("where `FullAWSAccess` is attached", &full.targets));
         self.hold_each(|change| {
             let mut touched = touches(change, before);
             if let Action::MoveAccount { from, to, .. } = &change.action {
@@ -118,24 +124,23 @@ impl Court<'_> {
                     let Scope::UnitsBelow(at) = &gap.scope else { return None };
                     let at = NodeRef::Known(at.clone());
                     let concerned = touched.iter().any(|node| before.overlaps(node, &at));
-                    concerned.then(|| format!("what is below `{at}` could not be listed: {}", gap.error))
+                    concerned.then(|| Partial::gap(gap))
                 })
             });
             // Above what was not seen to hang on the root may be a brake, or a pattern of `ignore`.
             let lost = touched.iter().find_map(|node| match node {
                 NodeRef::Known(id) => {
                     let whole = observed.chain(id).last().is_some_and(|top| matches!(top, NodeId::Root(_)));
-                    (!whole).then(|| format!("it could not be told what `{id}` is in, so it may be held"))
+                    let told = format!("it could not be told what `{id}` is in, so it may be held");
+                    (!whole).then(|| tree().map_or_else(|| unsaid(told.clone()), |gap| Partial::gap(gap).so(&told)))
                 }
                 NodeRef::New(_) => None,
             });
-            let brake = |tags: &Part<Tags>, of: &str| match tags {
-                Part::Unreadable { error, .. } => {
-                    Some(format!("the tags of `{of}` could not be read, so it may be held: {error}"))
-                }
-                _ => None,
+            let brake = |tags: &Part<Tags>, of: &str| {
+                tags.error()?;
+                Some(Partial::part(&format!("the tags of `{of}`"), tags)?.so(&format!("`{of}` may be held")))
             };
-            let message = hidden
+            let why = hidden
                 .or(lost)
                 .or_else(|| {
                     touched.iter().flat_map(|node| before.chain(node)).find_map(|node| match node {
@@ -147,8 +152,8 @@ impl Court<'_> {
                     PolicyRef::Known(id) => {
                         let found = observed.policies.get(&id)?;
                         brake(&found.tags, id.as_str()).or_else(|| match (&change.action, &found.targets) {
-                            (Action::UpdatePolicy { .. }, Part::Unreadable { error, .. }) => {
-                                Some(format!("where the policy is attached could not be read: {error}"))
+                            (Action::UpdatePolicy { .. }, lost @ Part::Unreadable { .. }) => {
+                                Partial::part(&format!("where policy `{id}` is attached"), lost)
                             }
                             _ => None,
                         })
@@ -156,10 +161,10 @@ impl Court<'_> {
                     PolicyRef::New(_) => None,
                 })?;
             Some(Verdict {
-                rule: "partial-read",
+                rule: RULE,
                 object: change.object.clone(),
-                message,
-                remedy: "run again when AWS answers; nothing that may loosen a guard rests on a partial reading".into(),
+                remedy: why.remedy("nothing that may loosen a guard rests on a partial reading"),
+                message: why.why,
                 approvable: false,
             })
         });
