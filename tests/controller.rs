@@ -17,7 +17,7 @@ const DATA_SCIENCE: [(&str, &str); 9] = [
     ("organizationalunits", "data-science"),
     ("organizationalunits", "data-science-staging"),
     ("organizationalunits", "data-science-production"),
-    ("accounts", "data-science-development"),
+    ("accounts", "data-science"),
     ("accounts", "data-science-staging"),
     ("accounts", "data-science-production"),
     ("organizationpolicies", "sagemaker-baseline"),

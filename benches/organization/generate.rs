@@ -157,6 +157,7 @@ pub fn desired(size: Size, seed: u64) -> Desired {
         administrators: BTreeMap::new(),
         delegation_policy: None,
         tags: Tags::new(),
+        interval: None,
         limits: Limits {
             max_creates: all,
             max_moves: all,

@@ -442,6 +442,7 @@ impl Wish {
                     .collect(),
                 delegation_policy: None,
                 tags: Tags::new(),
+                interval: None,
                 limits: self.limits.clone(),
             },
         };
