@@ -1,6 +1,8 @@
 //! One pass, the same for the command line and the controller: observe, plan, guard, apply, verify. Each phase is one
 //! function of one room; this file is the list.
 
+use std::collections::BTreeSet;
+
 use futures::future::{Either, select};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +11,7 @@ use crate::apply::lease::LeaseError;
 use crate::apply::{Applied, Control, Lease, apply};
 use crate::aws::{AwsError, Port, Request, Response};
 use crate::desired::Desired;
-use crate::names::AccountId;
+use crate::names::{AccountId, ObjectKey};
 use crate::observed::{AccountRef, Clock, Observed, Wants, pages, read, refresh};
 use crate::plan::{self, Approvals, Guarded, Memory, Plan, Proposed};
 
@@ -18,6 +20,8 @@ use crate::plan::{self, Approvals, Guarded, Memory, Plan, Proposed};
 pub struct Options {
     /// Delete what opted in to deletion and is declared no more.
     pub prune: bool,
+    /// Objects that somebody deleted: what they opted in to is done.
+    pub deleted: BTreeSet<ObjectKey>,
     /// Hashes of refused changes that may run.
     pub approvals: Approvals,
     /// Contents and tags no older than this are not read again.
@@ -26,7 +30,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { prune: false, approvals: Approvals::default(), max_age: SignedDuration::from_hours(24) }
+        Self {
+            prune: false,
+            deleted: BTreeSet::new(),
+            approvals: Approvals::default(),
+            max_age: SignedDuration::from_hours(24),
+        }
     }
 }
 
@@ -200,7 +209,7 @@ fn propose(
     options: &Options,
     now: Timestamp,
 ) -> Plan<Proposed> {
-    plan::propose(desired, observed, memory, &plan::Options { prune: options.prune }, now).0
+    plan::propose(desired, observed, memory, &plan::Options { prune: options.prune, deleted: options.deleted.clone() }, now).0
 }
 
 /// Checks that an organization is the one that the manifests are for.

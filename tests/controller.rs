@@ -1,6 +1,7 @@
 //! The controller as a process, on a real API server with etcd and on moto.
 
 mod keeps;
+mod trouble;
 
 use std::fs::{self, File};
 use std::path::PathBuf;

@@ -1,14 +1,16 @@
 //! One pass of one Organization: build desired, observe, plan, guard, apply, judge. The same engine as the command line's;
 //! what woke it never decides what it does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::sync::watch as signal;
 
 use super::{Context, Door};
+use super::finalize::Named;
+use super::objects::Entry;
 use super::watch::Cluster;
 use crate::api::Mode;
 use crate::api::organization::{Access, Partition};
@@ -79,6 +81,8 @@ pub struct Turnout {
     pub statuses: BTreeMap<ObjectKey, Said>,
     /// Events.
     pub notices: Vec<Notice>,
+    /// Deleted objects of which nothing is left in AWS.
+    pub gone: Vec<Named>,
     /// When to come back.
     pub again: Again,
 }
@@ -100,6 +104,8 @@ pub struct Scene {
     desired: Option<Desired>,
     issues: Vec<Issue>,
     seen: BTreeMap<ObjectKey, (String, i64)>,
+    /// Objects that somebody deleted, and whose deletion policy says what is to go in AWS.
+    deleted: BTreeSet<ObjectKey>,
 }
 
 impl Scene {
@@ -114,8 +120,11 @@ impl Scene {
         let (desired, found) = build_from(&manifests, Some(organization));
         let mut issues: Vec<Issue> = standing().flat_map(|(_, entry)| entry.issues.iter().cloned()).collect();
         issues.extend(found);
-        let seen = standing().map(|(key, entry)| (key.clone(), (entry.uid.clone(), entry.generation))).collect();
-        Some(Self { desired, issues, seen })
+        let going = |entry: &Entry| entry.deleting && entry.finalizer && entry.deletes;
+        let deleted = entries.iter().filter(|(_, entry)| going(entry)).map(|(key, _)| key.clone()).collect();
+        let seen = entries.iter().filter(|(_, entry)| !entry.deleting || going(entry));
+        let seen = seen.map(|(key, entry)| (key.clone(), (entry.uid.clone(), entry.generation))).collect();
+        Some(Self { desired, issues, seen, deleted })
     }
 
     /// How AWS is reached, and whose organization it is to be.
@@ -144,6 +153,7 @@ impl Scene {
                 Kind::Account => !desired.accounts.contains_key(&key.name),
                 Kind::OrganizationPolicy => !desired.policies.contains_key(&key.name),
             }) && !self.is_broken(key)
+                && !self.deleted.contains(key)
         };
         self.seen.keys().filter(move |key| !elsewhere(key))
     }
@@ -194,7 +204,7 @@ async fn plan_and_apply(
     kept: &mut Kept,
     stop: signal::Receiver<bool>,
 ) -> Result<(Planned, Result<Option<Report>, ApplyError>), PassError> {
-    let options = Options { max_age: SignedDuration::from_hours(24), ..Options::default() };
+    let options = Options { deleted: scene.deleted.clone(), ..Options::default() };
     let planned = pass::plan(port, desired, kept.observed.as_ref(), &kept.memory, &options, &*cx.clock).await?;
     let observes = desired.organization.spec.mode == Mode::Observe || desired.organization.suspend;
     if planned.plan.changes.is_empty() && !observes {
@@ -222,7 +232,7 @@ fn turnout(
     came: Came<'_>,
     pass: Option<status::Pass>,
 ) -> Turnout {
-    let subject = Subject { desired: scene.desired.as_ref(), issues: &scene.issues, came };
+    let subject = Subject { desired: scene.desired.as_ref(), issues: &scene.issues, came, deleted: &scene.deleted };
     let verdicts = status::judge(&subject, scene.keys());
     let again = again(scene, &came, &verdicts);
     let facts = |key: &ObjectKey| match (&scene.desired, observed, pass) {
@@ -237,7 +247,10 @@ fn turnout(
             Some((key, Said { uid, generation, verdict, facts }))
         })
         .collect();
-    Turnout { statuses, notices: status::notices(&came), again }
+    let is_gone = |key: &&ObjectKey| observed.is_some_and(|observed| status::is_gone(key, observed));
+    let named = |key: &ObjectKey| Some((key.clone(), scene.seen.get(key)?.0.clone()));
+    let gone = scene.deleted.iter().filter(is_gone).filter_map(named).collect();
+    Turnout { statuses, notices: status::notices(&came), gone, again }
 }
 
 /// What the next pass waits for. Error kinds decide, not the place where they occurred.

@@ -5,6 +5,7 @@
 //! the status of every object is projected from the one plan.
 
 pub mod backoff;
+pub mod finalize;
 pub mod keep;
 pub mod leader;
 pub mod objects;
@@ -91,6 +92,9 @@ pub async fn run(cx: Arc<Context>, client: Client, cluster: Arc<Cluster>, mut st
             None => keepers.keys().cloned().collect(),
         };
         keepers.retain(|name, _| names.contains(name));
+        if names.is_empty() {
+            finalize::let_go_of_all(&client, &cluster).await;
+        }
         for name in names {
             if let Some(wake) = keepers.get(&name) {
                 let _ = wake.send(());
@@ -187,11 +191,15 @@ impl Keeper {
     ) -> Option<Again> {
         let scene = Scene::of(&self.cluster, &self.name)?;
         let began = Instant::now();
+        finalize::settle(&self.client, &self.cluster).await;
         let turnout = match self.open(&scene, way, kept).await {
             Ok(way) => keep(&self.cx, &scene, &way.door, kept, stop).await,
             Err(why) => keep::hindered(&scene, why),
         };
         let (written, failed) = write(&self.cx, &self.client, &self.cluster, &turnout).await;
+        for object in &turnout.gone {
+            finalize::let_go(&self.client, object).await;
+        }
         tell(&self.recorder, &self.cluster, &told.news(&turnout.notices, Instant::now())).await;
         let seconds = began.elapsed().as_secs_f64();
         let outcome = if turnout.again == Again::Failed { "failed" } else { "done" };

@@ -24,6 +24,8 @@ pub struct Entry {
     pub deleting: bool,
     /// bylaw's finalizer is on it.
     pub finalizer: bool,
+    /// Its deletion is to delete or close something in AWS, as far as its spec can be read.
+    pub deletes: bool,
     /// Its status as the API server has it.
     pub status: Value,
     /// As it was read.
@@ -148,8 +150,10 @@ impl Entry {
             metadata.remove("managedFields");
         }
         let (manifest, issues) = Manifest::of_value(&value);
+        let policy = value.pointer("/spec/deletionPolicy").and_then(Value::as_str);
+        let deletes = matches!(policy, Some("Delete" | "Close"));
         let status = value.get_mut("status").map(Value::take).unwrap_or_default();
-        Some(Self { uid, generation, deleting, finalizer, status, manifest: manifest?, issues, asked })
+        Some(Self { uid, generation, deleting, finalizer, deletes, status, manifest: manifest?, issues, asked })
     }
 
     /// Whether nothing differs that a pass looks at.

@@ -16,6 +16,9 @@ use crate::names::Kind;
 /// Pause before a kind that the server does not have, or does not show, is listed again.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// Errors in a row after which a watch is begun anew with a list.
+const ERRORS: usize = 4;
+
 /// What the cluster holds, and the word that it has changed.
 #[derive(Debug, Default)]
 pub struct Cluster {
@@ -59,9 +62,11 @@ pub async fn watch(client: Client, kind: Kind, cluster: Arc<Cluster>) {
         // A watcher of its own each time: it begins with a list of everything.
         let events = watcher(api.clone(), watcher::Config::default()).default_backoff();
         let mut events = pin!(events);
+        let mut errors = 0;
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
+                    errors = 0;
                     if cluster.objects().take(kind, event) {
                         cluster.wake();
                     }
@@ -72,7 +77,15 @@ pub async fn watch(client: Client, kind: Kind, cluster: Arc<Cluster>) {
                     cluster.wake();
                     break;
                 }
-                Err(error) => tracing::info!(%kind, "the watch was interrupted and is begun again: {error}"),
+                Err(error) => {
+                    tracing::info!(%kind, "the watch was interrupted and is begun again: {error}");
+                    errors += 1;
+                    // A server that was restored from a backup knows no such version as the last one seen here, and
+                    // would be asked for it for ever.
+                    if errors >= ERRORS {
+                        break;
+                    }
+                }
             }
         }
         tokio::time::sleep(AGAIN).await;

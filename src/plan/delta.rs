@@ -23,6 +23,8 @@ use crate::observed::Observed;
 pub struct Options {
     /// Delete what bylaw made, whose object is gone and had opted in.
     pub prune: bool,
+    /// Objects that somebody deleted, as opposed to those that are merely not there: what they opted in to is done.
+    pub deleted: BTreeSet<ObjectKey>,
 }
 
 /// Everything that is to be done so that `observed` becomes `desired`.
@@ -53,7 +55,7 @@ pub fn propose(
     delta.accounts();
     delta.policies();
     delta.attachments();
-    delta.removed(options.prune);
+    delta.removed(options);
     let mut changes = delta.changes;
     // A stable sort: within a stage the order in which the changes were found stays, and parents were found first.
     changes.sort_by_cached_key(|change| (change.stage, step_of_birth(change)));

@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use super::Verdict;
 use crate::api::{AccountStatus, OrganizationPolicyStatus, OrganizationStatus, OrganizationalUnitStatus};
+use crate::aws::port::AccountState;
 use crate::desired::Desired;
-use crate::names::{Kind, NodeId, ObjectKey};
-use crate::observed::Observed;
+use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE, Tags};
+use crate::observed::{Observed, Part};
 use crate::plan::bind::Binding;
 
 /// What the pass as a whole tells.
@@ -93,6 +94,26 @@ pub fn status(
     status.insert("conditions".into(), conditions);
     let status = Value::Object(status);
     (status != *before).then_some(status)
+}
+
+/// Whether nothing in AWS is this object's any more. What was not read may be.
+#[must_use]
+pub fn is_gone(key: &ObjectKey, observed: &Observed) -> bool {
+    let tag = key.to_string();
+    let free = |tags: &Part<Tags>| tags.get().is_some_and(|tags| tags.get(TAG_RESOURCE) != Some(tag.as_str()));
+    observed.gaps.is_empty()
+        && match key.kind {
+            Kind::Organization => true,
+            Kind::OrganizationalUnit => observed.units.values().all(|unit| free(&unit.tags)),
+            // A closed account stays in the list for 90 days, with its tags.
+            Kind::Account => {
+                let open = observed.accounts.values().filter(|account| account.state == AccountState::Active);
+                open.map(|account| &account.tags).all(free)
+            }
+            Kind::OrganizationPolicy => {
+                observed.policies.values().filter(|policy| !policy.aws_managed).all(|policy| free(&policy.tags))
+            }
+        }
 }
 
 fn count(n: usize) -> u32 {

@@ -1,6 +1,6 @@
 //! What a pass means for each object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::verdict::{Readiness, Turn, Verdict};
 use crate::api::conditions as reasons;
@@ -44,6 +44,8 @@ pub struct Subject<'a> {
     pub issues: &'a [Issue],
     /// How far the pass came.
     pub came: Came<'a>,
+    /// Objects that somebody deleted, and whose counterpart in AWS is to go first.
+    pub deleted: &'a BTreeSet<ObjectKey>,
 }
 
 /// A verdict for every object of `keys` of which something new is known. The others keep theirs: those of a pass without a
@@ -138,6 +140,7 @@ impl<'a> Index<'a> {
             .map(|refusal| refused(refusal))
             .or_else(|| self.outcome(key))
             .or_else(|| self.undone(key, unapplied))
+            .or_else(|| self.going(key))
             .or_else(|| self.unread(key, observed))
             .unwrap_or_else(|| Verdict {
                 ready: Readiness::True,
@@ -163,6 +166,11 @@ impl<'a> Index<'a> {
         let desired = self.subject.desired?;
         let broken = desired.broken.iter().any(|broken| broken.key.as_ref() == Some(key));
         broken.then(|| waiting("it depends on an object that cannot be used; what is in AWS is left as it is".into()))
+    }
+
+    fn going(&self, key: &ObjectKey) -> Option<Verdict> {
+        let message = "it was deleted, and its counterpart in AWS is being deleted; `deletionPolicy: Retain` lets go of it";
+        self.subject.deleted.contains(key).then(|| waiting(message.into()))
     }
 
     fn is_suspended(&self, key: &ObjectKey) -> bool {

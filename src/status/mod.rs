@@ -9,7 +9,7 @@ mod judge;
 mod notices;
 mod verdict;
 
-pub use facts::{Pass, facts, status};
+pub use facts::{Pass, facts, is_gone, status};
 pub use judge::{Came, Subject, judge};
 pub use notices::{Notice, Weight, notices};
 pub use verdict::{Readiness, Turn, Verdict};

@@ -31,7 +31,7 @@ pub(super) fn complaints(files: &BTreeMap<PathBuf, String>, observed: &Observed)
     let Some(desired) = desired else {
         return BTreeMap::from([(String::new(), "they hold no organization".into())]);
     };
-    let options = plan::Options { prune: false };
+    let options = plan::Options::default();
     let (plan, _) = plan::propose(&desired, observed, &Memory::default(), &options, observed.lists_at);
     for refusal in plan.refusals {
         found.entry(refusal.object.to_string()).or_insert(refusal.message);

@@ -3,15 +3,15 @@
 
 use super::super::model::{Action, NodeRef, Reason, Stage};
 use super::super::partial::Partial;
-use super::Delta;
+use super::{Delta, Options};
 use crate::names::{Kind, NodeId, ObjectKey, TAG_DELETION, TAG_RESOURCE, Tags, UnitId};
 use crate::observed::Part;
 
 impl Delta<'_> {
-    pub(super) fn removed(&mut self, prune: bool) {
-        self.removed_policies(prune);
-        self.removed_units(prune);
-        self.removed_accounts(prune);
+    pub(super) fn removed(&mut self, options: &Options) {
+        self.removed_policies(options);
+        self.removed_units(options);
+        self.removed_accounts(options);
     }
 
     /// The object that a tag names, if nobody declares it and none of the unreadable ones can be it.
@@ -56,9 +56,9 @@ impl Delta<'_> {
     }
 
     /// Whether to delete, and a note where not.
-    fn deletes(&mut self, key: &ObjectKey, what: &str, opted: Option<&str>, opt_in: &str, prune: bool) -> bool {
+    fn deletes(&mut self, key: &ObjectKey, what: &str, opted: Option<&str>, opt_in: &str, options: &Options) -> bool {
         match opted {
-            Some(policy) if policy == opt_in && prune => true,
+            Some(policy) if policy == opt_in && (options.prune || options.deleted.contains(key)) => true,
             Some(policy) if policy == opt_in => {
                 self.note(
                     key,
@@ -73,7 +73,7 @@ impl Delta<'_> {
         }
     }
 
-    fn removed_policies(&mut self, prune: bool) {
+    fn removed_policies(&mut self, options: &Options) {
         for (id, policy) in &self.observed.policies {
             if self.binding.policy_objects.contains_key(id) {
                 continue;
@@ -82,7 +82,7 @@ impl Delta<'_> {
             else {
                 continue;
             };
-            if !self.deletes(&key, &format!("policy `{}` (`{id}`)", policy.name), opted.as_deref(), "Delete", prune) {
+            if !self.deletes(&key, &format!("policy `{}` (`{id}`)", policy.name), opted.as_deref(), "Delete", options) {
                 continue;
             }
             if super::matches_any(&self.desired.organization.spec.ignore.policies, &policy.name) {
@@ -115,7 +115,7 @@ impl Delta<'_> {
         }
     }
 
-    fn removed_units(&mut self, prune: bool) {
+    fn removed_units(&mut self, options: &Options) {
         let mut gone: Vec<(usize, UnitId, ObjectKey)> = vec![];
         for (id, unit) in &self.observed.units {
             let node = NodeId::Unit(id.clone());
@@ -129,7 +129,7 @@ impl Delta<'_> {
                 self.note(&key, format!("OU `{}` (`{id}`) is ignored, or below what is, and kept", unit.name));
                 continue;
             }
-            if self.deletes(&key, &format!("OU `{}` (`{id}`)", unit.name), opted.as_deref(), "Delete", prune) {
+            if self.deletes(&key, &format!("OU `{}` (`{id}`)", unit.name), opted.as_deref(), "Delete", options) {
                 gone.push((self.observed.chain(&node).len(), id.clone(), key));
             }
         }
@@ -172,7 +172,7 @@ impl Delta<'_> {
         None
     }
 
-    fn removed_accounts(&mut self, prune: bool) {
+    fn removed_accounts(&mut self, options: &Options) {
         for (id, account) in &self.observed.accounts {
             let node = NodeId::Account(id.clone());
             let active = account.state == crate::aws::port::AccountState::Active;
@@ -186,7 +186,7 @@ impl Delta<'_> {
                 self.note(&key, format!("account `{}` (`{id}`) is ignored, or below what is, and kept", account.name));
                 continue;
             }
-            if self.deletes(&key, &format!("account `{}` (`{id}`)", account.name), opted.as_deref(), "Close", prune) {
+            if self.deletes(&key, &format!("account `{}` (`{id}`)", account.name), opted.as_deref(), "Close", options) {
                 let action = Action::CloseAccount { account: id.clone(), name: account.name.clone() };
                 self.push(&key, Stage::Delete, action, Reason::Removed, vec![]);
             }
