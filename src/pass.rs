@@ -209,7 +209,14 @@ fn propose(
     options: &Options,
     now: Timestamp,
 ) -> Plan<Proposed> {
-    plan::propose(desired, observed, memory, &plan::Options { prune: options.prune, deleted: options.deleted.clone() }, now).0
+    plan::propose(
+        desired,
+        observed,
+        memory,
+        &plan::Options { prune: options.prune, deleted: options.deleted.clone() },
+        now,
+    )
+    .0
 }
 
 /// Checks that an organization is the one that the manifests are for.

@@ -58,7 +58,7 @@ impl Scene {
             .env("POD_NAME", format!("bylaw-{number}"))
             .env("POD_NAMESPACE", "default")
             .env("HOME", home)
-            .env("BYLAW_LOG", "info")
+            .env("BYLAW_LISTEN", "127.0.0.1:0")
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)

@@ -6,17 +6,17 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::args;
 use super::failure::Failure;
+use super::files::plainly;
 use super::load;
 use super::plan::{Made, Setting, options};
-use crate::store::Seat;
 use super::show::{self, progress::Reporter, saved::SavedPlan};
 use super::still;
-use super::files::plainly;
 use super::terminal::{Terminal, interrupted};
 use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Ledger};
 use crate::pass::{self, ApplyError};
 use crate::plan::guard;
+use crate::store::Seat;
 
 /// What to do where nobody can be asked.
 const NOBODY: &str = "add `--yes`; `bylaw plan --out FILE` keeps a plan that can be looked at first";

@@ -70,10 +70,7 @@ pub async fn aws(way: &Way<'_>) -> Result<Door, Failure> {
 /// # Errors
 /// The configuration cannot be used.
 #[cfg(feature = "aws")]
-pub async fn aws_behind(
-    way: &Way<'_>,
-    between: impl FnOnce(Box<dyn Port>) -> Box<dyn Port>,
-) -> Result<Door, Failure> {
+pub async fn aws_behind(way: &Way<'_>, between: impl FnOnce(Box<dyn Port>) -> Box<dyn Port>) -> Result<Door, Failure> {
     use crate::aws::sdk;
     let options = sdk::Options {
         partition: way.partition,

@@ -49,7 +49,8 @@ pub fn of_the_controller() -> Filter {
     drop(registry().with(filter).with(lines).try_init());
     Box::new(move |asked| {
         if let Some(asked) = asked {
-            let filter = EnvFilter::try_new(asked).map_err(|error| format!("`{asked}` is not a log filter: {error}"))?;
+            let filter =
+                EnvFilter::try_new(asked).map_err(|error| format!("`{asked}` is not a log filter: {error}"))?;
             handle.reload(filter).map_err(|error| format!("the log filter could not be set: {error}"))?;
         }
         handle.with_current(ToString::to_string).map_err(|error| format!("the log filter is not known: {error}"))

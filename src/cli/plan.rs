@@ -9,13 +9,13 @@ use super::door::{self, Door, Way};
 use super::failure::Failure;
 use super::load;
 use super::show::{self, Context};
-use crate::store::Store;
 use super::terminal::Terminal;
 use crate::desired::{Desired, Source};
 use crate::names::{POLICY_TYPES, PolicyType};
 use crate::observed::Observed;
 use crate::pass::{self, Options, Planned};
 use crate::plan::{Approvals, Memory};
+use crate::store::Store;
 
 /// What `plan` and `apply` both need: the manifests, the way to AWS, and how to plan.
 pub struct Setting<'a> {

@@ -8,10 +8,10 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::sync::watch as signal;
 
-use super::{Context, Door};
 use super::finalize::Named;
 use super::objects::Entry;
 use super::watch::Cluster;
+use super::{Context, Door};
 use crate::api::Mode;
 use crate::api::organization::{Access, Partition};
 use crate::apply::ledger::NoLedger;
@@ -174,13 +174,8 @@ pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, sto
     let report = applied.as_ref().ok().and_then(Option::as_ref);
     let (left, observed) = report.map_or((&planned.plan, &planned.observed), |r| (&r.left, &r.applied.observed));
     let outcomes: &[(Change, Outcome)] = report.map_or(&[], |report| &report.applied.outcomes);
-    let came = Came::Planned {
-        drift: &planned.plan.drift,
-        left,
-        observed,
-        outcomes,
-        unapplied: applied.as_ref().err(),
-    };
+    let came =
+        Came::Planned { drift: &planned.plan.drift, left, observed, outcomes, unapplied: applied.as_ref().err() };
     let binding = bind(desired, observed);
     let pass = status::Pass { now: (cx.clock)(), calls: door.tally().total() - before, drift: left.drift.len() };
     let turnout = turnout(scene, Some(observed), &binding, came, Some(pass));
@@ -261,7 +256,8 @@ fn again(scene: &Scene, came: &Came<'_>, verdicts: &BTreeMap<ObjectKey, Verdict>
         return if matches!(came, Came::Nowhere) { Again::After(interval) } else { Again::Failed };
     };
     let waits = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Waiting { .. }));
-    let failed = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed { .. } | Outcome::Unknown { .. }));
+    let failed =
+        outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed { .. } | Outcome::Unknown { .. }));
     let busy = verdicts.values().any(|verdict| verdict.turn == status::Turn::Bylaw);
     if failed || matches!(unapplied, Some(ApplyError::Lease(_))) {
         Again::Failed

@@ -211,9 +211,9 @@ impl Keeper {
     /// The way to AWS that the Organization names, and what is remembered of it; both are kept until it names others.
     async fn open<'w>(&self, scene: &Scene, way: &'w mut Option<Way>, kept: &mut Kept) -> Result<&'w Way, String> {
         let (partition, access, management) = scene.way();
-        if let Some(open) = way.take_if(|way| {
-            way.partition != partition || way.access != access || way.management != management
-        }) {
+        if let Some(open) =
+            way.take_if(|way| way.partition != partition || way.access != access || way.management != management)
+        {
             drop(open);
             *kept = Kept::default();
         }

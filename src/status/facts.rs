@@ -26,7 +26,13 @@ pub struct Pass {
 
 /// The fields of an object's status that come from AWS; empty where it is not there.
 #[must_use]
-pub fn facts(key: &ObjectKey, desired: &Desired, observed: &Observed, binding: &Binding, pass: Pass) -> Map<String, Value> {
+pub fn facts(
+    key: &ObjectKey,
+    desired: &Desired,
+    observed: &Observed,
+    binding: &Binding,
+    pass: Pass,
+) -> Map<String, Value> {
     match key.kind {
         Kind::Organization => {
             let own = observed.policies.values().filter(|policy| !policy.aws_managed).count();

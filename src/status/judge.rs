@@ -169,7 +169,8 @@ impl<'a> Index<'a> {
     }
 
     fn going(&self, key: &ObjectKey) -> Option<Verdict> {
-        let message = "it was deleted, and its counterpart in AWS is being deleted; `deletionPolicy: Retain` lets go of it";
+        let message =
+            "it was deleted, and its counterpart in AWS is being deleted; `deletionPolicy: Retain` lets go of it";
         self.subject.deleted.contains(key).then(|| waiting(message.into()))
     }
 

@@ -1,9 +1,9 @@
 //! What the integration tests share.
 
-#[cfg(feature = "controller")]
-pub mod kube;
 #[cfg(feature = "aws")]
 pub mod form;
+#[cfg(feature = "controller")]
+pub mod kube;
 #[cfg(feature = "aws")]
 pub mod moto;
 #[cfg(feature = "aws")]
