@@ -27,15 +27,11 @@ pub fn of_a_command() {
     }
 }
 
-/// Reads the filter with `None`, sets it with `Some`; an error is for people.
-#[cfg(feature = "controller")]
-pub type Filter = Box<dyn Fn(Option<&str>) -> Result<String, String> + Send + Sync>;
-
 /// The controller's log: `info` and more unless `BYLAW_LOG` says otherwise, JSON unless a person reads it or
 /// `BYLAW_LOG_FORMAT=text`.
 #[cfg(feature = "controller")]
 #[must_use]
-pub fn of_the_controller() -> Filter {
+pub fn of_the_controller() -> crate::process::Filter {
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
     use tracing_subscriber::{Layer, fmt, registry, reload};

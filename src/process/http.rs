@@ -12,12 +12,15 @@ use tokio::net::TcpListener;
 
 use super::Metrics;
 
+/// Reads the log's filter with `None`, sets it with `Some`; an error is for people.
+pub type Filter = Box<dyn Fn(Option<&str>) -> Result<String, String> + Send + Sync>;
+
 /// Whether the process is ready, and how its log is set.
 pub struct Health {
     /// Every kind was listed to its end.
     pub ready: AtomicBool,
-    /// Reads the log filter, and sets it; an error is for people.
-    pub log: Box<dyn Fn(Option<&str>) -> Result<String, String> + Send + Sync>,
+    /// The log's filter.
+    pub log: Filter,
 }
 
 /// Serves until the process ends.

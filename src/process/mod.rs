@@ -5,5 +5,5 @@
 pub mod http;
 pub mod metrics;
 
-pub use http::{Health, serve};
+pub use http::{Filter, Health, serve};
 pub use metrics::Metrics;

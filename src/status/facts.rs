@@ -59,7 +59,7 @@ pub fn facts(
         }
         Kind::Account => {
             let Some(id) = binding.accounts.get(&key.name).and_then(|bound| bound.id()) else { return Map::new() };
-            let state = observed.accounts.get(id).and_then(|account| serde_json::to_value(&account.state).ok());
+            let state = observed.accounts.get(id).and_then(|account| serde_json::to_value(account.state).ok());
             object(&AccountStatus {
                 id: Some(id.to_string()),
                 state: state.and_then(|state| state.as_str().map(str::to_owned)),

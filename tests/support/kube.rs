@@ -126,22 +126,21 @@ impl Cluster {
             "--allow-privileged=true",
         ]
         .map(str::to_owned);
-        let mut server = self.spawn("apiserver", &arguments);
+        self.server = Some(self.spawn("apiserver", &arguments));
         self.kubeconfig("admin");
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
-            if server.try_wait().unwrap().is_some() {
-                self.port = 0;
-                return false;
+            if self.server.as_mut().is_some_and(|server| server.try_wait().unwrap().is_some()) {
+                break;
             }
             let ready = self.try_kubectl(&["get", "--raw", "/readyz", "--request-timeout=5s"]);
             if ready.status.success() {
-                self.server = Some(server);
                 return true;
             }
             std::thread::sleep(Duration::from_millis(200));
         }
-        drop(server.kill());
+        self.server.take().map_or((), stop);
+        self.port = 0;
         false
     }
 
