@@ -139,7 +139,9 @@ impl Cluster {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
-        self.server.take().map_or((), stop);
+        if let Some(server) = self.server.take() {
+            stop(server);
+        }
         self.port = 0;
         false
     }
