@@ -135,8 +135,23 @@ impl Court<'_> {
                 }
                 _ => None,
             };
+            // Nobody knows whether what an unread document denies comes to be denied elsewhere as well.
+            let unread = |policy: &PolicyRef| {
+                let PolicyRef::Known(id) = policy else { return None };
+                let found = observed.policies.get(id).filter(|found| !found.aws_managed)?;
+                let error = found.content.error()?;
+                Some(format!("what the policy `{}` says could not be read: {error}", found.name))
+            };
+            let unread = match &change.action {
+                Action::Detach { policy, .. } => unread(&PolicyRef::Known(policy.clone())),
+                Action::MoveAccount { account, .. } => {
+                    before.chain(account).iter().flat_map(|node| before.all_attached(node)).find_map(unread)
+                }
+                _ => None,
+            };
             let message = hidden
                 .or(lost)
+                .or(unread)
                 .or_else(|| {
                     touched.iter().flat_map(|node| before.chain(node)).find_map(|node| match node {
                         NodeRef::Known(id) => brake(observed.tags(&id)?, id.as_str()),
@@ -256,7 +271,12 @@ impl Court<'_> {
 
 /// Until when something is held, for people; `None` where it is not, or no longer.
 fn held(tags: &Part<Tags>, now: Timestamp) -> Option<String> {
-    let text = tags.get()?.get(TAG_HOLD)?;
+    hold(tags.get()?.get(TAG_HOLD)?, now)
+}
+
+/// Until when the value of a brake holds at `now`, for people; `None`: no longer.
+#[must_use]
+pub fn hold(text: &str, now: Timestamp) -> Option<String> {
     match text.parse::<Timestamp>() {
         Ok(until) if until <= now => None,
         Ok(until) => Some(format!("until {until} by its tag `{TAG_HOLD}`")),
