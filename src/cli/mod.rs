@@ -20,7 +20,6 @@ pub mod seat;
 pub mod show;
 pub mod snapshot;
 pub mod sources;
-pub mod still;
 pub mod store;
 pub mod terminal;
 pub mod tree;

@@ -198,7 +198,7 @@ fn of_a_saved_plan_only_what_is_still_right_is_run() {
     shell.aws("CreateOrganizationalUnit", &json!({"ParentId": root(&shell), "Name": name}));
     shell.calls();
     let ran = shell.run(&["apply", saved, "--yes"]).exits(1);
-    let ran = ran.complains(&["warning: planned, and not run because AWS has changed since: ", "create OU"]);
+    let ran = ran.complains(&["warning: planned, and not left to do: ", "create OU"]);
     let ran = ran.complains(&["warning: needed by now, and not run because the plan did not show it: "]);
     ran.complains(&["warning: planned, and held back because what it needs is not as it was shown: create account"]);
     let calls = shell.calls();
