@@ -28,16 +28,20 @@ pub fn warn_of_idle(given: &[String], planned: &Planned, desired: &Desired, now:
 
 /// Warns where changes that a kept plan shows are refused by now, under a hash that the approvals it keeps do not have.
 pub fn warn_of_outdated(saved: &SavedPlan, now: &Plan<Guarded>, terminal: &Terminal) {
-    let shown = saved.fingerprints();
-    let refused =
-        now.refusals.iter().filter(|refusal| refusal.changes.iter().any(|c| shown.contains(&c.fingerprint())));
-    for hash in refused.filter_map(|refusal| refusal.hash.as_deref()) {
+    for hash in outdated(saved, now) {
         terminal.warn(&format!(
             "changes of the plan are refused by now, and no approval that it keeps has their hash `{hash}`"
         ));
         terminal
-            .help(&format!("look at them again: `bylaw plan -f … --approve {hash} --out FILE` keeps a plan with them"));
+            .help(&format!("look at them again; `bylaw plan -f … --approve {hash} --out FILE` keeps a plan with them"));
     }
+}
+
+fn outdated<'a>(saved: &SavedPlan, now: &'a Plan<Guarded>) -> Vec<&'a str> {
+    let shown = saved.fingerprints();
+    let refused =
+        now.refusals.iter().filter(|refusal| refusal.changes.iter().any(|c| shown.contains(&c.fingerprint())));
+    refused.filter_map(|refusal| refusal.hash.as_deref()).collect()
 }
 
 /// The approvals without which the same would be refused.
@@ -102,7 +106,8 @@ mod tests {
         let (mut sources, _) = sources::load(&["examples/data-science".into()], &mut std::io::empty());
         for source in &mut sources {
             let text = String::from_utf8(source.bytes.clone()).unwrap();
-            source.bytes = text.replace("maxCreates: 20", "maxCreates: 1").replace("accounts: 2", "accounts: 0").into_bytes();
+            source.bytes =
+                text.replace("maxCreates: 20", "maxCreates: 1").replace("accounts: 2", "accounts: 0").into_bytes();
         }
         let (desired, issues) = build(read(&sources).0, None);
         let desired = desired.unwrap_or_else(|| panic!("{issues:#?}"));
@@ -139,6 +144,10 @@ mod tests {
         let (approved, desired) = planned(&[&first]).await;
         assert!(approved.plan.changes.len() > planned_at_first.plan.changes.len());
         assert_eq!(idle_of(&[&first, "x"], &approved, &desired), ["x"]);
+
+        let saved = SavedPlan::new(&approved, &desired, &[], &Options::default(), approved.observed.oldest());
+        assert_eq!(outdated(&saved, &planned_at_first.plan), [&first]);
+        assert!(outdated(&saved, &approved.plan).is_empty());
 
         // Whatever is refused behind the first approval has a hash that only shows with it.
         let mut hashes = vec![first];

@@ -17,6 +17,8 @@ pub mod load;
 pub mod look;
 pub mod plan;
 pub mod schemas;
+#[cfg(test)]
+mod scratch;
 pub mod seat;
 pub mod show;
 pub mod snapshot;
