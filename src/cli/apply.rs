@@ -4,7 +4,6 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::args;
 use super::failure::Failure;
 use super::load;
 use super::plan::{Made, Setting, options};
@@ -12,6 +11,7 @@ use super::seat::Seat;
 use super::show::{self, progress::Reporter, saved::SavedPlan};
 use super::store::plainly;
 use super::terminal::{Terminal, interrupted};
+use super::{approvals, args};
 use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Ledger};
 use crate::pass::{self, ApplyError};
@@ -44,8 +44,9 @@ pub async fn run(asked: &args::Apply, terminal: &Terminal, out: &mut dyn Write) 
     let setting =
         Setting { desired, sources, snapshot: asked.snapshot.as_deref(), aws: &asked.aws, options, full: asked.full };
     let mut made = setting.plan(terminal).await?;
-    if let Some(saved) = &saved {
-        only_as_saved(saved, &setting, &mut made, terminal)?;
+    match &saved {
+        Some(saved) => only_as_saved(saved, &setting, &mut made, terminal)?,
+        None => approvals::warn_of_idle(&asked.approve, &made.planned, &setting.desired, made.context.now, terminal),
     }
     let text = asked.output == args::Machine::Text;
     if text {
@@ -176,6 +177,7 @@ fn only_as_saved(
     for new in &difference.new {
         terminal.warn(&format!("needed by now, and not run because the plan did not show it: {new}"));
     }
+    approvals::warn_of_outdated(saved, plan, terminal);
     let standing = known.standing(plan);
     for change in plan.changes.iter().filter(|change| known.holds(change) && !standing.contains(&change.id)) {
         terminal.warn(&format!(

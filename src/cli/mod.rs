@@ -3,6 +3,7 @@
 //! Architecture invariant: nothing is decided here; whatever a command finds out is a value of another room.
 
 pub mod apply;
+pub mod approvals;
 pub mod args;
 pub mod crds;
 pub mod demo;
@@ -16,6 +17,8 @@ pub mod load;
 pub mod look;
 pub mod plan;
 pub mod schemas;
+#[cfg(test)]
+mod scratch;
 pub mod seat;
 pub mod show;
 pub mod snapshot;
