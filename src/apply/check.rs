@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use super::state::State;
 use crate::aws::port::{AccountFact, AccountState, Resource};
 use crate::aws::{AwsError, Port, Request, Response};
-use crate::names::{AccountId, NodeId, PolicyId, PolicyType, TAG_DELETION, Tags};
+use crate::names::{AccountId, NodeId, PolicyId, PolicyType, TAG_DELETION, TAG_HOLD, Tags};
 use crate::observed::{Clock, pages};
-use crate::plan::model::Edit;
-use crate::plan::{Action, Change};
+use crate::plan::guard::hold;
+use crate::plan::model::{Edit, takes_every_allow};
+use crate::plan::{Action, Change, Reason};
 
 /// What a look found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub(super) async fn look(
             let attached = attached_now(port, state, target, kind, clock).await?;
             if !attached.contains(policy) {
                 Look::Already
+            } else if let Some(changed) = kept_since(port, change, policy, clock).await? {
+                changed
             } else if *kind == PolicyType::scp() && attached.len() == 1 {
                 Look::Changed(format!("it is the last service control policy of `{target}`, which stays"))
             } else if *kind == PolicyType::scp() && state.lock().is_last_allow(policy, &attached) {
@@ -63,17 +66,19 @@ pub(super) async fn look(
                 Look::Needed(request)
             }
         }
-        (Action::UpdatePolicy { policy, name, description, content, .. }, _) => {
+        (Action::UpdatePolicy { policy, kind, name, description, content }, _) => {
             let answer = port.call(&Request::DescribePolicy { policy: policy.clone() }).await?;
             let Response::Policy { summary, content: text } = answer else { return Err(garbage("DescribePolicy")) };
             let same = |edit: &Option<Edit<String>>, is: &str| edit.as_ref().is_none_or(|edit| edit.from == is);
             let done = |edit: &Option<Edit<String>>, is: &str| edit.as_ref().is_none_or(|edit| edit.to == is);
             if done(name, &summary.name) && done(description, &summary.description) && done(content, &text) {
                 Look::Already
-            } else if same(name, &summary.name) && same(description, &summary.description) && same(content, &text) {
-                Look::Needed(request)
-            } else {
+            } else if !same(name, &summary.name) || !same(description, &summary.description) || !same(content, &text) {
                 Look::Changed("the policy was edited since the plan was made".into())
+            } else if let Some(bare) = bared(port, state, policy, kind, content.as_ref(), clock).await? {
+                Look::Changed(format!("no policy would be left at `{bare}` that allows anything"))
+            } else {
+                Look::Needed(request)
             }
         }
         (Action::MoveAccount { .. }, Request::MoveAccount { account, from, to }) => {
@@ -106,6 +111,9 @@ pub(super) async fn look(
         }
         (Action::Tag { set, .. }, Request::TagResource { resource, .. }) => {
             let has = tags(port, resource).await?;
+            if let Some(changed) = braked(&has, clock) {
+                return Ok(changed);
+            }
             let left: Tags = set.iter().filter(|(key, value)| has.get(key) != Some(value)).collect();
             if left.is_empty() {
                 Look::Already
@@ -113,11 +121,42 @@ pub(super) async fn look(
                 Look::Needed(Request::TagResource { resource: resource.clone(), tags: left })
             }
         }
-        _ => look_at_details(port, state, change, request).await?,
+        _ => look_at_details(port, state, change, request, clock).await?,
     })
 }
 
-async fn look_at_details(port: &dyn Port, state: &State, change: &Change, request: Request) -> Result<Look, AwsError> {
+/// The node at which nothing would be allowed any more after an edit that takes every allow out of a policy: what else is
+/// attached there can have changed since the plan was made.
+async fn bared(
+    port: &dyn Port,
+    state: &State,
+    policy: &PolicyId,
+    kind: &PolicyType,
+    content: Option<&Edit<String>>,
+    clock: Clock<'_>,
+) -> Result<Option<NodeId>, AwsError> {
+    if !content.is_some_and(|content| *kind == PolicyType::scp() && takes_every_allow(kind, content)) {
+        return Ok(None);
+    }
+    for page in pages(port, Request::ListTargetsForPolicy { policy: policy.clone(), token: None }).await? {
+        let Response::Targets(page) = page else { return Err(garbage("ListTargetsForPolicy")) };
+        for node in page.items {
+            let attached = attached_now(port, state, &node, kind, clock).await?;
+            if state.lock().is_last_allow(policy, &attached) {
+                return Ok(Some(node));
+            }
+        }
+    }
+    Ok(None)
+}
+
+async fn look_at_details(
+    port: &dyn Port,
+    state: &State,
+    change: &Change,
+    request: Request,
+    clock: Clock<'_>,
+) -> Result<Look, AwsError> {
     Ok(match (&change.action, &request) {
         (Action::PutContact { contact, before, .. }, Request::PutAlternateContact { account, kind, .. }) => {
             if state.lock().is_new(&NodeId::Account(account.clone())) {
@@ -167,12 +206,17 @@ async fn look_at_details(port: &dyn Port, state: &State, change: &Change, reques
                 Look::Needed(request)
             }
         }
-        _ => look_at_deletion(port, change, request).await?,
+        _ => look_at_deletion(port, change, request, clock).await?,
     })
 }
 
 /// A second, independent reading before anything is destroyed: it is empty, and its tag still says so (invariant 9).
-async fn look_at_deletion(port: &dyn Port, change: &Change, request: Request) -> Result<Look, AwsError> {
+async fn look_at_deletion(
+    port: &dyn Port,
+    change: &Change,
+    request: Request,
+    clock: Clock<'_>,
+) -> Result<Look, AwsError> {
     let (resource, opt_in) = match &change.action {
         Action::DeletePolicy { policy, .. } => (Resource::Policy(policy.clone()), "Delete"),
         Action::DeleteUnit { unit, .. } => (Resource::Node(NodeId::Unit(unit.clone())), "Delete"),
@@ -184,8 +228,11 @@ async fn look_at_deletion(port: &dyn Port, change: &Change, request: Request) ->
         Err(error) if error.class == crate::aws::ErrorClass::NotFound => return Ok(Look::Already),
         Err(error) => return Err(error),
     };
-    if has.get(TAG_DELETION) != Some(opt_in) {
-        return Ok(Look::Changed(format!("its tag `{TAG_DELETION}` no longer says `{opt_in}`")));
+    if let Some(changed) = braked(&has, clock) {
+        return Ok(changed);
+    }
+    if let Some(changed) = opted_out(&has, opt_in) {
+        return Ok(changed);
     }
     let inside = match &change.action {
         Action::DeletePolicy { policy, .. } => {
@@ -209,6 +256,32 @@ async fn look_at_deletion(port: &dyn Port, change: &Change, request: Request) ->
         return Ok(Look::Changed(format!("it is in use: {inside} are attached to it or in it")));
     }
     Ok(Look::Needed(request))
+}
+
+/// Why a policy that is removed is not taken off any more: its removal begins with what it guards, so its tags are read
+/// again before that as well.
+async fn kept_since(
+    port: &dyn Port,
+    change: &Change,
+    policy: &PolicyId,
+    clock: Clock<'_>,
+) -> Result<Option<Look>, AwsError> {
+    if change.reason != Reason::Removed {
+        return Ok(None);
+    }
+    let has = tags(port, &Resource::Policy(policy.clone())).await?;
+    Ok(braked(&has, clock).or_else(|| opted_out(&has, "Delete")))
+}
+
+fn opted_out(tags: &Tags, opt_in: &str) -> Option<Look> {
+    let out = tags.get(TAG_DELETION) != Some(opt_in);
+    out.then(|| Look::Changed(format!("its tag `{TAG_DELETION}` no longer says `{opt_in}`")))
+}
+
+/// A brake that was put on since the plan was made, where the tags are read anyway.
+fn braked(tags: &Tags, clock: Clock<'_>) -> Option<Look> {
+    let until = hold(tags.get(TAG_HOLD)?, clock())?;
+    Some(Look::Changed(format!("it is held {until} by now")))
 }
 
 async fn count(port: &dyn Port, first: Request) -> Result<usize, AwsError> {

@@ -158,7 +158,8 @@ async fn is_ours(port: &dyn Port, id: &AccountId, object: &ObjectKey) -> Result<
     Ok(has.get(TAG_RESOURCE) == Some(&object.to_string()))
 }
 
-/// All creations that are under way.
+/// All creations that are under way. Those that are over need no list: an account that one made is in the accounts, and
+/// AWS refuses the next of its e-mail (aws-facts section 1, `EMAIL_ALREADY_EXISTS`).
 async fn under_way(port: &dyn Port) -> Result<Vec<Creation>, AwsError> {
     let mut found = vec![];
     for page in pages(port, Request::ListCreateAccountStatus { token: None }).await? {

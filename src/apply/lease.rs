@@ -8,8 +8,9 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::aws::port::Resource;
 use crate::aws::{AwsError, Port, Request, Response};
-use crate::names::{NodeId, RootId, TAG_LEASE, Tags};
+use crate::names::{NodeId, RootId, TAG_HOLD, TAG_LEASE, Tags};
 use crate::observed::{Clock, pages};
+use crate::plan::guard::hold;
 
 /// How long a lease counts without being renewed.
 pub const LENGTH: SignedDuration = SignedDuration::from_secs(120);
@@ -37,6 +38,9 @@ pub enum LeaseError {
         /// Until when.
         until: Timestamp,
     },
+    /// Somebody put the brake on the root.
+    #[error("the root is held {0}")]
+    Braked(String),
     /// AWS did not take or show the tag.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -132,7 +136,8 @@ async fn within<T>(time: Duration, call: impl Future<Output = Result<T, AwsError
     }
 }
 
-/// Fails where somebody else holds the lease now.
+/// Fails where somebody else holds the lease now, or holds the root: whoever waits for an end of all writing need not wait
+/// for the end of a run.
 async fn look(port: &dyn Port, root: &RootId, holder: &str, now: Timestamp) -> Result<(), LeaseError> {
     let resource = Resource::Node(NodeId::Root(root.clone()));
     for page in pages(port, Request::ListTagsForResource { resource, token: None }).await? {
@@ -140,6 +145,11 @@ async fn look(port: &dyn Port, root: &RootId, holder: &str, now: Timestamp) -> R
         for (key, value) in page.items {
             if key == TAG_LEASE {
                 check(&value, holder, now)?;
+            }
+            if key == TAG_HOLD
+                && let Some(until) = hold(&value, now)
+            {
+                return Err(LeaseError::Braked(until));
             }
         }
     }

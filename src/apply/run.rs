@@ -348,6 +348,8 @@ impl Run<'_> {
             Ok(()) => Ok(()),
             // As long as it has not run out, one failed renewal is no loss.
             Err(super::lease::LeaseError::Aws(_)) if held.holds(now_plus_a_call(self.control.clock)) => Ok(()),
+            // The lease is still ours, to be given back.
+            Err(error @ super::lease::LeaseError::Braked(_)) => Err(self.end(error.to_string())),
             Err(error) => {
                 *lease = None;
                 Err(self.end(format!("the lease was lost: {error}")))

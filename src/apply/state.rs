@@ -11,12 +11,13 @@ use crate::aws::port::Resource;
 use crate::desired::NodeKey;
 use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, PolicyType};
 use crate::observed::Observed;
+use crate::plan::estimate::FRESH as FRESH_SECONDS;
 use crate::plan::model::Tagged;
 use crate::plan::{Action, Change, NodeRef, PolicyRef};
 use crate::policy::Document;
 
-/// A look at what is attached to a node serves the writes that follow within this time.
-const FRESH: SignedDuration = SignedDuration::from_secs(10);
+/// A look at what is attached to a node serves the attachments that follow within this time.
+const FRESH: SignedDuration = SignedDuration::from_secs(FRESH_SECONDS as i64);
 
 pub(super) struct State {
     inner: Mutex<Inner>,

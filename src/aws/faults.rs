@@ -36,6 +36,8 @@ pub struct Schedule {
     pub foreign: f64,
     /// The n-th write is carried out, and from then on nothing answers: the process died there.
     pub dies_after: Option<u64>,
+    /// After so many calls the credentials are past their time: every call from then on is refused.
+    pub expires_after: Option<u64>,
 }
 
 /// What went wrong.
@@ -60,6 +62,8 @@ pub enum Fault {
     Foreign,
     /// Death.
     Died,
+    /// The credentials ran out.
+    Expired,
 }
 
 /// What was true a few writes ago: the request, and how many writes ago.
@@ -78,6 +82,7 @@ pub struct Faulty<P> {
 
 struct Inner {
     dice: Dice,
+    calls: u64,
     carried_out: u64,
     dead: bool,
     faults: BTreeMap<Fault, u64>,
@@ -100,7 +105,8 @@ impl<P: Port> Faulty<P> {
     /// behind the port ([`Faulty::around`], [`Faulty::past`], [`Faulty::foreign`]).
     #[must_use]
     pub fn new(port: P, schedule: Schedule) -> Self {
-        let inner = Inner { dice: Dice::new(schedule.seed), carried_out: 0, dead: false, faults: BTreeMap::new() };
+        let inner =
+            Inner { dice: Dice::new(schedule.seed), calls: 0, carried_out: 0, dead: false, faults: BTreeMap::new() };
         Self { port, schedule, inner: Mutex::new(inner), past: None, foreign: None }
     }
 
@@ -157,6 +163,14 @@ impl<P: Port> Faulty<P> {
             return Fate::Never;
         }
         let operation = request.operation();
+        inner.calls += 1;
+        if let Some(last) = self.schedule.expires_after
+            && inner.calls > last
+        {
+            inner.faults.entry(Fault::Expired).or_insert(1);
+            let message = "The security token included in the request is expired (simulated)";
+            return Fate::Answer(Err(AwsError::answered(operation, "ExpiredTokenException", message, None)));
+        }
         let write = request.is_write();
         let plan = &self.schedule;
         let dice = &mut inner.dice;

@@ -108,44 +108,150 @@ type Token = Option<String>;
 pub enum Request {
     GetCallerIdentity,
     DescribeOrganization,
-    ListRoots { token: Token },
-    ListAccounts { token: Token },
-    ListOrganizationalUnitsForParent { parent: NodeId, token: Token },
-    ListAccountsForParent { parent: NodeId, token: Token },
-    ListParents { child: NodeId },
-    DescribeAccount { account: AccountId },
-    ListPolicies { kind: PolicyType, token: Token },
-    DescribePolicy { policy: PolicyId },
-    ListPoliciesForTarget { target: NodeId, kind: PolicyType, token: Token },
-    ListTargetsForPolicy { policy: PolicyId, token: Token },
-    ListTagsForResource { resource: Resource, token: Token },
-    ListCreateAccountStatus { token: Token },
-    DescribeCreateAccountStatus { id: String },
-    ListAWSServiceAccessForOrganization { token: Token },
-    ListDelegatedAdministrators { token: Token },
-    ListDelegatedServicesForAccount { account: AccountId, token: Token },
+    ListRoots {
+        token: Token,
+    },
+    ListAccounts {
+        token: Token,
+    },
+    ListOrganizationalUnitsForParent {
+        parent: NodeId,
+        token: Token,
+    },
+    ListAccountsForParent {
+        parent: NodeId,
+        token: Token,
+    },
+    ListParents {
+        child: NodeId,
+    },
+    DescribeAccount {
+        account: AccountId,
+    },
+    ListPolicies {
+        kind: PolicyType,
+        token: Token,
+    },
+    DescribePolicy {
+        policy: PolicyId,
+    },
+    ListPoliciesForTarget {
+        target: NodeId,
+        kind: PolicyType,
+        token: Token,
+    },
+    ListTargetsForPolicy {
+        policy: PolicyId,
+        token: Token,
+    },
+    ListTagsForResource {
+        resource: Resource,
+        token: Token,
+    },
+    /// Those that are under way: one that is over is known by its account, or by AWS's answer to the next of its e-mail.
+    ListCreateAccountStatus {
+        token: Token,
+    },
+    DescribeCreateAccountStatus {
+        id: String,
+    },
+    ListAWSServiceAccessForOrganization {
+        token: Token,
+    },
+    ListDelegatedAdministrators {
+        token: Token,
+    },
+    ListDelegatedServicesForAccount {
+        account: AccountId,
+        token: Token,
+    },
     DescribeResourcePolicy,
-    GetAlternateContact { account: AccountId, kind: ContactKind },
+    GetAlternateContact {
+        account: AccountId,
+        kind: ContactKind,
+    },
 
-    EnablePolicyType { root: RootId, kind: PolicyType },
-    CreateOrganizationalUnit { parent: NodeId, name: String, tags: Tags },
-    UpdateOrganizationalUnit { unit: UnitId, name: String },
-    DeleteOrganizationalUnit { unit: UnitId },
-    CreateAccount { name: String, email: String, role_name: Option<String>, tags: Tags },
-    MoveAccount { account: AccountId, from: NodeId, to: NodeId },
-    CloseAccount { account: AccountId },
-    PutAccountName { account: AccountId, name: String },
-    CreatePolicy { kind: PolicyType, name: String, description: String, content: String, tags: Tags },
-    UpdatePolicy { policy: PolicyId, name: Option<String>, description: Option<String>, content: Option<String> },
-    DeletePolicy { policy: PolicyId },
-    AttachPolicy { policy: PolicyId, target: NodeId },
-    DetachPolicy { policy: PolicyId, target: NodeId },
-    TagResource { resource: Resource, tags: Tags },
-    UntagResource { resource: Resource, keys: Vec<String> },
-    EnableAWSServiceAccess { principal: String },
-    RegisterDelegatedAdministrator { account: AccountId, principal: String },
-    PutResourcePolicy { content: String },
-    PutAlternateContact { account: AccountId, kind: ContactKind, contact: Contact },
+    EnablePolicyType {
+        root: RootId,
+        kind: PolicyType,
+    },
+    CreateOrganizationalUnit {
+        parent: NodeId,
+        name: String,
+        tags: Tags,
+    },
+    UpdateOrganizationalUnit {
+        unit: UnitId,
+        name: String,
+    },
+    DeleteOrganizationalUnit {
+        unit: UnitId,
+    },
+    CreateAccount {
+        name: String,
+        email: String,
+        role_name: Option<String>,
+        tags: Tags,
+    },
+    MoveAccount {
+        account: AccountId,
+        from: NodeId,
+        to: NodeId,
+    },
+    CloseAccount {
+        account: AccountId,
+    },
+    PutAccountName {
+        account: AccountId,
+        name: String,
+    },
+    CreatePolicy {
+        kind: PolicyType,
+        name: String,
+        description: String,
+        content: String,
+        tags: Tags,
+    },
+    UpdatePolicy {
+        policy: PolicyId,
+        name: Option<String>,
+        description: Option<String>,
+        content: Option<String>,
+    },
+    DeletePolicy {
+        policy: PolicyId,
+    },
+    AttachPolicy {
+        policy: PolicyId,
+        target: NodeId,
+    },
+    DetachPolicy {
+        policy: PolicyId,
+        target: NodeId,
+    },
+    TagResource {
+        resource: Resource,
+        tags: Tags,
+    },
+    UntagResource {
+        resource: Resource,
+        keys: Vec<String>,
+    },
+    EnableAWSServiceAccess {
+        principal: String,
+    },
+    RegisterDelegatedAdministrator {
+        account: AccountId,
+        principal: String,
+    },
+    PutResourcePolicy {
+        content: String,
+    },
+    PutAlternateContact {
+        account: AccountId,
+        kind: ContactKind,
+        contact: Contact,
+    },
 }
 
 impl Request {

@@ -4,18 +4,18 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::args;
 use super::failure::Failure;
 use super::files::plainly;
 use super::load;
 use super::plan::{Made, Setting, options};
 use super::show::{self, progress::Reporter, saved::SavedPlan};
-use super::still;
 use super::terminal::{Terminal, interrupted};
+use super::{approvals, args};
 use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Ledger};
 use crate::pass::{self, ApplyError};
 use crate::plan::guard;
+use crate::plan::kept::{Known, Made as MadeBefore};
 use crate::store::Seat;
 
 /// What to do where nobody can be asked.
@@ -44,8 +44,9 @@ pub async fn run(asked: &args::Apply, terminal: &Terminal, out: &mut dyn Write) 
     let setting =
         Setting { desired, sources, snapshot: asked.snapshot.as_deref(), aws: &asked.aws, options, full: asked.full };
     let mut made = setting.plan(terminal).await?;
-    if let Some(saved) = &saved {
-        only_as_saved(saved, &setting, &mut made, terminal)?;
+    match &saved {
+        Some(saved) => only_as_saved(saved, &setting, &mut made, terminal)?,
+        None => approvals::warn_of_idle(&asked.approve, &made.planned, &setting.desired, made.context.now, terminal),
     }
     let text = asked.output == args::Machine::Text;
     if text {
@@ -142,6 +143,9 @@ fn read_saved(path: &std::path::Path) -> Result<SavedPlan, Failure> {
     SavedPlan::from_json(&text).map_err(|why| Failure::new(format!("`{shown}`: {why}"), help))
 }
 
+/// Changes that are told one by one where they are not left to do: of a plan that is gone on with there can be thousands.
+const TOLD: usize = 10;
+
 /// Leaves of the plan of now exactly what the saved plan showed, judged again on what AWS is now.
 fn only_as_saved(
     saved: &SavedPlan,
@@ -160,25 +164,28 @@ fn only_as_saved(
         terminal.warn("nothing of the plan is left to do: AWS is as it declares already");
         return Ok(());
     }
-    let difference = show::saved::compare(saved, &made.planned.plan);
-    for gone in &difference.gone {
-        terminal.warn(&format!("planned, and not run because AWS has changed since: {gone}"));
+    let plan = &made.planned.plan;
+    let made_before = MadeBefore::of(&setting.desired, &made.planned.observed);
+    let known = Known::of(plan, &saved.fingerprints(), &made_before);
+    let difference = show::saved::compare(saved, plan, &known);
+    for gone in difference.gone.iter().take(TOLD) {
+        terminal.warn(&format!("planned, and not left to do: {gone}"));
+    }
+    if let Some(more @ 1..) = difference.gone.len().checked_sub(TOLD) {
+        terminal.warn(&format!("planned, and not left to do: {more} changes more"));
     }
     for new in &difference.new {
         terminal.warn(&format!("needed by now, and not run because the plan did not show it: {new}"));
     }
-    let shown = saved.fingerprints();
-    let standing = still::standing(&made.planned.plan, &shown);
-    for change in &made.planned.plan.changes {
-        let print = change.fingerprint();
-        if shown.contains(&print) && !standing.contains(&print) {
-            terminal.warn(&format!(
-                "planned, and held back because what it needs is not as it was shown: {}",
-                show::view::brief(change)
-            ));
-        }
+    approvals::warn_of_outdated(saved, plan, terminal);
+    let standing = known.standing(plan);
+    for change in plan.changes.iter().filter(|change| known.holds(change) && !standing.contains(&change.id)) {
+        terminal.warn(&format!(
+            "planned, and held back because what it needs is not as it was shown: {}",
+            show::view::brief(change)
+        ));
     }
-    let kept = made.planned.plan.clone().only(&standing);
+    let kept = plan.clone().only(&standing);
     made.planned.plan =
         guard(kept, &setting.desired, &made.planned.observed, &setting.options.approvals, made.context.now);
     Ok(())

@@ -17,6 +17,11 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Most issues shown as text; machines get all.
 const MAX_SHOWN: usize = 200;
 
+/// Bytes of a line behind the place of an issue that can come into sight: some screens' widths.
+const MAX_BEHIND: usize = 1_000;
+/// Bytes before the place up to which the line is shown at all.
+const MAX_COLUMN: usize = 100_000;
+
 /// How issues are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
@@ -122,9 +127,15 @@ impl<'a> Texts<'a> {
         let first = index.saturating_sub(1);
         let shown = lines.get(first..(index + 2).min(lines.len()))?;
         let line = lines.get(index)?;
-        let before: usize = shown.iter().take(index - first).map(|line| line.len() + 1).sum();
         let word = word(line, origin.column as usize);
-        let source: String = shown.iter().map(|line| format!("{line}\n")).collect();
+        if word.start > MAX_COLUMN {
+            return None;
+        }
+        // What is far behind the place is cut off before it is made harmless and coloured, not after.
+        let seen = |line: &'a str| line.get(..line.ceil_char_boundary(word.start + MAX_BEHIND)).unwrap_or(line);
+        let word = word.start..word.end.min(seen(line).len());
+        let before: usize = shown.iter().take(index - first).map(|line| seen(line).len() + 1).sum();
+        let source: String = shown.iter().map(|line| format!("{}\n", seen(line))).collect();
         let mut annotation = kind.span(before + word.start..before + word.end);
         if let Some(label) = label {
             annotation = annotation.label(label);

@@ -151,6 +151,10 @@ impl From<crate::apply::lease::LeaseError> for Failure {
     fn from(error: crate::apply::lease::LeaseError) -> Self {
         match error {
             crate::apply::lease::LeaseError::Aws(error) => AwsError::into(error),
+            ref braked @ crate::apply::lease::LeaseError::Braked(_) => Self::new(
+                braked.to_string(),
+                format!("remove the tag `{}` from the root, or wait until it expires", crate::names::TAG_HOLD),
+            ),
             ref held @ crate::apply::lease::LeaseError::Held { until, .. } => {
                 let left = until.duration_since(Timestamp::now()).as_secs().max(1);
                 Self::new(

@@ -3,6 +3,7 @@
 //! Architecture invariant: nothing is decided here; whatever a command finds out is a value of another room.
 
 pub mod apply;
+pub mod approvals;
 pub mod args;
 #[cfg(feature = "controller")]
 pub mod controller;
@@ -20,10 +21,11 @@ pub mod log;
 pub mod look;
 pub mod plan;
 pub mod schemas;
+#[cfg(test)]
+pub(crate) mod scratch;
 pub mod show;
 pub mod snapshot;
 pub mod sources;
-pub mod still;
 pub mod terminal;
 pub mod tree;
 pub mod validate;

@@ -4,12 +4,12 @@ use std::io::Write;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::args;
 use super::door::{self, Door, Way};
 use super::failure::Failure;
 use super::load;
 use super::show::{self, Context};
 use super::terminal::Terminal;
+use super::{approvals, args};
 use crate::desired::{Desired, Source};
 use crate::names::{POLICY_TYPES, PolicyType};
 use crate::observed::Observed;
@@ -145,6 +145,7 @@ pub async fn run(asked: &args::Plan, terminal: &Terminal, out: &mut dyn Write) -
         Setting { desired, sources, snapshot: asked.snapshot.as_deref(), aws: &asked.aws, options, full: asked.full };
     let made = setting.plan(terminal).await?;
     let (planned, desired, context) = (&made.planned, &setting.desired, &made.context);
+    approvals::warn_of_idle(&asked.approve, planned, desired, context.now, terminal);
     let saved = || show::saved::SavedPlan::new(planned, desired, &setting.sources, &setting.options, context.now);
     match asked.output {
         args::Form::Text => show::plan::text(planned, desired, context, terminal.out_colour, out)?,

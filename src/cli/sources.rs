@@ -194,13 +194,7 @@ impl Load {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn folder(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("bylaw-sources-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        path
-    }
+    use crate::cli::scratch::Scratch;
 
     fn names(root: &Path, sources: &[Source]) -> Vec<String> {
         let prefix = format!("{}/", root.display());
@@ -209,7 +203,7 @@ mod tests {
 
     #[test]
     fn directories_are_read_in_order_and_links_lead_nowhere_twice() {
-        let root = folder("tree");
+        let root = Scratch::new("tree");
         fs::create_dir_all(root.join("b/.git")).unwrap();
         fs::create_dir_all(root.join("..data")).unwrap();
         for file in
@@ -219,28 +213,27 @@ mod tests {
         }
         #[cfg(unix)]
         {
-            std::os::unix::fs::symlink(&root, root.join("b/loop")).unwrap();
+            std::os::unix::fs::symlink(&*root, root.join("b/loop")).unwrap();
             std::os::unix::fs::symlink(root.join("..data/y.yaml"), root.join("y.yaml")).unwrap();
         }
-        let (sources, issues) = load(&[root.clone(), root.join("a.json"), root.join("notes.txt")], &mut io::empty());
+        let (sources, issues) =
+            load(&[root.to_path_buf(), root.join("a.json"), root.join("notes.txt")], &mut io::empty());
         assert!(issues.is_empty(), "{issues:?}");
         assert_eq!(names(&root, &sources), ["a.json", "b/1.yaml", "b/2.yml", "c.YAML", "y.yaml", "notes.txt"]);
-        fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
     fn what_cannot_be_read_is_told_and_the_rest_is_read() {
-        let root = folder("bad");
+        let root = Scratch::new("bad");
         fs::create_dir_all(root.join("empty")).unwrap();
         fs::write(root.join("good.yaml"), "a: 1").unwrap();
         #[cfg(unix)]
         std::os::unix::fs::symlink(root.join("gone"), root.join("link.yaml")).unwrap();
-        let paths = [root.join("nowhere"), root.join("empty"), root.clone(), "-".into(), "-".into()];
+        let paths = [root.join("nowhere"), root.join("empty"), root.to_path_buf(), "-".into(), "-".into()];
         let (sources, issues) = load(&paths, &mut &b"b: 2"[..]);
         assert_eq!(names(&root, &sources), ["good.yaml", "<stdin>"]);
         let rules: Vec<_> = issues.iter().map(|i| i.rule).collect();
         assert_eq!(rules, ["no-such-file", "empty-directory", "no-such-file"]);
         assert!(issues.iter().all(|i| i.help.is_some()));
-        fs::remove_dir_all(root).unwrap();
     }
 }

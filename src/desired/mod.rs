@@ -7,8 +7,10 @@
 mod build;
 mod checks;
 mod content;
+mod metadata;
 pub mod model;
 mod nodes;
+mod outputs;
 mod policies;
 mod read;
 pub(crate) mod report;

@@ -1,17 +1,16 @@
 //! Text to manifests: which documents are ours, and whether each is right by itself.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 
-use super::checks;
 use super::model::{Issue, Origin, Severity};
-use super::report::{nearest, one_of, quoted};
+use super::report::{grouped, nearest, one_of, quoted};
 use super::schema::{self, Finding};
 use super::tree::{Form, Node, Place};
 use super::yaml::{self, Chunk, Document};
+use super::{checks, metadata, outputs};
 use crate::api::account::AccountSpec;
 use crate::api::organization::OrganizationSpec;
 use crate::api::organizational_unit::OrganizationalUnitSpec;
@@ -65,7 +64,15 @@ enum Written {
     Text {
         lines_before: u32,
         text: Box<str>,
+        /// Read when first asked for: an object with a hundred issues is read once.
+        tree: OnceLock<Box<Node>>,
     },
+}
+
+impl Written {
+    fn nothing() -> Self {
+        Self::Text { lines_before: 0, text: "".into(), tree: OnceLock::new() }
+    }
 }
 
 /// What [`read_all`] found.
@@ -249,6 +256,11 @@ impl Found {
             self.manifests.push(Manifest { key: None, ..Manifest::of_tree(cx, root) });
         } else if api_version.is_empty() || kind.is_empty() {
             self.skipped += 1;
+            if let Some((message, help)) = outputs::told(&root, cx.file) {
+                let origin = cx.origin(root.place);
+                let issue = Issue::new(Severity::Warning, "not-a-manifest", origin, None, "", message);
+                return self.issues.push(issue.help(help));
+            }
             let name = cx.file.rsplit(['/', '\\']).next().unwrap_or_default();
             // Kustomize needs no `apiVersion` there, and JSON of every sort lies beside manifests.
             let usual = matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization");
@@ -273,9 +285,14 @@ impl Found {
 
     fn manifest(&mut self, cx: &Context<'_>, root: Node, kind: Kind) {
         let (mut manifest, root) = Manifest::split(cx, root);
+        if let Some(issue) = too_large(cx, &root, manifest.label()) {
+            self.issues.push(issue);
+            manifest.source = Written::Tree(root);
+            return self.manifests.push(manifest);
+        }
         let mut findings = Vec::new();
         // A name that Kubernetes would refuse is a key all the same: it bounds what the broken object may stand for.
-        metadata(&root, &mut manifest.labels, &mut findings);
+        metadata::check(&root, &mut manifest.labels, &mut findings);
         let Some(rules) = schema::of(kind) else { return };
         top_level(&root, &mut findings);
         let spec = rules.check(&root, &mut findings);
@@ -318,12 +335,41 @@ impl Found {
         }
         manifest.source = match cx.chunk {
             Some(chunk) if manifest.body.is_some() => {
-                Written::Text { lines_before: chunk.lines_before, text: chunk.text.into() }
+                Written::Text { lines_before: chunk.lines_before, text: chunk.text.into(), tree: OnceLock::new() }
             }
             _ => Written::Tree(root),
         };
         self.manifests.push(manifest);
     }
+}
+
+/// Most bytes of one object, whatever stands in it. The API server takes no object of more than about 1.5 MiB (etcd's
+/// `--max-request-bytes`), and AWS no policy of more than some 10,000 characters: checking what can be used nowhere
+/// would only cost the minute that it takes.
+const MAX_WEIGHT: usize = 1 << 20;
+
+/// An object that is too large, told at the field that makes it so.
+fn too_large(cx: &Context<'_>, root: &Node, label: Option<String>) -> Option<Issue> {
+    let mut weight = root.weight();
+    if weight <= MAX_WEIGHT {
+        return None;
+    }
+    let (mut node, mut field) = (root, String::new());
+    // Fields of the spec are what people know; what is heavy within them is not looked for.
+    for _ in 0..2 {
+        let Form::Map(entries) = &node.form else { break };
+        let Some((entry, heavy)) =
+            entries.iter().map(|entry| (entry, entry.node.weight())).find(|(_, weight)| *weight > MAX_WEIGHT)
+        else {
+            break;
+        };
+        schema::push_key(&mut field, &entry.key);
+        (node, weight) = (&entry.node, heavy);
+    }
+    let what = if field.is_empty() { "the object".to_owned() } else { format!("`{field}`") };
+    let message = format!("{what} has {} bytes; a whole object has at most {}", grouped(weight), grouped(MAX_WEIGHT));
+    let help = "AWS takes far less (10,240 characters in a service control policy), and so does the API server: split it, or look for what was pasted in by mistake";
+    Some(Issue::new(Severity::Error, "too-large", cx.origin(node.place), label, &field, message).help(help))
 }
 
 fn take_items(root: &Node) -> Option<Vec<Node>> {
@@ -360,165 +406,6 @@ fn top_level(root: &Node, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Fields of `metadata`: those people write, and those the API server adds.
-const METADATA: [&str; 15] = [
-    "name",
-    "labels",
-    "annotations",
-    "namespace",
-    "generateName",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "managedFields",
-    "ownerReferences",
-    "finalizers",
-    "selfLink",
-];
-
-/// Checks `metadata`.
-fn metadata(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut Vec<Finding>) {
-    let mut add = |rule, place, field: &str, message: String, help: Option<String>| {
-        findings.push(Finding { rule, place, field: field.into(), message, help });
-    };
-    let Some(metadata) = root.get("metadata").filter(|node| matches!(node.form, Form::Map(_))) else {
-        let help = Some("add `metadata: {name: …}`".to_owned());
-        add("missing-field", root.place_of("metadata"), "metadata.name", "`metadata.name` is missing".into(), help);
-        return;
-    };
-    if let Form::Map(entries) = &metadata.form {
-        for entry in entries {
-            let field = format!("metadata.{}", quoted(&entry.key));
-            match &*entry.key {
-                "namespace" if !schema::is_null(&entry.node) => add(
-                    "namespace",
-                    entry.place,
-                    &field,
-                    "objects of bylaw are cluster-scoped: they have no namespace".into(),
-                    Some("leave the field out".into()),
-                ),
-                key if !METADATA.contains(&key) => {
-                    let help = match nearest(key, METADATA) {
-                        Some(near) => Some(format!("did you mean `{near}`?")),
-                        None => Some(
-                            "`metadata` takes `name`, `labels` and `annotations`; the rest goes below `spec:`".into(),
-                        ),
-                    };
-                    add("unknown-field", entry.place, &field, format!("`{}` is not a field here", quoted(key)), help);
-                }
-                _ => {}
-            }
-        }
-    }
-    match metadata.entry("name") {
-        None => {
-            let (message, help) = if metadata.get("generateName").is_some() {
-                ("`generateName` gives no name that others could refer to", "write `name: …` instead")
-            } else {
-                ("`metadata.name` is missing", "add `name:`, by which other objects refer to this one")
-            };
-            add("missing-field", metadata.place, "metadata.name", message.into(), Some(help.into()));
-        }
-        Some(entry) => match entry.node.text() {
-            None => {
-                let message = format!("expected a name, found {}", entry.node.noun());
-                add("wrong-type", entry.node.place, "metadata.name", message, None);
-            }
-            Some(name) => {
-                let plain_other = matches!(&entry.node.form, Form::Scalar(s) if !matches!(s.read(), super::tree::Read::Text(_)) || s.trap().is_some());
-                if plain_other {
-                    let message = format!("`{}` without quotes is no text to kubectl and the API server", quoted(name));
-                    add(
-                        "unquoted-text",
-                        entry.node.place,
-                        "metadata.name",
-                        message,
-                        Some(format!("quote it: `\"{}\"`", quoted(name))),
-                    );
-                }
-                if !is_subdomain(name) {
-                    let message = format!(
-                        "`{}` is not an object name (up to 253 lower-case letters, digits, `-` and `.`, first and last a letter or digit)",
-                        quoted(name)
-                    );
-                    let tidy = tidied(name);
-                    let help = if is_subdomain(&tidy) {
-                        format!("write `{tidy}`; the name in AWS is `spec.name`")
-                    } else {
-                        "the name in AWS is `spec.name`".to_owned()
-                    };
-                    add("wrong-name", entry.node.place, "metadata.name", message, Some(help));
-                }
-            }
-        },
-    }
-    for field in ["labels", "annotations"] {
-        let Some(node) = metadata.get(field).filter(|node| !schema::is_null(node)) else { continue };
-        let map = schema::text_map(node, &format!("metadata.{field}"), findings);
-        if field == "labels" {
-            check_labels(node, &map, findings);
-            *labels = map;
-        }
-    }
-}
-
-fn check_labels(node: &Node, labels: &BTreeMap<String, String>, findings: &mut Vec<Finding>) {
-    for (key, value) in labels {
-        let mut field = "metadata.labels".to_owned();
-        schema::push_key(&mut field, key);
-        let place = node.entry(key).map_or(node.place, |entry| entry.place);
-        if !is_label_key(key) {
-            let message = format!(
-                "`{}` is not a label key (`name` or `example.com/name`, the name up to 63 letters, digits, `-_.`)",
-                quoted(key)
-            );
-            findings.push(Finding { rule: "wrong-label", place, field, message, help: None });
-        } else if !(value.is_empty() || is_label_word(value)) {
-            let place = node.get(key).map_or(place, |node| node.place);
-            let message = format!(
-                "`{}` is not a label value (up to 63 letters, digits, `-_.`, first and last a letter or digit)",
-                quoted(value)
-            );
-            let help = Some("labels are for selecting; free text goes into `annotations` or `spec.tags`".to_owned());
-            findings.push(Finding { rule: "wrong-label", place, field, message, help });
-        }
-    }
-}
-
-fn is_label_key(key: &str) -> bool {
-    match key.split_once('/') {
-        Some((prefix, name)) => is_subdomain(prefix) && is_label_word(name),
-        None => is_label_word(key),
-    }
-}
-
-fn is_label_word(word: &str) -> bool {
-    word.len() <= 63
-        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        && word.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && word.ends_with(|c: char| c.is_ascii_alphanumeric())
-}
-
-/// A DNS-1123 subdomain, as Kubernetes wants object names.
-fn is_subdomain(name: &str) -> bool {
-    name.len() <= 253
-        && name.split('.').all(|part| {
-            !part.is_empty()
-                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-                && !part.starts_with('-')
-                && !part.ends_with('-')
-        })
-}
-
-fn tidied(name: &str) -> String {
-    let lower = name.trim().to_lowercase();
-    let mapped: String = lower.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
-    mapped.trim_matches(['-', '.']).to_owned()
-}
-
 impl Manifest {
     /// An object from the API server, where `value` is the whole of it. Its places are those of `<cluster>`.
     #[must_use]
@@ -531,7 +418,7 @@ impl Manifest {
         );
         let manifest = found.manifests.pop().map(|manifest| match manifest.body {
             // A right one is asked for no more places, and 50,000 trees would be most of the memory.
-            Some(_) => Self { source: Written::Text { lines_before: 0, text: "".into() }, ..manifest },
+            Some(_) => Self { source: Written::nothing(), ..manifest },
             None => manifest,
         });
         (manifest, found.issues)
@@ -559,7 +446,7 @@ impl Manifest {
             labels: BTreeMap::new(),
             organization: text(&["spec", "organizationRef", "name"]).map(Into::into),
             body: None,
-            source: Written::Text { lines_before: 0, text: "".into() },
+            source: Written::nothing(),
         };
         (manifest, tree)
     }
@@ -581,14 +468,14 @@ impl Manifest {
     }
 
     /// The object as written.
-    pub(crate) fn tree(&self) -> Cow<'_, Node> {
+    pub(crate) fn tree(&self) -> &Node {
         match &self.source {
-            Written::Tree(tree) => Cow::Borrowed(tree),
-            Written::Text { lines_before, text } => {
+            Written::Tree(tree) => tree,
+            Written::Text { lines_before, text, tree } => tree.get_or_init(|| {
                 let chunk = Chunk { lines_before: *lines_before, text };
                 let root = yaml::document(&self.origin.file, chunk, &mut Vec::new()).and_then(|document| document.root);
-                Cow::Owned(root.unwrap_or_else(|| Node::of_value(&Value::Null)))
-            }
+                Box::new(root.unwrap_or_else(|| Node::of_value(&Value::Null)))
+            }),
         }
     }
 

@@ -218,6 +218,44 @@ fn a_document_over_its_quota_is_told_in_characters() {
 }
 
 #[test]
+fn what_can_be_used_nowhere_is_refused_by_its_size_alone() {
+    let content = |text: &str| {
+        format!(
+            "apiVersion: bylaw.dev/v1alpha1\nkind: OrganizationPolicy\nmetadata: {{name: p}}\nspec:\n  type: SCP\n  content: {text}\n"
+        )
+    };
+    let one = r#"{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}"#;
+    let object = format!(r#"{{"Version": "2012-10-17", "Statement": [{}]}}"#, vec![one; 50_000].join(", "));
+    let padded = format!(r#"{{"Version": "2012-10-17", "Id": "{}"}}"#, "x".repeat(10 << 20));
+    for text in [object.clone(), format!("'{object}'"), format!("'{padded}'")] {
+        let (desired, issues) = run(&content(&text), None);
+        let [issue] = &*issues else { panic!("{} issues", issues.len()) };
+        assert_eq!((issue.rule, &*issue.field, issue.origin.line), ("too-large", "spec.content", 6));
+        assert!(issue.message.contains("at most 1,048,576"), "{}", issue.message);
+        let broken = desired.unwrap().broken;
+        assert_eq!(broken[0].key.as_ref().unwrap().to_string(), "OrganizationPolicy/p");
+    }
+    let labels: String = (0..40_000).map(|i| format!("\n    key-of-the-object-{i}: value")).collect();
+    let (_, issues) = run(&content("{}").replace("{name: p}", &format!("\n  name: p\n  labels:{labels}")), None);
+    assert_eq!(issues.iter().map(|i| (i.rule, &*i.field)).collect::<Vec<_>>(), [("too-large", "metadata.labels")]);
+}
+
+#[test]
+fn what_bylaw_wrote_itself_is_told_and_the_manifests_beside_it_are_read() {
+    let plan = r#"{"formatVersion": 1, "hash": "x", "changes": [], "refusals": [], "saved": {"formatVersion": 1}}"#;
+    let snapshot = r#"{"formatVersion": 1, "kind": "Snapshot", "organization": {}, "accounts": {}}"#;
+    for (text, help) in [(plan, "`bylaw apply out.json`, without `-f`"), (snapshot, "`--snapshot out.json`")] {
+        let (manifests, issues) = read(&[source("out.json", text), source("o.yaml", ORGANIZATION)]);
+        let [issue] = &*issues else { panic!("{issues:#?}") };
+        assert_eq!((issue.severity, issue.rule), (Severity::Warning, "not-a-manifest"));
+        assert!(issue.help.as_ref().unwrap().contains(help), "{issue:#?}");
+        assert!(build(manifests, None).0.is_some(), "the manifest beside it is read");
+    }
+    let other = r#"{"formatVersion": 1, "changes": "of another program"}"#;
+    assert!(read(&[source("out.json", other)]).1.is_empty());
+}
+
+#[test]
 fn files_that_are_no_text_name_the_byte() {
     for (bytes, offset, line, column) in [
         (b"a: 1\nb\x00c".to_vec(), "byte 6 is NUL", 2, 2),

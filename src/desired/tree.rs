@@ -229,6 +229,15 @@ impl Node {
         }
     }
 
+    /// Bytes that it takes as JSON without white space, at least: texts and keys, and a sign beside each.
+    pub(crate) fn weight(&self) -> usize {
+        match &self.form {
+            Form::Scalar(scalar) => scalar.text.len() + 1,
+            Form::List(items) => items.iter().map(Self::weight).sum::<usize>() + 1,
+            Form::Map(entries) => entries.iter().map(|e| e.key.len() + 1 + e.node.weight()).sum::<usize>() + 1,
+        }
+    }
+
     /// The deepest node on a field path (`spec.targets[1].name`); keys may contain dots, the longest match counts.
     pub(crate) fn find(&self, path: &str) -> &Self {
         let mut node = self;

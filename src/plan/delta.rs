@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::bind::{Binding, bind};
+use super::bind::{Binding, Bound, bind};
 use super::memory::{Fact, Mark, Memory};
 use super::model::{Action, Change, Drift, NodeRef, Note, Plan, Proposed, Reason, Refusal, Stage};
 use super::partial::Partial;
@@ -69,6 +69,7 @@ pub fn propose(
         drift: delta.drift,
         notes: delta.notes,
         facts: delta.facts.into_iter().collect(),
+        approved: BTreeSet::new(),
         state: PhantomData,
     };
     (plan, binding)
@@ -208,13 +209,14 @@ impl Delta<'_> {
         })
     }
 
-    /// Whether a declared OU or account that could not be bound means this node, by its tag, id, place or e-mail.
+    /// Whether a declared OU or account that could not be bound means this node, by its tag, id, place or e-mail. One that
+    /// is to be created means nothing that is there.
     fn is_node_claimed(&self, kind: Kind, node: &NodeId) -> bool {
         let tag = self.observed.tags(node).and_then(|tags| tags.get()).and_then(|tags| tags.get(TAG_RESOURCE));
         let tagged = |key: &ObjectKey| tag.is_some_and(|tag| *tag == key.to_string());
         match node {
             NodeId::Unit(id) if kind == Kind::OrganizationalUnit => self.desired.units.iter().any(|(name, unit)| {
-                if self.binding.units.get(name).and_then(|bound| bound.id()).is_some() {
+                if self.binding.units.get(name) != Some(&Bound::Stuck) {
                     return false;
                 }
                 let Some(found) = self.observed.units.get(id) else { return false };
@@ -224,7 +226,7 @@ impl Delta<'_> {
                     || (found.name == unit.spec.name && place.is_none_or(|place| place == found.parent))
             }),
             NodeId::Account(id) => self.desired.accounts.iter().any(|(name, account)| {
-                if self.binding.accounts.get(name).and_then(|bound| bound.id()).is_some() {
+                if self.binding.accounts.get(name) != Some(&Bound::Stuck) {
                     return false;
                 }
                 let email = self.observed.accounts.get(id).map(|found| &found.email);

@@ -1,29 +1,86 @@
 //! How many AWS calls a plan takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::model::{Change, Plan};
+use super::model::{Action, NodeRef, Plan, Reason, takes_every_allow};
+use crate::aws::buckets::rate_of;
+use crate::names::PolicyType;
 
 /// Calls by operation.
 pub type Calls = BTreeMap<&'static str, u64>;
 
-/// The calls that a plan's changes take: the re-reads before them, and the writes.
+/// A look at what is attached to a node serves the attachments that follow within this many seconds.
+pub const FRESH: u32 = 10;
+
+/// The calls that a plan's changes take: the looks before them, and the writes. A list counts as one page, an account
+/// creation as over when it is first asked for, and a policy that allows nothing any more as attached nowhere; the lease
+/// and the reading after all are not in it.
 #[must_use]
 pub fn calls<State>(plan: &Plan<State>) -> (Calls, Calls) {
     let (mut reads, mut writes) = (Calls::new(), Calls::new());
+    let mut looks = Looks::default();
     for change in &plan.changes {
-        let (write, read) = change.action.operations();
+        let (write, before) = change.action.operations();
+        let due = looks.before(&change.action);
         *writes.entry(write).or_default() += 1;
-        if let Some(read) = read {
-            *reads.entry(read).or_default() += 1;
+        if bares(&change.action) {
+            *reads.entry("ListTargetsForPolicy").or_default() += 1;
         }
-        if is_creation(change) {
-            *reads.entry("DescribeCreateAccountStatus").or_default() += 1;
+        // What is removed opted in to it, and is asked again.
+        if change.reason == Reason::Removed && matches!(change.action, Action::Detach { .. }) {
+            *reads.entry("ListTagsForResource").or_default() += 1;
+        }
+        for read in before.iter().filter(|read| due || **read != ONCE && **read != SHARED) {
+            *reads.entry(read).or_default() += 1;
         }
     }
     (reads, writes)
 }
 
-fn is_creation(change: &Change) -> bool {
-    matches!(change.action, super::model::Action::CreateAccount { .. })
+/// Whether what else is attached where the policy is has to be looked at before.
+fn bares(action: &Action) -> bool {
+    match action {
+        Action::UpdatePolicy { kind, content: Some(content), .. } => {
+            *kind == PolicyType::scp() && takes_every_allow(kind, content)
+        }
+        _ => false,
+    }
+}
+
+/// One list tells of all account creations.
+const ONCE: &str = "ListCreateAccountStatus";
+/// One look tells of all that is attached to a node.
+const SHARED: &str = "ListPoliciesForTarget";
+
+/// Looks that several changes share.
+#[derive(Default)]
+struct Looks<'a> {
+    creations: bool,
+    /// Attachments so far: at AWS's rate, they are the clock.
+    attached: u32,
+    /// Number of the attachment before which what is attached to a node was looked at last.
+    nodes: HashMap<(&'a NodeRef, &'a PolicyType), u32>,
+}
+
+impl<'a> Looks<'a> {
+    /// Whether a look that can be shared is due before this change.
+    fn before(&mut self, action: &'a Action) -> bool {
+        match action {
+            Action::CreateAccount { .. } => !std::mem::replace(&mut self.creations, true),
+            Action::Attach { target, kind, .. } => {
+                self.attached += 1;
+                let (now, node) = (self.attached, (target, kind));
+                let seen = self.nodes.get(&node).is_some_and(|at| seconds(now - at) <= f64::from(FRESH));
+                if !seen {
+                    self.nodes.insert(node, now);
+                }
+                !seen
+            }
+            _ => true,
+        }
+    }
+}
+
+fn seconds(attachments: u32) -> f64 {
+    f64::from(attachments) / rate_of("AttachPolicy").per_second
 }

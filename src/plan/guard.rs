@@ -8,12 +8,17 @@ mod limits;
 mod rules;
 mod windows;
 
+pub(super) use limits::births;
+pub use rules::hold;
+
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::model::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Refusal, hash};
+use super::kept::Made;
+use super::model::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Reason, Refusal, hash};
 use super::world::{Interner, World, policy_of, touches};
 use crate::desired::Desired;
 use crate::names::{NodeId, ObjectKey, PolicyId};
@@ -36,8 +41,8 @@ pub fn guard(
     now: Timestamp,
 ) -> Plan<Guarded> {
     // Where nothing changes there is nothing to judge, and the organization is not worked out for it.
-    let (changes, refusals) = if plan.changes.is_empty() {
-        (vec![], plan.refusals)
+    let (changes, refusals, approved) = if plan.changes.is_empty() {
+        (vec![], plan.refusals, BTreeSet::new())
     } else {
         judge(plan.changes, plan.refusals, desired, observed, approvals, now)
     };
@@ -48,6 +53,7 @@ pub fn guard(
         drift: plan.drift,
         notes: plan.notes,
         facts: plan.facts,
+        approved,
         state: PhantomData,
     }
 }
@@ -59,10 +65,20 @@ fn judge(
     observed: &Observed,
     approvals: &Approvals,
     now: Timestamp,
-) -> (Vec<Change>, Vec<Refusal>) {
+) -> (Vec<Change>, Vec<Refusal>, BTreeSet<String>) {
     let mut atoms = Interner::default();
     let before = World::of(observed, &mut atoms);
-    let mut court = Court { desired, observed, approvals, now, proposed: changes.clone(), kept: changes, refusals };
+    let mut court = Court {
+        desired,
+        observed,
+        approvals,
+        now,
+        proposed: changes.clone(),
+        kept: changes,
+        refusals,
+        approved: BTreeSet::new(),
+        made: OnceCell::new(),
+    };
     court.measure(&before);
     court.management();
     court.holds(&before);
@@ -82,7 +98,7 @@ fn judge(
         court.blocks_everything(&before, &mut atoms);
         court.dependents();
     }
-    (court.kept, court.refusals)
+    (court.kept, court.refusals, court.approved)
 }
 
 /// The changes on trial.
@@ -95,6 +111,13 @@ struct Court<'a> {
     proposed: Vec<Change>,
     kept: Vec<Change>,
     refusals: Vec<Refusal>,
+    approved: BTreeSet<String>,
+    made: OnceCell<Made>,
+}
+
+/// The hash that approves one change alone: that of a refusal of nothing else.
+pub(super) fn alone(rule: &'static str, print: &str) -> String {
+    hash(&(rule, [print]))
 }
 
 /// How a refusal reads.
@@ -136,8 +159,9 @@ impl Court<'_> {
 
     fn refuse(&mut self, verdict: Verdict, changes: Vec<Change>) {
         let prints: BTreeSet<String> = changes.iter().map(Change::fingerprint).collect();
-        let hash = verdict.approvable.then(|| hash(&(verdict.rule, prints)));
-        if hash.as_ref().is_some_and(|hash| self.approvals.hashes.contains(hash)) {
+        let hash = verdict.approvable.then(|| hash(&(verdict.rule, &prints)));
+        if hash.as_ref().is_some_and(|hash| self.is_approved(hash, verdict.rule, &changes)) {
+            self.approved.extend(prints.iter().map(|print| alone(verdict.rule, print)));
             self.kept.extend(changes);
             self.kept.sort_by_key(|change| change.id);
             return;
@@ -153,6 +177,22 @@ impl Court<'_> {
             changes,
             hash,
         });
+    }
+
+    /// Whether the changes are approved together, or each alone: so is what is left of them when the others are done.
+    fn is_approved(&self, hash: &str, rule: &'static str, changes: &[Change]) -> bool {
+        let hashes = &self.approvals.hashes;
+        if hashes.is_empty() || hashes.contains(hash) {
+            return hashes.contains(hash);
+        }
+        changes.iter().all(|change| self.is_approved_alone(rule, change))
+    }
+
+    /// Whether the change is approved by itself, under the hash that it has or had before what it touches was made.
+    fn is_approved_alone(&self, rule: &'static str, change: &Change) -> bool {
+        let hashes = &self.approvals.hashes;
+        let made = || self.made.get_or_init(|| Made::of(self.desired, self.observed));
+        !hashes.is_empty() && made().fingerprints(change).iter().any(|print| hashes.contains(&alone(rule, print)))
     }
 
     /// How many accounts each change reaches.
@@ -218,6 +258,7 @@ impl Court<'_> {
 struct Gone<'a> {
     moved: BTreeSet<&'a NodeRef>,
     detached: BTreeSet<&'a PolicyId>,
+    deleted: BTreeSet<&'a PolicyId>,
     /// Nodes that something would have left.
     emptied: BTreeSet<NodeId>,
 }
@@ -235,6 +276,7 @@ impl<'a> Gone<'a> {
                     }
                 }
                 Action::Detach { policy, .. } => drop(gone.detached.insert(policy)),
+                Action::DeletePolicy { policy, .. } => drop(gone.deleted.insert(policy)),
                 Action::DeleteUnit { unit, .. } => {
                     gone.emptied.extend(observed.units.get(unit).map(|unit| unit.parent.clone()));
                 }
@@ -253,6 +295,10 @@ impl<'a> Gone<'a> {
                 (self.moved.contains(&own), "its move out of the root")
             }
             Action::DeletePolicy { policy, .. } => (self.detached.contains(policy), "a detachment of the policy"),
+            // Half a removal is nobody's wish: it would only take the guard away.
+            Action::Detach { policy, .. } if change.reason == Reason::Removed => {
+                (self.deleted.contains(policy), "the deletion of the policy")
+            }
             Action::DeleteUnit { unit, .. } => {
                 (self.emptied.contains(&NodeId::Unit(unit.clone())), "what is in the OU to leave it")
             }

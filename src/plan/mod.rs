@@ -8,6 +8,7 @@ pub mod delta;
 pub mod estimate;
 pub mod fresh;
 pub mod guard;
+pub mod kept;
 pub mod memory;
 pub mod model;
 mod partial;

@@ -12,6 +12,7 @@ use super::memory::{Facts, Mark};
 use crate::aws::port::{Contact, ContactKind};
 use crate::desired::NodeKey;
 use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, PolicyType, Tags, UnitId};
+use crate::policy::Document;
 
 /// A node that is there, or that this plan creates.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -79,6 +80,13 @@ pub struct Edit<T> {
     pub from: T,
     /// As it shall be.
     pub to: T,
+}
+
+/// Whether a policy allows something before an edit of its content and nothing after it.
+#[must_use]
+pub fn takes_every_allow(kind: &PolicyType, content: &Edit<String>) -> bool {
+    let allows = |text: &str| Document::parse(kind, text).is_ok_and(|(document, _)| !document.allows().is_empty());
+    allows(&content.from) && !allows(&content.to)
 }
 
 /// One write to AWS. What is read again before it is written stands in it as the value that the plan rests on.
@@ -332,37 +340,38 @@ impl Action {
             || matches!(self, Self::UpdatePolicy { content: Some(_), .. })
     }
 
-    /// The AWS operation that carries it out, and the one that is asked before, if any.
+    /// The AWS operation that carries it out, and those that are asked before.
     #[must_use]
-    pub fn operations(&self) -> (&'static str, Option<&'static str>) {
-        let for_tags = |resource: &Tagged| match resource {
-            Tagged::Node(NodeRef::New(_)) | Tagged::Policy(PolicyRef::New(_)) => None,
-            _ => Some("ListTagsForResource"),
-        };
+    pub fn operations(&self) -> (&'static str, &'static [&'static str]) {
         match self {
-            Self::EnablePolicyType { .. } => ("EnablePolicyType", Some("ListRoots")),
-            Self::EnableService { .. } => ("EnableAWSServiceAccess", Some("ListAWSServiceAccessForOrganization")),
-            Self::CreateUnit { .. } => ("CreateOrganizationalUnit", None),
-            Self::RenameUnit { .. } => ("UpdateOrganizationalUnit", Some("ListOrganizationalUnitsForParent")),
-            Self::CreatePolicy { .. } => ("CreatePolicy", None),
-            Self::UpdatePolicy { .. } => ("UpdatePolicy", Some("DescribePolicy")),
-            Self::Attach { target: NodeRef::New(_), .. } => ("AttachPolicy", None),
-            Self::Attach { .. } => ("AttachPolicy", Some("ListPoliciesForTarget")),
-            Self::MoveAccount { account: NodeRef::New(_), .. } => ("MoveAccount", None),
-            Self::MoveAccount { .. } => ("MoveAccount", Some("DescribeAccount")),
-            Self::Detach { .. } => ("DetachPolicy", Some("ListPoliciesForTarget")),
-            Self::Tag { resource, .. } => ("TagResource", for_tags(resource)),
-            Self::PutContact { account: NodeRef::New(_), .. } => ("PutAlternateContact", None),
-            Self::PutContact { .. } => ("PutAlternateContact", Some("GetAlternateContact")),
-            Self::RenameAccount { .. } => ("PutAccountName", Some("DescribeAccount")),
+            Self::EnablePolicyType { .. } => ("EnablePolicyType", &["ListRoots"]),
+            Self::EnableService { .. } => ("EnableAWSServiceAccess", &["ListAWSServiceAccessForOrganization"]),
+            Self::CreateUnit { .. } => ("CreateOrganizationalUnit", &[]),
+            Self::RenameUnit { .. } => ("UpdateOrganizationalUnit", &["ListOrganizationalUnitsForParent"]),
+            Self::CreatePolicy { .. } => ("CreatePolicy", &[]),
+            Self::UpdatePolicy { .. } => ("UpdatePolicy", &["DescribePolicy"]),
+            Self::Attach { target: NodeRef::New(_), .. } => ("AttachPolicy", &[]),
+            Self::Attach { .. } => ("AttachPolicy", &["ListPoliciesForTarget"]),
+            Self::MoveAccount { account: NodeRef::New(_), .. } => ("MoveAccount", &[]),
+            Self::MoveAccount { .. } => ("MoveAccount", &["DescribeAccount"]),
+            Self::Detach { .. } => ("DetachPolicy", &["ListPoliciesForTarget"]),
+            Self::Tag { .. } => ("TagResource", &["ListTagsForResource"]),
+            Self::PutContact { account: NodeRef::New(_), .. } => ("PutAlternateContact", &[]),
+            Self::PutContact { .. } => ("PutAlternateContact", &["GetAlternateContact"]),
+            Self::RenameAccount { .. } => ("PutAccountName", &["DescribeAccount"]),
             Self::RegisterAdministrator { .. } => {
-                ("RegisterDelegatedAdministrator", Some("ListDelegatedServicesForAccount"))
+                ("RegisterDelegatedAdministrator", &["ListDelegatedServicesForAccount"])
             }
-            Self::PutDelegationPolicy { .. } => ("PutResourcePolicy", Some("DescribeResourcePolicy")),
-            Self::CreateAccount { .. } => ("CreateAccount", Some("ListCreateAccountStatus")),
-            Self::DeletePolicy { .. } => ("DeletePolicy", Some("ListTargetsForPolicy")),
-            Self::DeleteUnit { .. } => ("DeleteOrganizationalUnit", Some("ListOrganizationalUnitsForParent")),
-            Self::CloseAccount { .. } => ("CloseAccount", Some("DescribeAccount")),
+            Self::PutDelegationPolicy { .. } => ("PutResourcePolicy", &["DescribeResourcePolicy"]),
+            Self::CreateAccount { .. } => {
+                ("CreateAccount", &["ListCreateAccountStatus", "DescribeCreateAccountStatus"])
+            }
+            Self::DeletePolicy { .. } => ("DeletePolicy", &["ListTagsForResource", "ListTargetsForPolicy"]),
+            Self::DeleteUnit { .. } => (
+                "DeleteOrganizationalUnit",
+                &["ListTagsForResource", "ListOrganizationalUnitsForParent", "ListAccountsForParent"],
+            ),
+            Self::CloseAccount { .. } => ("CloseAccount", &["ListTagsForResource", "DescribeAccount"]),
         }
     }
 }
@@ -448,6 +457,9 @@ pub struct Plan<State> {
     pub notes: Vec<Note>,
     /// What the manifests state, and which of it holds already.
     pub facts: Facts,
+    /// Of each change that an approval lets pass, the hash that approves it alone: what is left of a kept plan when part
+    /// of it is done has another hash than what was approved.
+    pub approved: BTreeSet<String>,
     pub(super) state: PhantomData<State>,
 }
 
@@ -466,10 +478,10 @@ impl<State> Plan<State> {
 }
 
 impl Plan<Guarded> {
-    /// The same plan with only those changes that `keep` holds the fingerprints of (a saved plan, run as it was shown).
+    /// The same plan with only those changes that `keep` holds the numbers of (a saved plan, run as it was shown).
     #[must_use]
-    pub fn only(mut self, keep: &BTreeSet<String>) -> Plan<Proposed> {
-        self.changes.retain(|change| keep.contains(&change.fingerprint()));
+    pub fn only(mut self, keep: &BTreeSet<u32>) -> Plan<Proposed> {
+        self.changes.retain(|change| keep.contains(&change.id));
         Plan {
             organization: self.organization,
             changes: self.changes,
@@ -477,6 +489,7 @@ impl Plan<Guarded> {
             drift: self.drift,
             notes: self.notes,
             facts: self.facts,
+            approved: self.approved,
             state: PhantomData,
         }
     }

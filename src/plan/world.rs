@@ -221,6 +221,11 @@ impl<'a> World<'a> {
         self.attached.get(node).into_iter().flatten().filter(of_kind).chain(assumed).cloned().collect()
     }
 
+    /// What is known to be attached to a node, of every type.
+    pub(super) fn all_attached(&self, node: &NodeRef) -> impl Iterator<Item = &PolicyRef> {
+        self.attached.get(node).into_iter().flatten()
+    }
+
     pub(super) fn allows_something(&self, policy: &PolicyRef) -> bool {
         self.policies.get(policy).is_some_and(|(_, meaning)| !meaning.allows.is_empty())
     }

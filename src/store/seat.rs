@@ -79,16 +79,11 @@ fn mark(_: &File) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn folder(name: &str) -> std::path::PathBuf {
-        let path = std::env::temp_dir().join(format!("bylaw-seat-{}-{name}", std::process::id()));
-        drop(fs::remove_dir_all(&path));
-        path
-    }
+    use crate::cli::scratch::Scratch;
 
     #[test]
     fn a_name_is_one_processs_at_a_time_and_the_next_ones_after_it() {
-        let directory = folder("turns");
+        let directory = Scratch::new("turns");
         let first = Seat::take(&directory, "cli:ann:laptop");
         let beside = Seat::take(&directory, "cli:ann:laptop");
         assert_ne!(first.name(), beside.name());
@@ -100,9 +95,8 @@ mod tests {
 
     #[test]
     fn a_copy_of_the_file_has_another_name() {
-        let (directory, copy) = (folder("original"), folder("copy"));
+        let (directory, copy) = (Scratch::new("original"), Scratch::new("copy"));
         let name = Seat::take(&directory, "cli:ann:runner").name().to_owned();
-        fs::create_dir_all(&copy).unwrap();
         fs::copy(directory.join("writer"), copy.join("writer")).unwrap();
         assert_ne!(Seat::take(&copy, "cli:ann:runner").name(), name);
     }

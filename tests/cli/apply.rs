@@ -165,6 +165,9 @@ fn a_saved_plan_is_run_as_it_was_shown() {
     std::fs::remove_dir_all(&files).unwrap();
     shell.run(&["apply", saved]).exits(1).complains(&["nobody to ask"]);
     shell.run(&["apply", saved, "--yes"]).exits(0).says(&["Applied 17 changes."]);
+    // Its place is not behind `-f`, where it is told as what it is.
+    let beside = shell.run(&["plan", "-f", saved]).exits(1);
+    beside.complains(&["warning[not-a-manifest]", "a plan that `bylaw plan --out` wrote", "without `-f`, runs it"]);
     // A second time there is nothing left of it.
     shell.calls();
     let again = shell.run(&["apply", saved, "--yes"]).exits(0).says(&["No changes"]);
@@ -198,7 +201,7 @@ fn of_a_saved_plan_only_what_is_still_right_is_run() {
     shell.aws("CreateOrganizationalUnit", &json!({"ParentId": root(&shell), "Name": name}));
     shell.calls();
     let ran = shell.run(&["apply", saved, "--yes"]).exits(1);
-    let ran = ran.complains(&["warning: planned, and not run because AWS has changed since: ", "create OU"]);
+    let ran = ran.complains(&["warning: planned, and not left to do: ", "create OU"]);
     let ran = ran.complains(&["warning: needed by now, and not run because the plan did not show it: "]);
     ran.complains(&["warning: planned, and held back because what it needs is not as it was shown: create account"]);
     let calls = shell.calls();
@@ -223,9 +226,12 @@ fn a_refused_change_is_let_pass_by_its_hash_alone() {
     let hash = refusal["hash"].as_str().unwrap_or_else(|| panic!("{plan:#}"));
     shell.run(&["plan", "-f", &files]).exits(2).says(&[hash, "--approve"]);
     shell.run(&["apply", "-f", &files, "--yes"]).exits(1).says(&[hash]);
-    shell.run(&["apply", "-f", &files, "--yes", "--approve", "0000000000000000"]).exits(1);
+    shell
+        .run(&["apply", "-f", &files, "--yes", "--approve", "0000000000000000"])
+        .exits(1)
+        .complains(&["warning: no refusal has the hash `0000000000000000`", &format!("refused are `{hash}`")]);
     assert_eq!(shell.writes(), 0, "a refused change was written");
-    shell.run(&["apply", "-f", &files, "--yes", "--approve", hash]).exits(0);
+    shell.run(&["apply", "-f", &files, "--yes", "--approve", hash]).exits(0).quietly();
     assert_eq!(shell.calls().get("UpdatePolicy"), Some(&1));
     shell.run(&["plan", "-f", &files]).exits(0);
 }

@@ -132,9 +132,12 @@ async fn the_tree() {
 #[tokio::test]
 async fn creation_of_an_account_is_found_again() {
     let org = Organization::create().await;
-    let account = org.account("x").await;
+    let (name, email) = ("x".to_owned(), "x@example.com".to_owned());
+    let request = Request::CreateAccount { name, email, role_name: None, tags: Tags::new() };
+    let Response::Creation(creation) = org.ok(request).await else { panic!() };
+    // moto creates at once, and only what is under way is asked for.
     let Response::Creations(page) = org.ok(Request::ListCreateAccountStatus { token: None }).await else { panic!() };
-    let creation = page.items.iter().find(|creation| creation.account.as_ref() == Some(&account)).unwrap();
+    assert_eq!(page.items, []);
     assert!(creation.requested.is_some() && creation.failure.is_none(), "{creation:?}");
     assert!(creation.id.starts_with("car-"), "{creation:?}");
     let same = org.ok(Request::DescribeCreateAccountStatus { id: creation.id.clone() }).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bylaw::apply::lease::LeaseError;
 use bylaw::apply::{Control, Outcome, Progress};
 use bylaw::aws::Port;
 use bylaw::aws::dice::Dice;
@@ -20,12 +21,13 @@ use bylaw::pass::{self, ApplyError, Options, Planned};
 use bylaw::plan::{Action, Guarded, Memory, NodeRef, Plan, Reason};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+use super::looks::Looks;
 use super::model::Model;
 use super::mutants::Mutant;
-use super::ports::{Ear, Hook};
-use super::watch::{Watch, twins};
+use super::ports::{Ear, Hook, foreign, time_of_day};
+use super::watch::{View, Watch, twins};
 use super::wish::{MANAGEMENT, Wish, wide};
-use super::{end, judge, start};
+use super::{end, excuses, judge, start};
 
 /// What lives were made of, and what was looked at.
 #[derive(Debug, Default, Clone)]
@@ -150,9 +152,15 @@ impl Life {
         self.quiet(&wish.render()).await
     }
 
-    /// Time passes, and memory is lost or kept.
+    /// Time passes, somebody is at work beside bylaw, and memory is lost or kept.
     async fn between(&mut self) {
         tokio::time::sleep(Duration::from_secs(60)).await;
+        for _ in 0..self.dice.below(3) {
+            if let Some(request) = foreign(&self.world.state(), &mut self.dice, &time_of_day(self.began)) {
+                drop(self.world.foreign(&request));
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(30)).await;
         if self.dice.chance(0.3) {
             self.memory = Memory::default();
         }
@@ -184,22 +192,21 @@ impl Life {
             ..Schedule::default()
         };
         schedule.seed = self.dice.bits();
+        schedule.expires_after = self.dice.chance(0.1).then(|| 1 + self.dice.below(120) as u64);
         schedule.dies_after = self.dice.chance(0.4).then(|| 1 + self.dice.below(12) as u64);
         schedule
     }
 
     fn clock(&self) -> impl Fn() -> Timestamp + Send + Sync + use<> {
         let began = self.began;
-        move || {
-            let passed = i64::try_from(began.elapsed().as_millis()).unwrap();
-            Timestamp::from_millisecond(1_767_225_600_000 + passed).unwrap()
-        }
+        move || time_of_day(began)
     }
 
     async fn pass(&mut self, desired: &Desired, schedule: Schedule, options: &Options) -> Result<End, String> {
         self.tally.passes += 1;
         let (stale, seed) = (schedule.stale > 0.0, schedule.seed);
-        let hook = Arc::new(Hook::new(self.world.clone(), schedule.dies_after));
+        let alone = schedule.foreign == 0.0 && !stale;
+        let hook = Arc::new(Hook::new(self.world.clone(), schedule.dies_after, self.began));
         let (hand, past) = (hook.clone(), self.world.clone());
         let faulty = Faulty::new(hook.clone(), schedule)
             .past(move |request, back| past.recall(request, back))
@@ -212,7 +219,7 @@ impl Life {
         };
         let paced = Paced::new(faulty, conduct);
         let ear = Ear::new(self.mutant.below(&paced));
-        let end = self.pass_on(desired, options, &hook, &ear, stale).await;
+        let end = self.pass_on(desired, options, &hook, &ear, (stale, alone)).await;
         for (fault, count) in paced.port().faults() {
             *self.tally.faults.entry(fault).or_default() += count;
         }
@@ -239,7 +246,7 @@ impl Life {
         options: &Options,
         hook: &Hook,
         ear: &Ear<P>,
-        stale: bool,
+        (stale, alone): (bool, bool),
     ) -> Result<End, String> {
         let clock = self.clock();
         let planning = self.mutant.manifests(desired);
@@ -258,6 +265,7 @@ impl Life {
         };
         self.trace(&planned);
         self.tally.checks += judge::plan(&planned, desired, options)?;
+        let (refused, before) = (planned.plan.clone(), self.world.state());
         self.approvals = planned.plan.refusals.iter().filter_map(|refusal| refusal.hash.clone()).collect();
         *hook.watch.lock().unwrap() = Some(self.watch(desired, options, &planned, stale));
         ear.listening.store(true, Ordering::Relaxed);
@@ -266,13 +274,16 @@ impl Life {
         let control = Control { stop, progress: &silent, clock: &clock, ledger: ear, who: "one" };
         let mut memory = self.memory.clone();
         let port = self.mutant.above(ear);
-        let running = pass::apply_plan(&*port, desired, planned, &mut memory, options, control);
+        let running = pass::apply_plan(&*port, &planning, planned, &mut memory, options, control);
         let report = tokio::select! {
             biased;
             () = hook.died.notified() => None,
             report = running => Some(report),
         };
         self.tally.checks += 1;
+        if alone {
+            self.tally.checks += excuses::untouched(&refused, &before, &self.world.state())?;
+        }
         match report {
             None => {
                 self.tally.deaths += 1;
@@ -294,6 +305,9 @@ impl Life {
             Some(Err(error)) => {
                 if self.trace {
                     println!("   not applied: {error}");
+                }
+                if matches!(error, ApplyError::Lease(LeaseError::Braked(_))) && refused.changes.is_empty() {
+                    return Ok(End::Over(Box::new(refused)));
                 }
                 let told = matches!(error, ApplyError::Lease(_));
                 let quiet = desired.organization.suspend || desired.organization.spec.mode == bylaw::api::Mode::Observe;
@@ -321,32 +335,30 @@ impl Life {
 
     fn watch(&self, desired: &Desired, options: &Options, planned: &Planned, stale: bool) -> Watch {
         let state = self.world.state();
-        let goal = |model: &Model| {
-            let mut goal = model.clone();
-            let refused = planned.plan.refusals.iter().flat_map(|refusal| &refusal.changes);
-            let mut all: Vec<_> = planned.plan.changes.iter().chain(refused).collect();
-            all.sort_by_key(|change| change.id);
-            all.into_iter().for_each(|change| goal.plan(change));
-            goal
+        let refused = planned.plan.refusals.iter().flat_map(|refusal| &refusal.changes);
+        let mut all: Vec<_> = planned.plan.changes.iter().chain(refused).collect();
+        all.sort_by_key(|change| change.id);
+        let view = |before: &Model| {
+            let (mut goal, mut kept) = (before.clone(), before.clone());
+            all.iter().for_each(|change| goal.plan(change));
+            planned.plan.changes.iter().for_each(|change| kept.plan(change));
+            View { before: before.clone(), goal, kept }
         };
-        let real = Model::of(&state);
-        let mut views = vec![(real.clone(), goal(&real))];
+        let mut starts = vec![Model::of(&state)];
         if stale {
             // What the plan could not know it cannot keep.
-            let seen = Model::observed(&planned.observed);
-            let after = goal(&seen);
-            views.push((seen, after));
+            starts.push(Model::observed(&planned.observed));
         }
         let mut watch = Watch {
             desired: desired.clone(),
             prune: options.prune,
             approved: !options.approvals.hashes.is_empty(),
-            views,
+            views: starts.iter().map(view).collect(),
+            starts,
             held: Watch::held(&state, &(self.clock())().to_string()),
             newborn: unfinished(planned, &state),
             owners: BTreeSet::new(),
             counts: BTreeMap::new(),
-            untagged: BTreeSet::new(),
             births: planned
                 .plan
                 .changes
@@ -354,11 +366,17 @@ impl Life {
                 .filter(|change| matches!(change.action, Action::CreateAccount { .. }))
                 .map(|change| change.object.to_string())
                 .collect(),
-            stirred: BTreeSet::new(),
+            had: BTreeMap::new(),
+            created: BTreeSet::new(),
+            made: BTreeSet::new(),
+            looks: Looks::default(),
+            stale,
+            braked: None,
             checked: 0,
             problems: vec![],
         };
-        watch.note_owners(&state);
+        watch.note_owners(&state, true);
+        watch.note_denies(&Model::of(&state));
         watch
     }
 
@@ -373,10 +391,10 @@ impl Life {
             let End::Over(plan) = self.pass(desired, Schedule { seed, ..Schedule::default() }, &options).await? else {
                 return Err("a pass without faults did not come to its end".into());
             };
-            // Taking and giving back the lease are two.
+            // Taking and giving back the lease are two; where the root is held nobody takes it.
             let writes = self.world.writes() - before;
             tokio::time::sleep(Duration::from_secs(60)).await;
-            if plan.changes.is_empty() && writes == 2 {
+            if plan.changes.is_empty() && writes <= 2 {
                 left = Some(plan);
                 break;
             }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use bylaw::aws::offline::State;
 use bylaw::aws::port::AccountState;
@@ -20,26 +20,28 @@ pub struct Says {
 }
 
 thread_local! {
-    static SAYS: RefCell<HashMap<(PolicyType, String), Rc<Says>>> = RefCell::default();
+    static SAYS: RefCell<HashMap<(PolicyType, String), Arc<Says>>> = RefCell::default();
     static COVERS: RefCell<HashMap<(String, String), bool>> = RefCell::default();
 }
 
-pub fn says(kind: &PolicyType, text: &str) -> Rc<Says> {
+pub fn says(kind: &PolicyType, text: &str) -> Arc<Says> {
     SAYS.with_borrow_mut(|all| {
         let read = || match Document::parse(kind, text) {
-            Ok((document, _)) => Rc::new(Says { denies: document.denies().clone(), allows: document.allows().clone() }),
-            Err(_) => Rc::default(),
+            Ok((document, _)) => {
+                Arc::new(Says { denies: document.denies().clone(), allows: document.allows().clone() })
+            }
+            Err(_) => Arc::default(),
         };
         all.entry((kind.clone(), text.to_owned())).or_insert_with(read).clone()
     })
 }
 
 /// Whether one of the denies holds all of `atom`.
-pub fn holds(denies: &BTreeSet<String>, atom: &str) -> bool {
+pub fn holds(denies: &BTreeSet<&str>, atom: &str) -> bool {
     denies.contains(atom)
         || denies.iter().any(|held| {
             COVERS.with_borrow_mut(|all| {
-                *all.entry((held.clone(), atom.to_owned())).or_insert_with(|| covers(held, atom))
+                *all.entry(((*held).to_owned(), atom.to_owned())).or_insert_with(|| covers(held, atom))
             })
         })
 }
@@ -49,7 +51,7 @@ pub fn holds(denies: &BTreeSet<String>, atom: &str) -> bool {
 pub struct Model {
     pub parents: BTreeMap<String, String>,
     pub attached: BTreeMap<String, BTreeSet<String>>,
-    pub policies: BTreeMap<String, (PolicyType, String)>,
+    pub policies: BTreeMap<String, (PolicyType, Arc<Says>)>,
     /// Member accounts that are there and not closed.
     pub accounts: BTreeSet<String>,
     /// Names that a plan has for what was made since.
@@ -69,7 +71,7 @@ impl Model {
             }
         }
         for (id, policy) in state.policies() {
-            model.policies.insert(id.to_string(), (policy.kind.clone(), policy.content.to_string()));
+            model.policies.insert(id.to_string(), (policy.kind.clone(), says(&policy.kind, &policy.content)));
             for node in state.targets(id) {
                 model.attached.entry(node.to_string()).or_default().insert(id.to_string());
             }
@@ -91,8 +93,8 @@ impl Model {
             }
         }
         for (id, policy) in &observed.policies {
-            let text = policy.content.get().cloned().unwrap_or_default();
-            model.policies.insert(id.to_string(), (policy.kind.clone(), text));
+            let text = policy.content.get().map_or("", String::as_str);
+            model.policies.insert(id.to_string(), (policy.kind.clone(), says(&policy.kind, text)));
             for node in policy.targets.get().into_iter().flatten() {
                 model.attached.entry(node.to_string()).or_default().insert(id.to_string());
             }
@@ -100,11 +102,12 @@ impl Model {
         // Nobody asks where AWS's own policies are as long as nobody takes one away: they are everywhere.
         for (id, policy) in observed.policies.iter().filter(|(_, policy)| policy.aws_managed) {
             // Nor does anybody read what they say.
-            if let Some((_, text)) = model.policies.get_mut(id.as_str()) {
+            if let Some((_, meaning)) = model.policies.get_mut(id.as_str()) {
                 let principal = if policy.kind == PolicyType::scp() { "" } else { r#""Principal":"*","# };
-                *text = format!(
+                let text = format!(
                     r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{principal}"Action":"*","Resource":"*"}}]}}"#
                 );
+                *meaning = says(&policy.kind, &text);
             }
             if policy.targets.get().is_none() {
                 let mut nodes: Vec<String> = model.parents.keys().cloned().collect();
@@ -128,11 +131,11 @@ impl Model {
                 self.parents.insert(format!("new OrganizationalUnit/{key}"), parent.to_string());
             }
             Action::CreatePolicy { kind, content, .. } => {
-                self.policies.insert(format!("new {}", change.object), (kind.clone(), content.clone()));
+                self.policies.insert(format!("new {}", change.object), (kind.clone(), says(kind, content)));
             }
             Action::UpdatePolicy { policy, content: Some(content), .. } => {
-                if let Some((_, text)) = self.policies.get_mut(policy.as_str()) {
-                    text.clone_from(&content.to);
+                if let Some((kind, meaning)) = self.policies.get_mut(policy.as_str()) {
+                    *meaning = says(kind, &content.to);
                 }
             }
             Action::Attach { policy, target, .. } => {
@@ -186,8 +189,8 @@ impl Model {
             }
             Request::UpdatePolicy { policy, content: Some(content), .. } => {
                 let policy = self.name(policy.as_str());
-                if let Some((_, text)) = self.policies.get_mut(&policy) {
-                    text.clone_from(content);
+                if let Some((kind, meaning)) = self.policies.get_mut(&policy) {
+                    *meaning = says(kind, content);
                 }
             }
             Request::DeletePolicy { policy } => self.forget(&self.name(policy.as_str())),
@@ -204,12 +207,12 @@ impl Model {
         chain
     }
 
-    pub fn denies(&self, node: &str) -> BTreeSet<String> {
+    pub fn denies(&self, node: &str) -> BTreeSet<&str> {
         let mut all = BTreeSet::new();
         for at in self.chain(node) {
             for policy in self.attached.get(&at).into_iter().flatten() {
-                if let Some((kind, text)) = self.policies.get(policy) {
-                    all.extend(says(kind, text).denies.iter().cloned());
+                if let Some((_, says)) = self.policies.get(policy) {
+                    all.extend(says.denies.iter().map(String::as_str));
                 }
             }
         }
@@ -217,18 +220,18 @@ impl Model {
     }
 
     /// Everything that is allowed or denied at a node, so that two moments can be compared.
-    pub fn binds(&self, node: &str) -> (BTreeSet<String>, BTreeSet<BTreeSet<String>>) {
+    pub fn binds(&self, node: &str) -> (BTreeSet<&str>, BTreeSet<BTreeSet<&str>>) {
         let mut allows = BTreeSet::new();
         for at in self.chain(node) {
-            let mut by_kind: BTreeMap<&PolicyType, BTreeSet<String>> = BTreeMap::new();
+            let mut by_kind: BTreeMap<&PolicyType, BTreeSet<&str>> = BTreeMap::new();
             for policy in self.attached.get(&at).into_iter().flatten() {
-                if let Some((kind, text)) = self.policies.get(policy)
+                if let Some((kind, says)) = self.policies.get(policy)
                     && kind.rule().statements
                 {
-                    by_kind.entry(kind).or_default().extend(says(kind, text).allows.iter().cloned());
+                    by_kind.entry(kind).or_default().extend(says.allows.iter().map(String::as_str));
                 }
             }
-            let full = |atoms: &BTreeSet<String>| {
+            let full = |atoms: &BTreeSet<&str>| {
                 atoms.iter().any(|atom| atom.contains(r#""Action":"*""#) && atom.contains(r#""Resource":"*""#))
             };
             allows.extend(by_kind.into_values().filter(|atoms| !full(atoms)));

@@ -2,8 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use bylaw::api::AdoptionPolicy;
+use bylaw::aws::port::PolicySummary;
 use bylaw::aws::{AwsError, Port, Request, Response};
 use bylaw::desired::Desired;
+use bylaw::names::{TAG_DELETION, TAG_RESOURCE, Tags};
 use bylaw::observed::Part;
 use bylaw::pass::{self, Options, Planned};
 use bylaw::plan::Memory;
@@ -33,10 +36,24 @@ pub enum Mutant {
     Blind,
     /// Ignores the brake and suspension.
     NoBrake,
+    /// Takes over what it was told to create.
+    Adopts,
+    /// Touches what it was told to ignore.
+    Overlooks,
+    /// Touches what is suspended.
+    Resumes,
+    /// Runs what would leave a node without an allow.
+    Blocks,
+    /// Believes that all it deletes opted in.
+    Believes,
+    /// Leaves tags alone that are declared.
+    Untidy,
+    /// Runs what waits for something that is refused.
+    Insists,
 }
 
 impl Mutant {
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 15] = [
         (Self::DetachFirst, "window"),
         (Self::GapsAreEmpty, "partial"),
         (Self::NoLimits, "limits"),
@@ -45,6 +62,13 @@ impl Mutant {
         (Self::TouchesForeign, "foreign"),
         (Self::Blind, "unlooked"),
         (Self::NoBrake, "held"),
+        (Self::Adopts, "foreign"),
+        (Self::Overlooks, "ignored"),
+        (Self::Resumes, "suspended"),
+        (Self::Blocks, "blocks"),
+        (Self::Believes, "deletion without"),
+        (Self::Untidy, "not as declared, beside what is refused"),
+        (Self::Insists, "refused and done"),
     ];
 
     /// Between what is heard of the engine and AWS.
@@ -58,15 +82,33 @@ impl Mutant {
     /// Between the engine and what is heard of it.
     pub fn above<'a, P: Port>(self, port: &'a P) -> Box<dyn Port + 'a> {
         match self {
-            Self::Blind | Self::Unrecorded => Box::new(Wrong { port, mutant: self, waiting: Arc::default() }),
+            Self::Blind | Self::Unrecorded | Self::Believes | Self::Blocks => {
+                Box::new(Wrong { port, mutant: self, waiting: Arc::default() })
+            }
             _ => Box::new(port),
         }
     }
 
     pub fn manifests(self, desired: &Desired) -> Desired {
         let mut desired = desired.clone();
-        if self == Self::NoLimits {
-            desired.organization.spec.limits = wide();
+        match self {
+            Self::NoLimits => desired.organization.spec.limits = wide(),
+            Self::Overlooks => desired.organization.spec.ignore = Default::default(),
+            Self::Adopts => {
+                let adopt = AdoptionPolicy::AdoptOrCreate;
+                desired.units.values_mut().for_each(|unit| unit.spec.adoption = adopt);
+                desired.policies.values_mut().for_each(|policy| policy.spec.adoption = adopt);
+            }
+            Self::Resumes => {
+                desired.units.values_mut().for_each(|unit| unit.suspend = false);
+                desired.accounts.values_mut().for_each(|account| account.suspend = false);
+                desired.policies.values_mut().for_each(|policy| policy.suspend = false);
+            }
+            Self::Untidy => {
+                desired.units.values_mut().for_each(|unit| unit.spec.tags = Tags::new());
+                desired.policies.values_mut().for_each(|policy| policy.spec.tags = Tags::new());
+            }
+            _ => {}
         }
         desired
     }
@@ -83,6 +125,18 @@ impl Mutant {
         options: &Options,
         now: Timestamp,
     ) -> Planned {
+        let insists: &[&str] = match self {
+            Self::Blocks => &["last-policy"],
+            Self::Insists => &["depends"],
+            _ => &[],
+        };
+        if !insists.is_empty() {
+            let mut planned = planned;
+            let refused = planned.plan.refusals.iter().filter(|refusal| insists.contains(&refusal.rule));
+            planned.plan.changes.extend(refused.flat_map(|refusal| refusal.changes.clone()));
+            planned.plan.changes.sort_by_key(|change| change.id);
+            return planned;
+        }
         let mut observed = planned.observed.clone();
         match self {
             Self::GapsAreEmpty => {
@@ -100,6 +154,17 @@ impl Mutant {
                         account.tags = Part::known(Default::default(), now);
                     }
                 }
+            }
+            Self::Believes => {
+                let opt = |tags: &mut Part<Tags>| {
+                    if let Some(tags) = tags.get_mut()
+                        && tags.contains_key(TAG_RESOURCE)
+                    {
+                        tags.insert(TAG_DELETION.to_owned(), "Delete".to_owned());
+                    }
+                };
+                observed.units.values_mut().for_each(|unit| opt(&mut unit.tags));
+                observed.policies.values_mut().for_each(|policy| opt(&mut policy.tags));
             }
             Self::NoBrake => {
                 let strip = |tags: &mut Part<bylaw::names::Tags>| {
@@ -149,6 +214,23 @@ impl<P: Port> Port for Wrong<'_, P> {
                 }
                 (Mutant::Blind, Request::ListPoliciesForTarget { .. }) => {
                     Ok(Response::Policies(bylaw::aws::Page { items: vec![], next: None }))
+                }
+                (Mutant::Blocks, Request::ListPoliciesForTarget { kind, .. }) => {
+                    let mut answer = self.port.call(request).await;
+                    if let Ok(Response::Policies(page)) = &mut answer
+                        && let Some(Ok(id)) = kind.rule().default_policy.map(str::parse)
+                    {
+                        let (kind, name, description) = (kind.clone(), "FullAWSAccess".into(), String::new());
+                        page.items.push(PolicySummary { id, kind, name, description, aws_managed: true });
+                    }
+                    answer
+                }
+                (Mutant::Believes, Request::ListTagsForResource { .. }) => {
+                    let mut answer = self.port.call(request).await;
+                    if let Ok(Response::Tags(page)) = &mut answer {
+                        page.items.push((TAG_DELETION.to_owned(), "Delete".to_owned()));
+                    }
+                    answer
                 }
                 (Mutant::Unrecorded, Request::AttachPolicy { policy, target }) => {
                     let extra = Request::DetachPolicy { policy: policy.clone(), target: target.clone() };

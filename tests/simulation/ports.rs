@@ -1,16 +1,18 @@
 //! Where the simulation looks in: below everything that goes wrong ([`Hook`]), and right below the engine ([`Ear`]).
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bylaw::apply::ledger::{Entry, Ledger, Outcome};
-use bylaw::aws::offline::{Hand, Offline, careless};
-use bylaw::aws::port::Resource;
+use bylaw::aws::offline::{Hand, Offline, State, careless};
+use bylaw::aws::port::{Contact, Resource};
 use bylaw::aws::{AwsError, Port, Request, Response, dice::Dice};
-use bylaw::names::NodeId;
+use bylaw::names::{NodeId, TAG_HOLD, Tags};
 use futures::future::BoxFuture;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::watch::{Watch, is_lease};
 
@@ -21,25 +23,111 @@ pub struct Hook {
     pub died: Notify,
     dies_after: Option<u64>,
     writes: AtomicU64,
+    began: Instant,
+    traced: bool,
+}
+
+/// The time of day of lives that began then.
+pub fn time_of_day(began: Instant) -> Timestamp {
+    let passed = i64::try_from(began.elapsed().as_millis()).unwrap();
+    Timestamp::from_millisecond(1_767_225_600_000 + passed).unwrap()
 }
 
 impl Hook {
-    pub fn new(world: Arc<Offline>, dies_after: Option<u64>) -> Self {
-        Self { world, watch: Mutex::default(), died: Notify::new(), dies_after, writes: AtomicU64::new(0) }
+    pub fn new(world: Arc<Offline>, dies_after: Option<u64>, began: Instant) -> Self {
+        Self {
+            world,
+            watch: Mutex::default(),
+            died: Notify::new(),
+            dies_after,
+            writes: AtomicU64::new(0),
+            began,
+            traced: std::env::var_os("BYLAW_TRACE").is_some(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        time_of_day(self.began)
     }
 
     /// One change by somebody else.
     pub fn foreign(&self, dice: &mut Dice) -> bool {
-        let Some(request) = careless(&self.world.state(), dice) else { return false };
+        let Some(request) = foreign(&self.world.state(), dice, &self.now()) else { return false };
         // Somebody who takes the lease or the brake away by hand is told not to.
         if matches!(&request, Request::UntagResource { resource: Resource::Node(NodeId::Root(_)), .. }) {
             return false;
         }
+        let before = self.world.state();
         let done = self.world.foreign(&request).is_ok();
+        if done && self.traced {
+            println!("   foreign {request:?}");
+        }
         if done && let Some(watch) = self.watch.lock().unwrap().as_mut() {
-            watch.foreign(&request, &self.world.state());
+            watch.foreign(&request, &before, &self.world.state());
         }
         done
+    }
+}
+
+/// What somebody else does: what a careless person does with the console, and what touches the rest that bylaw keeps.
+/// `now` is a time of day.
+pub fn foreign(state: &State, dice: &mut Dice, now: &Timestamp) -> Option<Request> {
+    if dice.chance(0.7) {
+        return careless(state, dice);
+    }
+    let resource = |dice: &mut Dice| -> Option<Resource> {
+        if dice.chance(0.7) {
+            let nodes: Vec<NodeId> = state.nodes().collect();
+            return Some(Resource::Node(nodes[dice.below(nodes.len())].clone()));
+        }
+        let (id, policy) = dice.pick(state.policies().iter())?;
+        (!policy.aws_managed).then(|| Resource::Policy(id.clone()))
+    };
+    match dice.below(6) {
+        // The brake is put on, for a minute or for good, or by somebody who writes no times.
+        0 => {
+            let minute = *now + SignedDuration::from_secs(20 + 20 * i64::try_from(dice.below(10)).unwrap());
+            let until = match dice.below(8) {
+                0 => "until-monday".to_owned(),
+                1 => "2030-01-01T00:00:00Z".to_owned(),
+                _ => minute.to_string(),
+            };
+            Some(Request::TagResource { resource: resource(dice)?, tags: Tags::from([(TAG_HOLD.to_owned(), until)]) })
+        }
+        1 => {
+            let (account, found) = dice.pick(state.accounts().iter())?;
+            let kind = *dice.pick(found.contacts.keys().collect::<Vec<_>>().into_iter())?;
+            let contact = found.contacts.get(&kind)?;
+            let contact =
+                Contact { phone: format!("{}1", contact.phone.get(..8).unwrap_or(&contact.phone)), ..contact.clone() };
+            Some(Request::PutAlternateContact { account: account.clone(), kind, contact })
+        }
+        2 => {
+            let (account, _) = dice.pick(state.accounts().iter())?;
+            (*account != state.organization.management_account)
+                .then(|| Request::PutAccountName { account: account.clone(), name: format!("acc{}", dice.below(5)) })
+        }
+        3 => {
+            state.delegation_policy.as_ref()?;
+            let content = r#"{"Version":"2012-10-17","Statement":[]}"#.to_owned();
+            Some(Request::PutResourcePolicy { content })
+        }
+        4 => {
+            let (id, policy) = dice.pick(state.policies().iter())?;
+            let key = dice.pick(policy.tags.keys().collect::<Vec<_>>().into_iter())?.to_owned();
+            Some(Request::UntagResource { resource: Resource::Policy(id.clone()), keys: vec![key] })
+        }
+        // Names change places under bylaw's hands.
+        _ => {
+            let (a, b) = (dice.pick(state.policies().iter())?, dice.pick(state.policies().keys())?);
+            let name = format!("pol{}", dice.below(7));
+            (!a.1.aws_managed && a.0 != b).then(|| Request::UpdatePolicy {
+                policy: a.0.clone(),
+                name: Some(name),
+                description: None,
+                content: None,
+            })
+        }
     }
 }
 
@@ -47,13 +135,24 @@ impl Port for Hook {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
         Box::pin(async move {
             if !request.is_write() {
-                return self.world.call(request).await;
+                let answer = self.world.call(request).await;
+                if let Ok(told) = &answer
+                    && let Some(watch) = self.watch.lock().unwrap().as_mut()
+                {
+                    watch.looks.read(request, told);
+                    if self.traced {
+                        println!("   read {request:?}");
+                    }
+                }
+                return answer;
             }
             let before = self.world.state();
             let answer = self.world.call(request).await;
+            if self.traced && !is_lease(request) {
+                println!("   write {request:?}: {:?}", answer.as_ref().err().map(|error| &error.code));
+            }
             if answer.is_ok() {
-                let log = self.world.log();
-                let made = log.last().filter(|entry| entry.hand == Hand::Caller).and_then(|entry| entry.made.clone());
+                let made = self.world.last().filter(|entry| entry.hand == Hand::Caller).and_then(|entry| entry.made);
                 if let Some(watch) = self.watch.lock().unwrap().as_mut() {
                     watch.wrote(request, made.as_deref(), &before, &self.world.state());
                 }
@@ -70,10 +169,10 @@ impl Port for Hook {
 /// What the engine asked and was told since the apply began.
 #[derive(Default)]
 pub struct Heard {
-    reads: Vec<Request>,
+    reads: HashSet<Request>,
     /// Writes that were announced to the ledger and not made yet.
     announced: Vec<Request>,
-    pub ledger_open: BTreeMap<String, i64>,
+    pub ledger_open: HashMap<Request, i64>,
     pub outcomes: u64,
     pub problems: Vec<String>,
     made: Vec<String>,
@@ -95,23 +194,10 @@ impl<P> Ear<P> {
     }
 }
 
-fn same(a: &Request, b: &Request) -> bool {
-    // Tokens differ from page to page.
-    let json = |request: &Request| {
-        let mut value = serde_json::to_value(request).unwrap();
-        if let Some(inner) = value.as_object_mut().and_then(|object| object.values_mut().next())
-            && let Some(fields) = inner.as_object_mut()
-        {
-            fields.remove("token");
-        }
-        value
-    };
-    json(a) == json(b)
-}
-
 impl Heard {
+    /// Whether the first page of it was read: tokens differ from page to page.
     fn read(&self, wanted: &Request) -> bool {
-        self.reads.iter().any(|read| same(read, wanted))
+        self.reads.contains(wanted)
     }
 
     /// Invariant 7: each write is preceded by a look at what it touches, and announced.
@@ -186,7 +272,7 @@ impl Heard {
             _ => {}
         }
         if answer.is_ok() && !request.is_write() {
-            self.reads.push(request.clone());
+            self.reads.insert(request.clone());
         }
     }
 }
@@ -215,7 +301,7 @@ impl<P: Port> Port for Ear<P> {
 impl<P: Port> Ledger for Ear<P> {
     fn record(&self, entry: &Entry<'_>) -> Result<(), String> {
         let mut heard = self.heard.lock().unwrap();
-        let name = format!("{:?}", entry.request);
+        let name = entry.request.clone();
         match entry.outcome {
             None => {
                 *heard.ledger_open.entry(name).or_default() += 1;

@@ -41,19 +41,30 @@ fn lost(request: &Request) -> Option<Result<Response, AwsError>> {
     Some(Err(AwsError::unanswered(request.operation(), "server", "lost")))
 }
 
-fn wish() -> Wish {
+pub fn wish() -> Wish {
     let mut wish = Wish::random(&mut Dice::new(1), &[]);
     (wish.units, wish.accounts, wish.policies) = Default::default();
     (wish.exclusive, wish.base, wish.limits) = (false, None, wide());
     wish.ignore = Default::default();
+    (wish.services, wish.delegation) = (0, None);
     wish
 }
-fn unit(name: &str) -> WishUnit {
+pub fn unit(name: &str) -> WishUnit {
     let (parent, base, tag) = (None, None, None);
     let adoption = AdoptionPolicy::AdoptOrCreate;
-    WishUnit { name: name.into(), parent, exclusive: false, base, adoption, delete: false, suspend: false, tag }
+    WishUnit {
+        name: name.into(),
+        parent,
+        exclusive: false,
+        base,
+        adoption,
+        delete: false,
+        suspend: false,
+        tag,
+        label: 0,
+    }
 }
-fn account(parent: Option<usize>) -> WishAccount {
+pub fn account(parent: Option<usize>) -> WishAccount {
     WishAccount {
         id: None,
         name: "acc".into(),
@@ -61,18 +72,20 @@ fn account(parent: Option<usize>) -> WishAccount {
         base: None,
         close: false,
         suspend: false,
-        contact: false,
+        contacts: 0,
         administers: false,
         tag: None,
+        label: 0,
     }
 }
-fn policy(index: usize, mask: u8, targets: impl IntoIterator<Item = NodeKey>) -> WishPolicy {
+pub fn policy(index: usize, mask: u8, targets: impl IntoIterator<Item = NodeKey>) -> WishPolicy {
     WishPolicy {
         kind: 0,
         name: format!("pol{index}"),
         mask,
         allow: 0,
         targets: targets.into_iter().collect(),
+        selects: None,
         excluding: BTreeSet::new(),
         adoption: AdoptionPolicy::AdoptOrCreate,
         delete: false,
@@ -80,12 +93,12 @@ fn policy(index: usize, mask: u8, targets: impl IntoIterator<Item = NodeKey>) ->
         tag: None,
     }
 }
-fn ou(index: usize) -> NodeKey {
+pub fn ou(index: usize) -> NodeKey {
     NodeKey::Unit(format!("u{index}").into())
 }
 
 /// An organization with service control policies on.
-fn organization() -> Offline {
+pub fn organization() -> Offline {
     let world = world(MANAGEMENT);
     world.with(|state| {
         (0..3).for_each(|at| state.set_policy_type(&kind(at), true));
@@ -93,14 +106,14 @@ fn organization() -> Offline {
     });
     world
 }
-fn add_unit(world: &Offline, name: &str, tags: &[(&str, &str)]) -> UnitId {
+pub fn add_unit(world: &Offline, name: &str, tags: &[(&str, &str)]) -> UnitId {
     let (parent, tags) = (world.state().root_node(), of(tags));
     match world.foreign(&Request::CreateOrganizationalUnit { parent, name: name.into(), tags }) {
         Ok(Response::UnitCreated(unit)) => unit.id,
         other => panic!("{other:?}"),
     }
 }
-fn add_account(world: &Offline, number: u64, parent: NodeId, email: &str, tags: &[(&str, &str)]) -> AccountId {
+pub fn add_account(world: &Offline, number: u64, parent: NodeId, email: &str, tags: &[(&str, &str)]) -> AccountId {
     let id: AccountId = format!("{number:012}").parse().unwrap();
     let (name, email, contacts) = ("acc".into(), email.into(), BTreeMap::new());
     let account = Account { name, email, state: AccountState::Active, parent, tags: of(tags), contacts };
@@ -111,7 +124,7 @@ fn add_account(world: &Offline, number: u64, parent: NodeId, email: &str, tags: 
     });
     id
 }
-fn add_policy(world: &Offline, name: &str, content: String, tags: &[(&str, &str)], at: &[NodeId]) -> PolicyId {
+pub fn add_policy(world: &Offline, name: &str, content: String, tags: &[(&str, &str)], at: &[NodeId]) -> PolicyId {
     let (kind, description, tags) = (kind(0), String::new(), of(tags));
     match world.foreign(&Request::CreatePolicy { kind, name: name.into(), description, content, tags }) {
         Ok(Response::PolicyCreated(policy)) => {
@@ -127,21 +140,21 @@ fn of(tags: &[(&str, &str)]) -> Tags {
     tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-async fn planned(port: &dyn Port, wish: &Wish, prune: bool) -> Planned {
+pub async fn planned(port: &dyn Port, wish: &Wish, prune: bool) -> Planned {
     let options = Options { prune, ..Options::default() };
     bylaw::pass::plan(port, &wish.render(), None, &Memory::default(), &options, &clock()).await.unwrap()
 }
-async fn applied(port: &dyn Port, wish: &Wish, planned: Planned) -> Report {
+pub async fn applied(port: &dyn Port, wish: &Wish, planned: Planned) -> Report {
     let (_stop, stop) = tokio::sync::watch::channel(false);
     let (clock, silent) = (clock(), |_: &Progress<'_>| {});
     let control = Control { stop, progress: &silent, clock: &clock, ledger: &NoLedger, who: "test" };
     let (mut memory, options) = (Memory::default(), Options::default());
     bylaw::pass::apply_plan(port, &wish.render(), planned, &mut memory, &options, control).await.unwrap()
 }
-fn rules(planned: &Planned) -> Vec<&'static str> {
+pub fn rules(planned: &Planned) -> Vec<&'static str> {
     planned.plan.refusals.iter().map(|refusal| refusal.rule).collect()
 }
-fn actions(planned: &Planned) -> Vec<&Action> {
+pub fn actions(planned: &Planned) -> Vec<&Action> {
     planned.plan.changes.iter().map(|change| &change.action).collect()
 }
 
@@ -350,7 +363,7 @@ async fn contacts_of_an_account_that_is_known_by_its_tag_are_read() {
     let root = world.state().root_node();
     add_account(&world, 5, root, "changed@example.com", &[(TAG_RESOURCE, "Account/a0")]);
     let mut wish = wish();
-    wish.accounts = BTreeMap::from([(0, WishAccount { contact: true, ..account(None) })]);
+    wish.accounts = BTreeMap::from([(0, WishAccount { contacts: 4, ..account(None) })]);
     let plan = planned(&world, &wish, false).await;
     assert_eq!(rules(&plan), Vec::<&str>::new());
     assert!(actions(&plan).iter().any(|action| matches!(action, Action::PutContact { .. })));
@@ -490,4 +503,130 @@ async fn an_account_in_an_ou_that_was_not_listed_is_left_alone() {
         _ => None,
     });
     assert_eq!(actions(&planned(&port, &wish, false).await), Vec::<&Action>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_leaves_an_ou_that_only_has_the_name_of_one_that_cannot_be_created_now() {
+    let world = organization();
+    let other = NodeId::Unit(add_unit(&world, "Dev", &[]));
+    add_policy(&world, "pol0", text(0, 1, 0), &[(TAG_RESOURCE, "OrganizationPolicy/p0")], &[other]);
+    let mut wish = wish();
+    // Its parent is suspended and so not created.
+    wish.units = BTreeMap::from([
+        (0, WishUnit { suspend: true, ..unit("Locked") }),
+        (1, WishUnit { parent: Some(0), ..unit("Dev") }),
+    ]);
+    wish.policies = BTreeMap::from([(0, policy(0, 1, []))]);
+    let plan = planned(&world, &wish, false).await;
+    assert!(actions(&plan).iter().any(|action| matches!(action, Action::Detach { .. })), "{:#?}", plan.plan);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_is_removed_is_detached_once_where_attachments_are_exclusive() {
+    let world = organization();
+    let root = world.state().root_node();
+    let tags = [(TAG_RESOURCE, "OrganizationPolicy/gone"), (TAG_DELETION, "Delete")];
+    add_policy(&world, "gone", text(0, 1, 0), &tags, &[root]);
+    let mut wish = wish();
+    wish.exclusive = true;
+    let plan = planned(&world, &wish, true).await;
+    let detached = actions(&plan).iter().filter(|action| matches!(action, Action::Detach { .. })).count();
+    assert_eq!((detached, actions(&plan).len()), (1, 2), "{:#?}", plan.plan);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_does_not_take_the_last_allow_of_a_node_when_somebody_took_the_other_away_since_the_plan() {
+    let world = organization();
+    let target = NodeId::Unit(add_unit(&world, "Dev", &[(TAG_RESOURCE, "OrganizationalUnit/u0")]));
+    let tags = [(TAG_RESOURCE, "OrganizationPolicy/p0")];
+    let own = add_policy(&world, "pol0", text(0, 1, 1), &tags, std::slice::from_ref(&target));
+    let mut wish = wish();
+    wish.units = BTreeMap::from([(0, unit("Dev"))]);
+    wish.policies = BTreeMap::from([(0, policy(0, 1, [ou(0)]))]);
+    let plan = planned(&world, &wish, false).await;
+    assert!(matches!(actions(&plan).as_slice(), [Action::UpdatePolicy { .. }]), "{:#?}", plan.plan);
+    let full: PolicyId = "p-FullAWSAccess".parse().unwrap();
+    world.foreign(&Request::DetachPolicy { policy: full, target }).unwrap();
+    let report = applied(&world, &wish, plan).await;
+    assert!(report.applied.outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Changed { .. })));
+    assert_eq!(*world.state().policies()[&own].content, *text(0, 1, 1), "nothing is allowed at the OU any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_ends_within_two_minutes_when_somebody_holds_the_root() {
+    let world = organization();
+    let mut wish = wish();
+    wish.accounts = (0..40).map(|at| (at, account(None))).collect();
+    let plan = planned(&world, &wish, false).await;
+    let root = world.state().root_node();
+    let held = Mutex::new(None);
+    let last = Mutex::new(tokio::time::Instant::now());
+    let port = Told(&world, |request: &Request| {
+        if matches!(request, Request::CreateAccount { .. }) {
+            *last.lock().unwrap() = tokio::time::Instant::now();
+            held.lock().unwrap().get_or_insert_with(|| {
+                let tags = of(&[(TAG_HOLD, "2030-01-01T00:00:00Z")]);
+                let resource = bylaw::aws::port::Resource::Node(root.clone());
+                world.foreign(&Request::TagResource { resource, tags }).unwrap();
+                tokio::time::Instant::now()
+            });
+        }
+        None
+    });
+    let report = applied(&port, &wish, plan).await;
+    assert!(report.applied.ended.is_some_and(|why| why.contains("held")));
+    let since = *last.lock().unwrap() - held.lock().unwrap().unwrap();
+    assert!(since < Duration::from_secs(120), "accounts were created {since:?} after somebody held the root");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_since_the_plan_is_not_deleted() {
+    let world = organization();
+    let tags = [(TAG_RESOURCE, "OrganizationalUnit/gone"), (TAG_DELETION, "Delete")];
+    let unit = add_unit(&world, "Gone", &tags);
+    let plan = planned(&world, &wish(), true).await;
+    assert!(matches!(actions(&plan).as_slice(), [Action::DeleteUnit { .. }]), "{:#?}", plan.plan);
+    let resource = bylaw::aws::port::Resource::Node(NodeId::Unit(unit.clone()));
+    world.foreign(&Request::TagResource { resource, tags: of(&[(TAG_HOLD, "2030-01-01T00:00:00Z")]) }).unwrap();
+    let report = applied(&world, &wish(), plan).await;
+    assert!(matches!(report.applied.outcomes.as_slice(), [(_, Outcome::Changed { .. })]));
+    assert!(world.state().units().contains_key(&unit));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_whose_removal_is_refused_or_called_off_keeps_guarding() {
+    let world = organization();
+    let root = world.state().root_node();
+    let tags = [(TAG_RESOURCE, "OrganizationPolicy/gone"), (TAG_DELETION, "Delete")];
+    let policy = add_policy(&world, "gone", text(0, 1, 0), &tags, std::slice::from_ref(&root));
+    let mut strict = wish();
+    strict.limits.max_deletes = 0;
+    let plan = planned(&world, &strict, true).await;
+    assert_eq!((actions(&plan), rules(&plan)), (vec![], vec!["limit-deletes", "depends"]));
+    // Called off between the plan and its run.
+    let plan = planned(&world, &wish(), true).await;
+    let (resource, keys) = (bylaw::aws::port::Resource::Policy(policy.clone()), vec![TAG_DELETION.to_owned()]);
+    world.foreign(&Request::UntagResource { resource, keys }).unwrap();
+    let report = applied(&world, &wish(), plan).await;
+    assert!(report.applied.outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Changed { .. })));
+    assert!(world.state().is_attached(&policy, &root));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_could_not_be_read_stays_where_it_is() {
+    let world = organization();
+    let root = world.state().root_node();
+    let tags = [(TAG_RESOURCE, "OrganizationPolicy/p0")];
+    let unread = add_policy(&world, "pol0", text(0, 1, 0), &tags, std::slice::from_ref(&root));
+    let mut wish = wish();
+    // What it denies goes over to another, which may not be created.
+    wish.policies = BTreeMap::from([(0, policy(0, 1, [])), (1, policy(1, 1, [NodeKey::Root]))]);
+    wish.limits.max_creates = 0;
+    let port = Told(&world, |request: &Request| match request {
+        Request::DescribePolicy { policy } if *policy == unread => lost(request),
+        _ => None,
+    });
+    let plan = planned(&port, &wish, false).await;
+    assert_eq!(actions(&plan), Vec::<&Action>::new());
+    assert!(rules(&plan).contains(&"partial-read"), "{:?}", rules(&plan));
 }

@@ -1,14 +1,17 @@
 //! The invariants, asked after every write.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use bylaw::api::{Attachments, BaseAccess};
+use bylaw::api::{AdoptionPolicy, Attachments, BaseAccess};
 use bylaw::aws::Request;
 use bylaw::aws::offline::State;
 use bylaw::aws::port::{AccountState, Resource};
 use bylaw::desired::{Desired, NodeKey};
 use bylaw::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_HOLD, TAG_LEASE, TAG_RESOURCE, Tags, glob};
+use tokio::time::Instant;
 
+use super::looks::Looks;
 use super::model::{Model, allows_anything, holds, nodes_of};
 
 /// What is watched for while one plan is carried out.
@@ -16,22 +19,37 @@ pub struct Watch {
     pub desired: Desired,
     pub prune: bool,
     pub approved: bool,
-    /// Where each account's denies come from, before and after the plan; other people's changes count in all.
-    pub views: Vec<(Model, Model)>,
+    /// Where each account's denies come from; other people's changes count in all.
+    pub views: Vec<View>,
+    /// The organization when the plan was made, as it was and as it was seen.
+    pub starts: Vec<Model>,
     pub held: BTreeSet<String>,
     /// Accounts in the root that bylaw made, and that the plan takes for unfinished.
     pub newborn: BTreeSet<String>,
     /// Objects that each id has belonged to since the pass began.
     pub owners: BTreeSet<(String, String)>,
     pub counts: BTreeMap<&'static str, u32>,
-    /// What somebody took a tag off while the plan ran: between a look and the write nobody can know.
-    pub untagged: BTreeSet<String>,
     /// Accounts that the plan creates; an earlier life can have done it.
     pub births: BTreeSet<String>,
-    /// Nodes where somebody changed what is attached, or what that says, while the plan ran.
-    pub stirred: BTreeSet<String>,
+    /// Every deny that each account really had since the pass began.
+    pub had: BTreeMap<String, BTreeSet<String>>,
+    /// Objects that were created since.
+    pub created: BTreeSet<String>,
+    /// OUs and policies that were made since.
+    pub made: BTreeSet<String>,
+    pub looks: Looks,
+    pub stale: bool,
+    /// Since when somebody holds the root.
+    pub braked: Option<Instant>,
     pub checked: u64,
     pub problems: Vec<String>,
+}
+
+/// The organization before a plan, after all of it, and after what of it may run.
+pub struct View {
+    pub before: Model,
+    pub goal: Model,
+    pub kept: Model,
 }
 
 /// Whether a write is the lease, which is no change of the organization.
@@ -41,6 +59,10 @@ pub fn is_lease(request: &Request) -> bool {
         Request::UntagResource { resource: Resource::Node(NodeId::Root(_)), keys } => keys == &[TAG_LEASE],
         _ => false,
     }
+}
+
+fn adopts(adoption: AdoptionPolicy) -> bool {
+    adoption != AdoptionPolicy::Create
 }
 
 /// The object that tags name.
@@ -60,16 +82,21 @@ impl Watch {
         nodes.map(|node| node.to_string()).chain(policies.map(|(id, _)| id.to_string())).collect()
     }
 
-    /// Notes what belongs to whom, and what would be adopted by name.
-    pub fn note_owners(&mut self, state: &State) {
+    /// Notes what belongs to whom; `by_name`: and what would be adopted by its name.
+    pub fn note_owners(&mut self, state: &State, by_name: bool) {
         let mut own = vec![];
         for node in state.nodes() {
             if let Some(tag) = owner(state.tags(&node)) {
                 own.push((node.to_string(), tag));
             }
         }
+        // The tag goes before every name.
+        let tagged: BTreeSet<String> = (state.nodes().filter_map(|node| owner(state.tags(&node))))
+            .chain(state.policies().values().filter_map(|policy| owner(Some(&policy.tags))))
+            .collect();
+        let named = |key: &ObjectKey, adoption| by_name && adopts(adoption) && !tagged.contains(&key.to_string());
         for (id, unit) in state.units() {
-            for declared in self.desired.units.values() {
+            for declared in self.desired.units.values().filter(|of| named(&of.key, of.spec.adoption)) {
                 if declared.spec.name == unit.name
                     && owner(Some(&unit.tags)).is_none()
                     && self.is_place(&declared.spec.parent, &unit.parent, state)
@@ -78,16 +105,15 @@ impl Watch {
                 }
             }
         }
-        let tagged: BTreeSet<String> =
-            state.accounts().values().filter_map(|account| owner(Some(&account.tags))).collect();
         for (id, account) in state.accounts() {
             for declared in self.desired.accounts.values() {
-                // The tag goes before the e-mail.
                 if declared.spec.account_id.is_none() && tagged.contains(&declared.key.to_string()) {
                     continue;
                 }
                 let by_email = declared.spec.email.as_ref().is_some_and(|e| e.eq_ignore_ascii_case(&account.email));
-                if (by_email && owner(Some(&account.tags)).is_none()) || declared.spec.account_id.as_ref() == Some(id) {
+                if (by_name && by_email && owner(Some(&account.tags)).is_none())
+                    || declared.spec.account_id.as_ref() == Some(id)
+                {
                     own.push((id.to_string(), declared.key.to_string()));
                 }
             }
@@ -97,7 +123,7 @@ impl Watch {
                 own.push((id.to_string(), tag));
                 continue;
             }
-            for declared in self.desired.policies.values() {
+            for declared in self.desired.policies.values().filter(|of| named(&of.key, of.spec.adoption)) {
                 if declared.spec.name == policy.name && declared.spec.kind == policy.kind && !policy.aws_managed {
                     own.push((id.to_string(), declared.key.to_string()));
                 }
@@ -154,15 +180,27 @@ impl Watch {
     }
 
     /// Somebody else's change: it moves what holds before and after alike.
-    pub fn foreign(&mut self, request: &Request, after: &State) {
-        for (before, goal) in &mut self.views {
-            before.carry_out(request);
-            goal.carry_out(request);
+    pub fn foreign(&mut self, request: &Request, before: &State, after: &State) {
+        // Who writes what stands there already changes nothing.
+        if let Request::UpdatePolicy { policy, name: None, content: Some(content), .. } = request
+            && before.policies().get(policy).is_some_and(|found| *found.content == **content)
+        {
+            return;
         }
-        self.note_owners(after);
-        self.stirred.extend(nodes_of(request, after).iter().map(ToString::to_string));
-        if let Request::UntagResource { resource, .. } = request {
-            self.untagged.insert(resource.as_str().to_owned());
+        for view in &mut self.views {
+            [&mut view.before, &mut view.goal, &mut view.kept].into_iter().for_each(|model| model.carry_out(request));
+        }
+        self.note_owners(before, false);
+        self.note_owners(after, false);
+        self.note_denies(&Model::of(after));
+        self.looks.foreign(request, after);
+        match request {
+            Request::TagResource { resource: Resource::Node(NodeId::Root(_)), tags } if tags.contains_key(TAG_HOLD) => {
+                // One that runs out meanwhile is no brake any more.
+                let lasting = tags.get(TAG_HOLD).is_some_and(|until| !until.starts_with("2026"));
+                self.braked = lasting.then(Instant::now);
+            }
+            _ => {}
         }
     }
 
@@ -172,13 +210,27 @@ impl Watch {
             return;
         }
         self.checked += 1;
-        self.note_owners(before);
-        self.note_owners(after);
+        self.note_owners(before, false);
+        self.note_owners(after, false);
         if let Some(id) = made {
-            self.views.iter_mut().for_each(|(_, goal)| goal.made(request, id));
+            for view in &mut self.views {
+                view.goal.made(request, id);
+                view.kept.made(request, id);
+            }
+            self.made.insert(id.to_owned());
         }
         if self.desired.organization.suspend || self.desired.organization.spec.mode == bylaw::api::Mode::Observe {
             self.problem(format!("wrote although suspended or observing: {request:?}"));
+        }
+        if self.braked.is_some_and(|since| since.elapsed() > Duration::from_secs(120)) {
+            self.problem(format!("held: the root is held for more than two minutes, and {request:?}"));
+        }
+        if self.looks.goes_over(request) {
+            for view in &mut self.views {
+                [&mut view.before, &mut view.goal, &mut view.kept]
+                    .into_iter()
+                    .for_each(|model| model.carry_out(request));
+            }
         }
         self.count(request);
         self.windows(request, after);
@@ -186,17 +238,23 @@ impl Watch {
         self.ownership(request, before);
     }
 
-    /// Made since the plan was.
+    /// Made since the plan was: by this run, or an account that an earlier one had asked for.
     fn is_born(&self, id: &str) -> bool {
         let object = |(of, object): &(String, String)| of == id && self.births.contains(object);
-        self.owners.iter().any(object)
-            || self.views.first().is_some_and(|(start, _)| !id.starts_with("r-") && !start.parents.contains_key(id))
+        let was_there = !self.stale && self.starts.iter().any(|start| start.parents.contains_key(id));
+        self.made.contains(id) || (!was_there && self.owners.iter().any(object))
     }
 
     fn count(&mut self, request: &Request) {
         let limits = &self.desired.organization.spec.limits;
         let (what, max) = match request {
-            Request::CreateOrganizationalUnit { .. } | Request::CreatePolicy { .. } => ("creates", limits.max_creates),
+            Request::CreateOrganizationalUnit { tags, .. } | Request::CreatePolicy { tags, .. } => {
+                let object = owner(Some(tags)).unwrap_or_default();
+                if !self.created.insert(object) && !self.looks.renamed.is_empty() {
+                    return;
+                }
+                ("creates", limits.max_creates)
+            }
             // Asked for again, it is still one: AWS takes no e-mail twice.
             Request::CreateAccount { email, .. } if self.births.contains(email) => return,
             Request::CreateAccount { email, .. } => {
@@ -223,22 +281,37 @@ impl Watch {
     fn windows(&mut self, request: &Request, after: &State) {
         let now = Model::of(after);
         let mut lost = vec![];
-        let Some((first, _)) = self.views.first() else { return };
-        for account in &first.accounts {
-            if !now.accounts.contains(account) {
-                continue;
-            }
+        let Some(first) = self.views.first() else { return };
+        for account in first.before.accounts.iter().filter(|account| now.accounts.contains(*account)) {
             let held = now.denies(account);
-            let mut sets = self.views.iter().flat_map(|(before, goal)| [before.denies(account), goal.denies(account)]);
-            let first = sets.next().unwrap_or_default();
-            let rest: Vec<_> = sets.collect();
-            for atom in first.iter().filter(|atom| rest.iter().all(|set| holds(set, atom))) {
-                if !holds(&held, atom) {
+            let had = first.before.denies(account);
+            for atom in had.into_iter().filter(|atom| !holds(&held, atom)) {
+                let all = |model: fn(&View) -> &Model| {
+                    self.views.iter().all(|view| holds(&model(view).denies(account), atom))
+                };
+                // What a foreign hand would have given it, had a policy still been what it was, it never had.
+                if !self.had.get(account).is_some_and(|had| had.contains(atom)) {
+                    continue;
+                }
+                if all(|view| &view.before) && (all(|view| &view.goal) || all(|view| &view.kept)) {
                     lost.push(format!("window: `{account}` lost {atom} by {request:?}"));
                 }
             }
         }
         self.problems.extend(lost);
+        self.note_denies(&now);
+    }
+
+    /// Notes what each account is denied now.
+    pub fn note_denies(&mut self, now: &Model) {
+        for account in &now.accounts {
+            let had = self.had.entry(account.clone()).or_default();
+            for atom in now.denies(account) {
+                if !had.contains(atom) {
+                    had.insert(atom.to_owned());
+                }
+            }
+        }
     }
 
     /// The quotas and the last policy of a node.
@@ -247,7 +320,7 @@ impl Watch {
             if !after.has(&node) {
                 continue;
             }
-            let stirred = self.stirred.contains(node.as_str());
+            let stirred = self.looks.is_stirred(&node, request);
             if !stirred && allows_anything(before, &node) && !allows_anything(after, &node) {
                 self.problem(format!("blocks: nothing is allowed at `{node}` after {request:?}"));
             }
@@ -290,27 +363,22 @@ impl Watch {
     /// Invariants 5 and 6: whose is it, and may it be touched at all?
     fn ownership(&mut self, request: &Request, state: &State) {
         let management = state.organization.management_account.as_str();
-        let mut nodes = nodes_of(request, state);
-        if let Request::UpdatePolicy { policy, .. } = request {
-            // Where somebody attached it since, or where a stale answer hides it, nobody can know.
-            let seen = |node: &NodeId, then: &Model| {
-                then.attached.get(node.as_str()).is_some_and(|all| all.contains(policy.as_str()))
-            };
-            nodes.retain(|node| self.views.iter().all(|(then, _)| seen(node, then)));
-            nodes.retain(|node| !self.stirred.contains(node.as_str()));
-        }
-        for node in nodes.clone() {
-            let mut at = state.parent(&node);
-            while let Some(above) = at {
-                nodes.push(above.clone());
-                at = state.parent(above);
-            }
-        }
         let direct = nodes_of(request, state);
         let by_policy = matches!(request, Request::UpdatePolicy { .. });
-        // What somebody moved there since the plan was made was not there for the plan.
-        let moved = direct.iter().any(|node| self.stirred.contains(node.as_str()));
-        for node in nodes.iter().filter(|_| !moved) {
+        let mut nodes = BTreeSet::new();
+        for node in &direct {
+            // Where somebody attached the policy since the plan was made nobody can know.
+            let seen = |start: &Model| match request {
+                Request::UpdatePolicy { policy, .. } => {
+                    start.attached.get(node.as_str()).is_some_and(|all| all.contains(policy.as_str()))
+                }
+                _ => true,
+            };
+            if self.starts.iter().all(seen) {
+                self.lineage(node, state, &mut nodes);
+            }
+        }
+        for node in &nodes {
             if self.held.contains(node.as_str()) {
                 self.problem(format!("held: `{node}` is held, and {request:?}"));
             }
@@ -339,6 +407,23 @@ impl Watch {
         self.deletions(request, state);
     }
 
+    /// A node and what is above it now and was above it when the plan was made: where somebody moved it since, the plan
+    /// could not know.
+    fn lineage(&self, node: &NodeId, state: &State, into: &mut BTreeSet<NodeId>) {
+        let mut now = vec![node.clone()];
+        while let Some(parent) = state.parent(now.last().unwrap()) {
+            now.push(parent.clone());
+        }
+        for start in &self.starts {
+            let known =
+                now.iter().position(|at| at.as_str().starts_with("r-") || start.parents.contains_key(at.as_str()));
+            let Some((new, old)) = known.map(|known| now.split_at(known)) else { return };
+            let then = start.chain(old[0].as_str());
+            now = new.iter().chain(old.iter().filter(|at| then.contains(&at.to_string()))).cloned().collect();
+        }
+        into.extend(now);
+    }
+
     fn policy_ownership(&mut self, request: &Request, policy: &PolicyId, state: &State) {
         let Some(found) = state.policies().get(policy) else { return };
         if self.held.contains(policy.as_str()) {
@@ -359,14 +444,15 @@ impl Watch {
             self.problem(format!("broken: `{policy}`, and {request:?}"));
         }
         let ignored = self.desired.organization.spec.ignore.policies.iter().any(|p| glob(p, &found.name));
-        if ignored {
+        if ignored && !self.looks.renamed.contains(policy.as_str()) {
             self.problem(format!("ignored: `{}`, and {request:?}", found.name));
         }
         let objects = self.objects(policy.as_str());
         if objects.iter().any(|(_, suspend)| *suspend) {
             self.problem(format!("suspended: `{policy}`, and {request:?}"));
         }
-        let pruned = self.prune && found.tags.get(TAG_DELETION).is_some_and(|policy| policy == "Delete");
+        let opted = found.tags.get(TAG_DELETION).is_some_and(|policy| policy == "Delete");
+        let pruned = self.prune && (opted || self.looks.is_untagged(policy.as_str()));
         let fair = !objects.is_empty()
             || match request {
                 Request::DetachPolicy { target, .. } => pruned || self.is_exclusive(target, state),
@@ -440,7 +526,7 @@ impl Watch {
             }
             _ => return,
         };
-        let opted = self.untagged.contains(&id)
+        let opted = self.looks.is_untagged(&id)
             || tags.is_some_and(|tags| tags.get(TAG_DELETION).is_some_and(|policy| policy == opt_in));
         if !self.prune || !opted || !self.objects(&id).is_empty() {
             self.problem(format!("deletion without opt-in, or of what is declared: {request:?}"));

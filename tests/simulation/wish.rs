@@ -1,17 +1,14 @@
 //! What a person declares, drawn at random and edited at random, always valid.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+mod render;
 
-use bylaw::api::organization::{Ignore, Limits, MaxAffected, Partition};
-use bylaw::api::{AdoptionPolicy, Attachments, BaseAccess, DeletionPolicy, Mode};
+use std::collections::{BTreeMap, BTreeSet};
+
+use bylaw::api::organization::{Ignore, Limits, MaxAffected};
+use bylaw::api::{AdoptionPolicy, BaseAccess, Mode};
 use bylaw::aws::dice::Dice;
-use bylaw::aws::port::{Contact, ContactKind};
-use bylaw::desired::model::{Account, Organization, Policy, Unit};
-use bylaw::desired::{Broken, Declared, Desired, NodeKey, Origin};
-use bylaw::names::{AccountId, Kind, ObjectKey, PolicyType, Tags};
-use bylaw::policy::Document;
+use bylaw::desired::NodeKey;
+use bylaw::names::{AccountId, Kind, PolicyType};
 
 pub const MANAGEMENT: &str = "111111111111";
 pub const UNIT_NAMES: [&str; 6] = ["Prod", "Dev", "Security", "Workloads", "Sandbox", "Old"];
@@ -50,20 +47,6 @@ pub fn text(kind: usize, mask: u8, allow: u8) -> String {
     format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","))
 }
 
-thread_local! {
-    static DOCUMENTS: RefCell<HashMap<(usize, u8, u8), Arc<Document>>> = RefCell::default();
-}
-
-fn document(of: usize, mask: u8, allow: u8) -> Arc<Document> {
-    DOCUMENTS.with_borrow_mut(|all| {
-        let parse = || {
-            let text = text(of, mask, allow);
-            Arc::new(Document::parse(&kind(of), &text).unwrap_or_else(|flaws| panic!("{text}: {flaws:?}")).0)
-        };
-        all.entry((of, mask, allow)).or_insert_with(parse).clone()
-    })
-}
-
 #[derive(Debug, Clone)]
 pub struct WishUnit {
     pub name: String,
@@ -74,6 +57,8 @@ pub struct WishUnit {
     pub delete: bool,
     pub suspend: bool,
     pub tag: Option<u8>,
+    /// Value of the label that selectors look at.
+    pub label: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -84,9 +69,12 @@ pub struct WishAccount {
     pub base: Option<BaseAccess>,
     pub close: bool,
     pub suspend: bool,
-    pub contact: bool,
+    /// One bit for each kind of alternate contact.
+    pub contacts: u8,
     pub administers: bool,
     pub tag: Option<u8>,
+    /// Value of the label that selectors look at.
+    pub label: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -96,6 +84,8 @@ pub struct WishPolicy {
     pub mask: u8,
     pub allow: u8,
     pub targets: BTreeSet<NodeKey>,
+    /// Everything with this label is a target as well.
+    pub selects: Option<u8>,
     pub excluding: BTreeSet<NodeKey>,
     pub adoption: AdoptionPolicy,
     pub delete: bool,
@@ -116,7 +106,14 @@ pub struct Wish {
     pub mode: Mode,
     pub suspend: bool,
     pub ignore: Ignore,
+    /// One bit for each of [`SERVICES`].
+    pub services: u8,
+    /// Which delegation policy, if any.
+    pub delegation: Option<u8>,
 }
+
+/// Services that are trusted, and the one that has administrators.
+pub const SERVICES: [&str; 3] = ["guardduty.amazonaws.com", "sso.amazonaws.com", "config.amazonaws.com"];
 
 pub fn wide() -> Limits {
     Limits {
@@ -134,6 +131,14 @@ fn some<T>(dice: &mut Dice, chance: f64, make: impl FnOnce(&mut Dice) -> T) -> O
 
 fn base(dice: &mut Dice) -> BaseAccess {
     if dice.chance(0.8) { BaseAccess::Full } else { BaseAccess::AllowList }
+}
+
+fn label(dice: &mut Dice) -> u8 {
+    u8::try_from(dice.below(4)).unwrap()
+}
+
+fn contacts(dice: &mut Dice) -> u8 {
+    if dice.chance(0.15) { u8::try_from(dice.below(8)).unwrap() } else { 0 }
 }
 
 fn adoption(dice: &mut Dice) -> AdoptionPolicy {
@@ -157,6 +162,8 @@ impl Wish {
             mode: Mode::Enforce,
             suspend: false,
             ignore: Ignore::default(),
+            services: if dice.chance(0.2) { u8::try_from(dice.below(8)).unwrap() } else { 0 },
+            delegation: some(dice, 0.1, |dice| u8::try_from(dice.below(3)).unwrap()),
         };
         // Most that goes wrong goes wrong among few.
         let size = [3, 4, 6][dice.below(3)];
@@ -175,6 +182,12 @@ impl Wish {
         }
         if dice.chance(0.1) {
             wish.ignore.policies.push("pol1*".into());
+        }
+        if dice.chance(0.05) {
+            wish.ignore.accounts.push(["acc1*", "*222210"][dice.below(2)].into());
+        }
+        if dice.chance(0.05) {
+            wish.ignore.tags.push("team*".into());
         }
         wish
     }
@@ -219,6 +232,7 @@ impl Wish {
             delete: dice.chance(0.5),
             suspend: dice.chance(0.05),
             tag: some(dice, 0.3, |dice| u8::try_from(dice.below(3)).unwrap()),
+            label: label(dice),
         };
         self.units.insert(index, unit);
     }
@@ -237,9 +251,10 @@ impl Wish {
             base: some(dice, 0.08, base),
             close: dice.chance(0.3),
             suspend: dice.chance(0.05),
-            contact: dice.chance(0.15),
+            contacts: contacts(dice),
             administers: dice.chance(0.1),
             tag: some(dice, 0.3, |dice| u8::try_from(dice.below(3)).unwrap()),
+            label: label(dice),
         };
         self.accounts.insert(index, account);
     }
@@ -269,6 +284,7 @@ impl Wish {
             mask,
             allow,
             targets: (0..dice.below(4)).map(|_| self.some_node(dice)).collect(),
+            selects: some(dice, 0.2, label),
             excluding: (0..usize::from(dice.chance(0.2))).map(|_| self.some_node(dice)).collect(),
             adoption: adoption(dice),
             delete: dice.chance(0.5),
@@ -293,7 +309,7 @@ impl Wish {
     }
 
     fn one_edit(&mut self, dice: &mut Dice, known: &[AccountId]) {
-        match dice.below(17) {
+        match dice.below(20) {
             0 => self.add_unit(dice),
             1 => self.add_account(dice, known),
             2 | 3 => self.add_policy(dice),
@@ -372,14 +388,67 @@ impl Wish {
                     unit.suspend = dice.chance(0.1);
                 }
             }
+            16 => self.swap_names(dice),
+            // A label that selectors look at is edited: what it selected changes for every policy at once.
+            17 => {
+                let label = label(dice);
+                if dice.chance(0.5)
+                    && let Some(index) = dice.pick(self.units.keys()).copied()
+                {
+                    self.units.get_mut(&index).unwrap().label = label;
+                } else if let Some(index) = dice.pick(self.accounts.keys()).copied() {
+                    self.accounts.get_mut(&index).unwrap().label = label;
+                }
+            }
+            18 => {
+                self.services = u8::try_from(dice.below(8)).unwrap();
+                self.delegation = some(dice, 0.5, |dice| u8::try_from(dice.below(3)).unwrap());
+                self.exclusive = dice.chance(0.3);
+            }
             _ => {
                 if let Some(index) = dice.pick(self.accounts.keys()).copied() {
                     let account = self.accounts.get_mut(&index).unwrap();
                     account.name = format!("acc{}", dice.below(5));
                     account.close = dice.chance(0.5);
-                    account.contact |= dice.chance(0.3);
+                    account.contacts |= contacts(dice);
+                    account.administers = dice.chance(0.2);
                     account.tag = Some(u8::try_from(dice.below(4)).unwrap());
                 }
+            }
+        }
+    }
+
+    /// The names of two of a kind change places, or go round among three.
+    fn swap_names(&mut self, dice: &mut Dice) {
+        let picked = |keys: Vec<usize>, dice: &mut Dice| -> BTreeSet<usize> {
+            (0..2 + dice.below(2)).filter_map(|_| dice.pick(keys.iter()).copied()).collect()
+        };
+        let around = |names: &mut Vec<String>| {
+            let one = usize::from(!names.is_empty());
+            names.rotate_left(one);
+        };
+        match dice.below(3) {
+            0 => {
+                let Some(parent) = dice.pick(self.units.values()).map(|unit| unit.parent) else { return };
+                let siblings = self.units.iter().filter(|(_, unit)| unit.parent == parent).map(|(index, _)| *index);
+                let picked = picked(siblings.collect(), dice);
+                let mut names: Vec<String> = picked.iter().map(|index| self.units[index].name.clone()).collect();
+                around(&mut names);
+                picked.iter().zip(names).for_each(|(index, name)| self.units.get_mut(index).unwrap().name = name);
+            }
+            1 => {
+                let Some(kind) = dice.pick(self.policies.values()).map(|policy| policy.kind) else { return };
+                let same = self.policies.iter().filter(|(_, policy)| policy.kind == kind).map(|(index, _)| *index);
+                let picked = picked(same.collect(), dice);
+                let mut names: Vec<String> = picked.iter().map(|index| self.policies[index].name.clone()).collect();
+                around(&mut names);
+                picked.iter().zip(names).for_each(|(index, name)| self.policies.get_mut(index).unwrap().name = name);
+            }
+            _ => {
+                let picked = picked(self.accounts.keys().copied().collect(), dice);
+                let mut names: Vec<String> = picked.iter().map(|index| self.accounts[index].name.clone()).collect();
+                around(&mut names);
+                picked.iter().zip(names).for_each(|(index, name)| self.accounts.get_mut(index).unwrap().name = name);
             }
         }
     }
@@ -393,7 +462,7 @@ impl Wish {
         }
     }
 
-    fn has(&self, node: &NodeKey) -> bool {
+    pub(super) fn has(&self, node: &NodeKey) -> bool {
         match node {
             NodeKey::Root => true,
             NodeKey::Unit(name) => self.units.keys().any(|unit| **name == format!("u{unit}")),
@@ -401,7 +470,7 @@ impl Wish {
         }
     }
 
-    fn above(&self, node: &NodeKey) -> Option<NodeKey> {
+    pub(super) fn above(&self, node: &NodeKey) -> Option<NodeKey> {
         let parent = match node {
             NodeKey::Root => return None,
             NodeKey::Unit(name) => self.units.iter().find(|(u, _)| **name == format!("u{u}"))?.1.parent,
@@ -409,132 +478,8 @@ impl Wish {
         };
         Some(unit_key(parent))
     }
-
-    pub fn render(&self) -> Desired {
-        let origin = Origin::default();
-        let organization = Declared {
-            key: ObjectKey::new(Kind::Organization, "org"),
-            origin: origin.clone(),
-            id: None,
-            labels: BTreeMap::new(),
-            suspend: self.suspend,
-            spec: Organization {
-                management_account: MANAGEMENT.parse().unwrap(),
-                partition: Partition::Aws,
-                mode: self.mode,
-                policy_types: (0..3).map(kind).collect(),
-                attachments: exclusive(self.exclusive),
-                ignore: self.ignore.clone(),
-                base_access: self.base,
-                access: None,
-                services: self
-                    .accounts
-                    .values()
-                    .any(|account| account.administers)
-                    .then(|| "guardduty.amazonaws.com".to_owned())
-                    .into_iter()
-                    .collect(),
-                administrators: self
-                    .accounts
-                    .iter()
-                    .filter(|(_, account)| account.administers)
-                    .map(|(index, _)| (format!("a{index}").into(), BTreeSet::from(["guardduty.amazonaws.com".into()])))
-                    .collect(),
-                delegation_policy: None,
-                tags: Tags::new(),
-                interval: None,
-                limits: self.limits.clone(),
-            },
-        };
-        fn declare<T>(kind: Kind, name: &str, suspend: bool, spec: T) -> (Box<str>, Declared<T>) {
-            let key = ObjectKey::new(kind, name);
-            let (origin, labels) = (Origin::default(), BTreeMap::new());
-            (name.into(), Declared { key, origin, id: None, labels, suspend, spec })
-        }
-        let units = self.units.iter().map(|(index, unit)| {
-            let spec = Unit {
-                name: unit.name.clone(),
-                parent: unit_key(unit.parent),
-                tags: tags(unit.tag),
-                attachments: exclusive(unit.exclusive),
-                base_access: unit.base,
-                adoption: unit.adoption,
-                deletion: deletion(unit.delete),
-            };
-            declare(Kind::OrganizationalUnit, &format!("u{index}"), unit.suspend, spec)
-        });
-        let accounts = self.accounts.iter().map(|(index, account)| {
-            let contact = Contact {
-                name: "Ann".into(),
-                title: "Head".into(),
-                email: format!("sec{index}@example.com"),
-                phone: "1".into(),
-            };
-            let spec = Account {
-                account_id: account.id.clone(),
-                email: account.id.is_none().then(|| format!("A{index}@example.com")),
-                name: Some(account.name.clone()),
-                parent: unit_key(account.parent),
-                tags: tags(account.tag),
-                contacts: account.contact.then_some((ContactKind::Security, contact)).into_iter().collect(),
-                role_name: None,
-                base_access: account.base,
-                close: account.close,
-            };
-            declare(Kind::Account, &format!("a{index}"), account.suspend, spec)
-        });
-        let policies = self.policies.iter().map(|(index, policy)| {
-            let there = policy.targets.iter().filter(|node| self.has(node) && !policy.excluding.contains(node));
-            let targets: BTreeSet<NodeKey> = there.cloned().collect();
-            let below = |node: &NodeKey| {
-                let mut at = self.above(node);
-                while let Some(node) = at {
-                    if targets.contains(&node) {
-                        return true;
-                    }
-                    at = self.above(&node);
-                }
-                false
-            };
-            let excluding = policy.excluding.iter().filter(|node| self.has(node) && below(node)).cloned().collect();
-            let spec = Policy {
-                kind: kind(policy.kind),
-                name: policy.name.clone(),
-                description: String::new(),
-                content: document(policy.kind, policy.mask, policy.allow),
-                targets,
-                excluding,
-                tags: tags(policy.tag),
-                adoption: policy.adoption,
-                deletion: deletion(policy.delete),
-            };
-            declare(Kind::OrganizationPolicy, &format!("p{index}"), policy.suspend, spec)
-        });
-        let broken = self.broken.iter().map(|(kind, name)| Broken {
-            key: Some(ObjectKey::new(*kind, name)),
-            origin: origin.clone(),
-            id: None,
-            name: Some("unread".into()),
-        });
-        Desired {
-            organization,
-            units: units.collect(),
-            accounts: accounts.collect(),
-            policies: policies.collect(),
-            broken: broken.collect(),
-        }
-    }
 }
 
 fn unit_key(unit: Option<usize>) -> NodeKey {
     unit.map_or(NodeKey::Root, |unit| NodeKey::Unit(format!("u{unit}").into()))
-}
-fn exclusive(exclusive: bool) -> Attachments {
-    if exclusive { Attachments::Exclusive } else { Attachments::Additive }
-}
-fn deletion(delete: bool) -> DeletionPolicy {
-    if delete { DeletionPolicy::Delete } else { DeletionPolicy::Retain }
-}
-fn tags(tag: Option<u8>) -> Tags {
-    tag.map(|tag| ("team".to_owned(), format!("t{tag}"))).into_iter().collect()
 }

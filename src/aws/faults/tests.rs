@@ -44,6 +44,7 @@ fn everything(seed: u64) -> Schedule {
         hang: 0.02,
         foreign: 0.3,
         dies_after: None,
+        expires_after: None,
     }
 }
 

@@ -226,6 +226,12 @@ impl Offline {
         self.lock().log.clone()
     }
 
+    /// The newest write that was carried out.
+    #[must_use]
+    pub fn last(&self) -> Option<Entry> {
+        self.lock().log.last().cloned()
+    }
+
     /// How many writes were carried out.
     #[must_use]
     pub fn writes(&self) -> usize {

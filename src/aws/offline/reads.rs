@@ -8,7 +8,9 @@ use super::Identity;
 use super::mint;
 use super::refusal::Refusal;
 use super::state::{Account, Policy, State};
-use crate::aws::port::{AccountFact, Page, PolicySummary, Request, Resource, Response, RootFact, UnitFact};
+use crate::aws::port::{
+    AccountFact, CreationState, Page, PolicySummary, Request, Resource, Response, RootFact, UnitFact,
+};
 use crate::names::{AccountId, NodeId, PolicyId, PolicyType, UnitId};
 
 /// How answers look.
@@ -261,7 +263,8 @@ impl State {
             Request::ListCreateAccountStatus { token } => {
                 Response::Creations(page!("", token, |from: Bound<String>| {
                     let rest = self.creations.range((from, Bound::Unbounded));
-                    rest.map(|(id, creation)| (id.clone(), creation.clone()))
+                    let under_way = rest.filter(|(_, creation)| creation.state == CreationState::InProgress);
+                    under_way.map(|(id, creation)| (id.clone(), creation.clone()))
                 }))
             }
             Request::DescribeCreateAccountStatus { id } => {

@@ -118,7 +118,8 @@ impl Sdk {
             }
             // No page size here: an emulator that is asked for one repeats its token for ever. AWS answers 20 anyway.
             Request::ListCreateAccountStatus { token } => {
-                let out = send!(organizations.list_create_account_status().set_next_token(token.clone()))?;
+                let call = organizations.list_create_account_status().states(org::CreateAccountState::InProgress);
+                let out = send!(call.set_next_token(token.clone()))?;
                 Response::Creations(answer.page(
                     "CreateAccountStatuses",
                     out.create_account_statuses,

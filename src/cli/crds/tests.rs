@@ -4,6 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cli::scratch::Scratch;
 
 /// Calls `visit(path, schema)` for a schema and everything below it.
 fn walk(path: &str, schema: &Value, visit: &mut dyn FnMut(&str, &Value)) {
@@ -197,18 +198,17 @@ fn run_prints_a_stream_or_writes_a_file_a_kind() {
     assert_eq!(stream.matches("\nkind: CustomResourceDefinition\n").count(), render().len());
     assert_eq!(stream.matches("---\n").count(), render().len());
 
-    let dir = std::env::temp_dir().join(format!("bylaw-crds-{}", std::process::id()));
+    let scratch = Scratch::new("crds");
+    let dir = scratch.join("made");
     let mut told = vec![];
     run(&mut told, Some(&dir)).unwrap();
     for (name, yaml) in render() {
         assert_eq!(fs::read_to_string(dir.join(&name)).unwrap(), yaml);
         assert!(String::from_utf8_lossy(&told).contains(&name));
     }
-    fs::remove_dir_all(&dir).unwrap();
 
-    let file = std::env::temp_dir().join(format!("bylaw-crds-file-{}", std::process::id()));
+    let file = scratch.join("file");
     fs::write(&file, "").unwrap();
     let error = run(&mut vec![], Some(&file)).unwrap_err().to_string();
     assert!(error.contains(&format!("`{}`", file.display())), "{error}");
-    fs::remove_file(file).unwrap();
 }

@@ -146,3 +146,22 @@ fn sarif_has_what_its_standard_demands() {
         }
     }
 }
+
+#[test]
+fn of_a_line_of_megabytes_only_what_is_seen_is_worked_on() {
+    let shown = |before: usize, behind: usize| {
+        let text = format!("a: 1\n{}é: {}\nb: 2\n", "é".repeat(before), "é".repeat(behind));
+        let column = u32::try_from(before + 1).unwrap();
+        let origin = Origin { file: "a.yaml".into(), line: 2, column };
+        let issue = Issue::new(Severity::Error, "r", origin, None, "f", "m");
+        written(|out| {
+            super::text(&[issue.clone()], &[Source { file: "a.yaml".into(), bytes: text.clone().into() }], false, out)
+        })
+    };
+    let long = shown(5_000, 5_000_000);
+    assert!(long.contains("a.yaml:2:5001") && long.contains("^ f") && long.len() < 2_000, "{long}");
+    assert_eq!(long, shown(5_000, 5_000), "what is cut off would not have been seen");
+    // So far to the right nobody looks for it on a screen.
+    let far = shown(60_000, 3);
+    assert!(far.contains("a.yaml:2:60001") && !far.contains('^'), "{far}");
+}

@@ -7,6 +7,7 @@ use proptest::sample::Index;
 use super::{ImportError, Options, manifests, run};
 use crate::aws::offline::{Offline, Options as World};
 use crate::aws::port::{AccountState, Contact, ContactKind, PolicyTypeStatus};
+use crate::cli::scratch::Scratch;
 use crate::cli::snapshot;
 use crate::desired::{Desired, Severity, Source, build, read};
 use crate::names::{NodeId, PolicyId, PolicyType, TAG_HOLD, TAG_RESOURCE, Tags};
@@ -398,7 +399,8 @@ async fn without_trusted_access_contacts_are_not_missing() {
 #[tokio::test]
 async fn files_are_not_overwritten_unasked() {
     let observed = observe(&small()).await;
-    let directory = std::env::temp_dir().join(format!("bylaw-import-{}", std::process::id()));
+    let scratch = Scratch::new("import");
+    let directory = scratch.join("made");
     let mut out = vec![];
     run(&observed, &Options::default(), &directory, false, &mut out).unwrap();
     let said = String::from_utf8(out).unwrap();
@@ -423,7 +425,6 @@ async fn files_are_not_overwritten_unasked() {
         .filter(|e| e.file_name().to_string_lossy().starts_with('.'))
         .collect();
     assert!(left.is_empty() && std::fs::read_to_string(directory.join("platform.yaml")).unwrap() != "mine");
-    std::fs::remove_dir_all(&directory).unwrap();
 }
 
 /// Numbers that are the same everywhere.

@@ -15,6 +15,7 @@ use super::{Context, FORMAT_VERSION, json};
 use crate::desired::{Desired, Source};
 use crate::names::{AccountId, OrganizationId};
 use crate::pass::{Options, Planned};
+use crate::plan::kept::{self, Known};
 use crate::plan::{Guarded, Plan, model};
 
 /// Most bytes of a file that is read as a saved plan.
@@ -93,7 +94,8 @@ impl SavedPlan {
                 .collect(),
             sources: sources.iter().filter_map(text).collect(),
             prune: options.prune,
-            approvals: options.approvals.hashes.clone(),
+            // Each change alone as well, so that they count when only some are left to do.
+            approvals: options.approvals.hashes.union(&kept::approvals(&planned.plan)).cloned().collect(),
         }
     }
 
@@ -183,25 +185,24 @@ impl Difference {
     }
 }
 
-/// Compares a saved plan with the plan of now, made again from the saved manifests.
+/// Compares a saved plan with the plan of now, made again from the saved manifests: `known` are the changes of now that
+/// the saved plan held.
 #[must_use]
-pub fn compare(saved: &SavedPlan, now: &Plan<Guarded>) -> Difference {
-    let changes: BTreeMap<String, &crate::plan::Change> =
-        now.changes.iter().map(|change| (change.fingerprint(), change)).collect();
-    let refused: BTreeMap<String, &str> = now
+pub fn compare(saved: &SavedPlan, now: &Plan<Guarded>, known: &Known) -> Difference {
+    let left: BTreeSet<&str> = now.changes.iter().filter_map(|change| known.print(change)).collect();
+    let refused: BTreeMap<&str, &str> = now
         .refusals
         .iter()
-        .flat_map(|refusal| refusal.changes.iter().map(|change| (change.fingerprint(), refusal.rule)))
+        .flat_map(|refusal| refusal.changes.iter().filter_map(|change| Some((known.print(change)?, refusal.rule))))
         .collect();
-    let shown = saved.fingerprints();
-    let gone = saved.changes.iter().filter(|change| !changes.contains_key(&change.fingerprint)).map(|change| {
+    let gone = saved.changes.iter().filter(|change| !left.contains(change.fingerprint.as_str())).map(|change| {
         // The words come from the file.
         let what = super::safe::plain(&change.what);
-        match refused.get(&change.fingerprint) {
+        match refused.get(change.fingerprint.as_str()) {
             Some(rule) => format!("{what}: refused now (`{rule}`)"),
             None => format!("{what}: done already, or AWS has changed so that it would be another change"),
         }
     });
-    let new = now.changes.iter().filter(|change| !shown.contains(&change.fingerprint())).map(brief);
+    let new = now.changes.iter().filter(|change| !known.holds(change)).map(brief);
     Difference { gone: gone.collect(), new: new.collect() }
 }

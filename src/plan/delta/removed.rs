@@ -1,10 +1,12 @@
 //! What bylaw made and no manifest declares any more. Absence is not a delete: it is told, and deleted only where the
 //! object had opted in (the tag says so) and the person asks for it.
 
+use std::collections::BTreeSet;
+
 use super::super::model::{Action, NodeRef, Reason, Stage};
 use super::super::partial::Partial;
 use super::{Delta, Options};
-use crate::names::{Kind, NodeId, ObjectKey, TAG_DELETION, TAG_RESOURCE, Tags, UnitId};
+use crate::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_RESOURCE, Tags, UnitId};
 use crate::observed::Part;
 
 impl Delta<'_> {
@@ -74,6 +76,14 @@ impl Delta<'_> {
     }
 
     fn removed_policies(&mut self, options: &Options) {
+        let detached: BTreeSet<(PolicyId, NodeId)> = self
+            .changes
+            .iter()
+            .filter_map(|change| match &change.action {
+                Action::Detach { policy, target: NodeRef::Known(node), .. } => Some((policy.clone(), node.clone())),
+                _ => None,
+            })
+            .collect();
         for (id, policy) in &self.observed.policies {
             if self.binding.policy_objects.contains_key(id) {
                 continue;
@@ -106,6 +116,10 @@ impl Delta<'_> {
             }
             for node in targets {
                 let target = NodeRef::Known(node.clone());
+                // What is attached where attachments are exclusive is detached there already.
+                if detached.contains(&(id.clone(), node.clone())) {
+                    continue;
+                }
                 let action = Action::Detach { policy: id.clone(), kind: policy.kind.clone(), target };
                 self.push(&key, Stage::Detach, action, Reason::Removed, vec![]);
             }

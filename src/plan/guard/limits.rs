@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use super::super::model::{Action, Change, NodeRef, Reason, Verb};
 use super::super::world::{Class, Interner, World, touches};
 use super::rules::objects;
-use super::{Court, Verdict};
+use super::{Court, Verdict, alone};
+use crate::desired::NodeKey;
 
 impl Court<'_> {
-    /// Counted changes: past a limit all of the kind are held back, since half of them is nobody's intention.
+    /// Counted changes: past a limit all of the kind are held back, since half of them is nobody's intention. What is
+    /// approved by itself does not count against the others.
     pub(super) fn limits(&mut self) {
         let limits = self.desired.organization.spec.limits.clone();
         let kinds: [(&'static str, &str, Verb, u32, &str); 4] = [
@@ -18,8 +20,10 @@ impl Court<'_> {
             ("limit-detaches", "policies would be detached", Verb::Detach, limits.max_detaches, "maxDetaches"),
         ];
         for (rule, what, verb, max, field) in kinds {
-            let counted: Vec<&Change> =
-                self.kept.iter().filter(|change| change.action.verb() == verb && !is_birth(change)).collect();
+            let counts = |change: &&Change| {
+                change.action.verb() == verb && !is_birth(change) && !self.is_approved_alone(rule, change)
+            };
+            let counted: Vec<&Change> = self.kept.iter().filter(counts).collect();
             if counted.len() <= usize::try_from(max).unwrap_or(usize::MAX) {
                 continue;
             }
@@ -35,7 +39,15 @@ impl Court<'_> {
     /// back what was in force when the last pass ended is nothing new, however many accounts it reaches: a guard that
     /// somebody took off the root must come back without anybody's approval.
     pub(super) fn affected(&mut self, before: &World<'_>, atoms: &mut Interner) {
-        let restored = |change: &&Change| matches!(change.reason, Reason::Drift | Reason::Unfinished);
+        let approved: BTreeSet<u32> = self
+            .kept
+            .iter()
+            .filter(|change| self.is_approved_alone(AFFECTED, change))
+            .map(|change| change.id)
+            .collect();
+        let restored = |change: &&Change| {
+            matches!(change.reason, Reason::Drift | Reason::Unfinished) || approved.contains(&change.id)
+        };
         let bears = |change: &&Change| !restored(change) && bears(change);
         // What is restored may go into an OU that comes to be in the same pass; its creation alone binds nobody.
         let granted = |change: &&Change| restored(change) || change.action.verb() == Verb::Create;
@@ -112,7 +124,7 @@ impl Court<'_> {
         );
         let object = changes.first().map_or_else(|| self.desired.organization.key.clone(), |c| c.object.clone());
         let remedy = "target fewer accounts first, or raise `spec.limits.maxAffected`".to_owned();
-        self.hold_all(&held, Verdict { rule: "limit-affected", object, message, remedy, approvable: true });
+        self.hold_all(&held, Verdict { rule: AFFECTED, object, message, remedy, approvable: true });
     }
 
     /// The smaller of the two counts of `maxAffected`; a share is never read as fewer than 5 accounts unless it is 0.
@@ -123,6 +135,24 @@ impl Court<'_> {
         let share = if percent == 0 { 0 } else { (total * percent / 100).max(5) };
         accounts.min(share)
     }
+}
+
+/// The rule of `maxAffected`.
+const AFFECTED: &str = "limit-affected";
+
+/// Hashes that approve, each alone, the changes of accounts that are not there yet. Nobody counts these; when a run ends
+/// before all of them are made, and the accounts are there, the rest is still what was shown.
+pub(in crate::plan) fn births(changes: &[Change]) -> BTreeSet<String> {
+    let of_new = |node: &NodeRef| matches!(node, NodeRef::New(NodeKey::Account(_)));
+    let rules = |change: &Change| -> &'static [&'static str] {
+        match &change.action {
+            Action::Attach { target, .. } if of_new(target) => &[AFFECTED],
+            Action::Detach { target, .. } if of_new(target) => &[AFFECTED, "limit-detaches"],
+            Action::MoveAccount { account, .. } if of_new(account) => &[AFFECTED, "limit-moves"],
+            _ => &[],
+        }
+    };
+    changes.iter().flat_map(|change| rules(change).iter().map(|rule| alone(rule, &change.fingerprint()))).collect()
 }
 
 /// Whether a change can bear on what is allowed or denied.

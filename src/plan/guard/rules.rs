@@ -140,8 +140,23 @@ impl Court<'_> {
                 tags.error()?;
                 Some(Partial::part(&format!("the tags of `{of}`"), tags)?.so(&format!("`{of}` may be held")))
             };
+            // Nobody knows whether what an unread document denies comes to be denied elsewhere as well.
+            let unread = |policy: &PolicyRef| {
+                let PolicyRef::Known(id) = policy else { return None };
+                let found = observed.policies.get(id).filter(|found| !found.aws_managed)?;
+                found.content.error()?;
+                Partial::part(&format!("what policy `{}` says", found.name), &found.content)
+            };
+            let unread = match &change.action {
+                Action::Detach { policy, .. } => unread(&PolicyRef::Known(policy.clone())),
+                Action::MoveAccount { account, .. } => {
+                    before.chain(account).iter().flat_map(|node| before.all_attached(node)).find_map(unread)
+                }
+                _ => None,
+            };
             let why = hidden
                 .or(lost)
+                .or(unread)
                 .or_else(|| {
                     touched.iter().flat_map(|node| before.chain(node)).find_map(|node| match node {
                         NodeRef::Known(id) => brake(observed.tags(&id)?, id.as_str()),
@@ -261,7 +276,12 @@ impl Court<'_> {
 
 /// Until when something is held, for people; `None` where it is not, or no longer.
 fn held(tags: &Part<Tags>, now: Timestamp) -> Option<String> {
-    let text = tags.get()?.get(TAG_HOLD)?;
+    hold(tags.get()?.get(TAG_HOLD)?, now)
+}
+
+/// Until when the value of a brake holds at `now`, for people; `None`: no longer.
+#[must_use]
+pub fn hold(text: &str, now: Timestamp) -> Option<String> {
     match text.parse::<Timestamp>() {
         Ok(until) if until <= now => None,
         Ok(until) => Some(format!("until {until} by its tag `{TAG_HOLD}`")),
