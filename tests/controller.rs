@@ -105,6 +105,18 @@ impl Scene {
         }
     }
 
+    /// A page of a replica: status and text.
+    fn page(&self, number: usize, path: &str) -> (u16, String) {
+        let log = self.log(number);
+        let address = log.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut text).unwrap();
+        (text.split(' ').nth(1).unwrap().parse().unwrap(), text)
+    }
+
     /// Asks for a pass.
     fn ask(&self) {
         let now = format!("bylaw.dev/reconcile-at={:?}", std::time::SystemTime::now());

@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::terminal::interrupted;
 use crate::api::organization::{Access, Partition};
 use crate::controller::leader::{Candidate, Claim, Fenced};
-use crate::controller::{Context, Door, Doors, follow, run as keep_all};
+use crate::controller::{Context, Door, Doors, figures, follow, run as keep_all};
 use crate::process::{Health, Metrics, serve};
 
 /// `controller`.
@@ -52,14 +52,19 @@ pub async fn run(asked: &Controller) -> Result<u8, Failure> {
     })?;
     let stop = interrupted();
     let metrics = Metrics::default();
-    let health = Arc::new(Health { ready: AtomicBool::new(false), log: super::log::of_the_controller() });
+    let log = super::log::of_the_controller();
     let listener = TcpListener::bind(asked.listen).await.map_err(|error| {
         let help = "give another address with `--listen`";
         Failure::new(format!("`{}` cannot be listened on: {error}", asked.listen), help)
     })?;
-    tokio::spawn(serve(listener, health.clone(), metrics.clone()));
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "health and metrics are served");
+    }
     let cluster = follow(&client);
-    let followed = cluster.clone();
+    let (figures, counted, followed) = (metrics.clone(), cluster.clone(), cluster.clone());
+    let count = Box::new(move || figures::count(&figures, &counted));
+    let health = Arc::new(Health { ready: AtomicBool::new(false), log, count });
+    tokio::spawn(serve(listener, health.clone(), metrics.clone()));
     tokio::spawn(async move {
         loop {
             health.ready.store(followed.objects().whole().is_some(), Ordering::Relaxed);

@@ -5,6 +5,7 @@
 //! the status of every object is projected from the one plan.
 
 pub mod backoff;
+pub mod figures;
 pub mod finalize;
 pub mod keep;
 pub mod leader;

@@ -21,6 +21,8 @@ pub struct Health {
     pub ready: AtomicBool,
     /// The log's filter.
     pub log: Filter,
+    /// Counts what is counted only when somebody reads it.
+    pub count: Box<dyn Fn() + Send + Sync>,
 }
 
 /// Serves until the process ends.
@@ -31,7 +33,7 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>, metrics: Metrics)
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(move || page(metrics.clone())))
+        .route("/metrics", get(move |State(health): State<Arc<Health>>| page(health, metrics.clone())))
         .route("/log-level", get(level).put(set_level))
         .with_state(health);
     axum::serve(listener, router).await
@@ -45,7 +47,8 @@ async fn ready(State(health): State<Arc<Health>>) -> (StatusCode, &'static str) 
     }
 }
 
-async fn page(metrics: Metrics) -> impl IntoResponse {
+async fn page(health: Arc<Health>, metrics: Metrics) -> impl IntoResponse {
+    (health.count)();
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.text())
 }
 

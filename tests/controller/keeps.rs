@@ -9,6 +9,16 @@ fn an_organization_is_made_as_declared_kept_and_let_go() {
     scene.start();
     scene.data_science();
 
+    assert_eq!(scene.page(0, "/readyz").0, 200);
+    let (_, figures) = scene.page(0, "/metrics");
+    for line in [
+        "bylaw_condition{kind=\"Account\",type=\"Ready\",status=\"True\"} 3",
+        "bylaw_aws_requests_total{operation=\"CreateAccount\",outcome=\"ok\"} 3",
+        "bylaw_leader 1",
+    ] {
+        assert!(figures.contains(line), "`{line}` is not in\n{figures}");
+    }
+
     let policy = scene.cluster.get("organizationpolicies", "production-deployments");
     let id = policy["status"]["id"].as_str().unwrap().to_owned();
     let unit = scene.cluster.get("organizationalunits", "data-science-production")["status"]["id"].clone();

@@ -1,0 +1,49 @@
+//! Figures of all objects of the cluster, counted when somebody reads them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::watch::Cluster;
+use crate::api::conditions::{DRIFTED, READY, RECONCILING, STALLED};
+use crate::names::Kind;
+use crate::process::Metrics;
+
+/// Conditions and their statuses that are counted.
+const COUNTED: [(&str, &str); 6] = [
+    (READY, "True"),
+    (READY, "False"),
+    (READY, "Unknown"),
+    (RECONCILING, "True"),
+    (STALLED, "True"),
+    (DRIFTED, "True"),
+];
+
+/// Sets the gauges of objects by condition, and of drift.
+pub fn count(metrics: &Metrics, cluster: &Cluster) {
+    let mut counts: BTreeMap<(Kind, &str, &str), usize> = BTreeMap::new();
+    for kind in Kind::ALL {
+        counts.extend(COUNTED.map(|(condition, status)| ((kind, condition, status), 0)));
+    }
+    {
+        let objects = cluster.objects();
+        let Some(entries) = objects.whole() else { return };
+        for (key, entry) in entries {
+            let conditions = entry.status.get("conditions").and_then(Value::as_array).into_iter().flatten();
+            for found in conditions {
+                let is = |field: &str, word: &str| found.get(field).and_then(Value::as_str) == Some(word);
+                for (condition, status) in COUNTED {
+                    if is("type", condition) && is("status", status) {
+                        *counts.entry((key.kind, condition, status)).or_default() += 1;
+                    }
+                }
+            }
+        }
+    }
+    for ((kind, condition, status), objects) in counts {
+        metrics.condition(kind.as_str(), condition, status, objects);
+        if condition == DRIFTED {
+            metrics.drift(kind.as_str(), objects);
+        }
+    }
+}
