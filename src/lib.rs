@@ -4,6 +4,10 @@
 
 #![warn(missing_docs)]
 
+// What tests and benchmarks share names the library from outside.
+#[cfg(test)]
+extern crate self as bylaw;
+
 pub mod names;
 
 pub mod policy;

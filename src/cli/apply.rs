@@ -32,7 +32,7 @@ pub async fn run(asked: &args::Apply, terminal: &Terminal, out: &mut dyn Write) 
             let sources = saved.sources();
             let object = Some(saved.object.as_str());
             let desired = load::desired(&sources, vec![], object, terminal.err_colour, &mut terminal.err())
-                .map_err(|_| Failure::new("the manifests that the plan holds have errors, which they had not when it was made", "the file was edited, or is of another version of bylaw: write it anew with `bylaw plan --out FILE`"))?;
+                .map_err(|_| manifests_changed())?;
             let hashes: Vec<String> = saved.approvals.iter().cloned().collect();
             (desired, sources, options(saved.prune, &hashes, &asked.aws))
         }
@@ -141,6 +141,13 @@ fn read_saved(path: &std::path::Path) -> Result<SavedPlan, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("`{shown}` cannot be read: {}", plainly(&error)), help))?;
     SavedPlan::from_json(&text).map_err(|why| Failure::new(format!("`{shown}`: {why}"), help))
+}
+
+fn manifests_changed() -> Failure {
+    Failure::new(
+        "the manifests that the plan holds have errors, which they had not when it was made",
+        "the file was edited, or is of another version of bylaw: write it anew with `bylaw plan --out FILE`",
+    )
 }
 
 /// Changes that are told one by one where they are not left to do: of a plan that is gone on with there can be thousands.

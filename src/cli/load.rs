@@ -8,19 +8,27 @@ use super::args::Manifests;
 use super::failure::Failure;
 use super::{diagnostics, sources};
 
-/// Reads the manifests. Issues are printed to `err`; with an error among them nothing is planned: a manifest that cannot
-/// be read may be the one that guards.
+/// Opens what `-f` names; what cannot be read is among the issues.
 ///
 /// # Errors
-/// No `-f`, or manifests with errors.
-pub fn manifests(asked: &Manifests, colour: bool, err: &mut dyn Write) -> Result<(Desired, Vec<Source>), Failure> {
+/// No `-f`.
+pub fn opened(asked: &Manifests) -> Result<(Vec<Source>, Vec<Issue>), Failure> {
     if asked.files.is_empty() {
         return Err(Failure::new(
             "no manifests were named",
             "name files or directories with `-f`, or `-f -` for standard input",
         ));
     }
-    let (sources, unread) = sources::load(&asked.files, &mut std::io::stdin().lock());
+    Ok(sources::load(&asked.files, &mut std::io::stdin().lock()))
+}
+
+/// Reads the manifests. Issues are printed to `err`; with an error among them nothing is planned: a manifest that cannot
+/// be read may be the one that guards.
+///
+/// # Errors
+/// No `-f`, or manifests with errors.
+pub fn manifests(asked: &Manifests, colour: bool, err: &mut dyn Write) -> Result<(Desired, Vec<Source>), Failure> {
+    let (sources, unread) = opened(asked)?;
     let desired = desired(&sources, unread, asked.organization.as_deref(), colour, err)?;
     Ok((desired, sources))
 }

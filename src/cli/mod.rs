@@ -97,11 +97,7 @@ impl<W: Write> Write for Patient<W> {
 fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
     match command {
         Command::Validate(asked) => {
-            let files = &asked.manifests.files;
-            if files.is_empty() {
-                return Err(Failure::new("no manifests were named", "name files or directories with `-f`, or `-f -`"));
-            }
-            let (sources, unread) = sources::load(files, &mut io::stdin().lock());
+            let (sources, unread) = load::opened(&asked.manifests)?;
             let options = validate::Options {
                 organization: asked.manifests.organization.as_deref(),
                 format: asked.output,
