@@ -155,7 +155,12 @@ fn of_a_line_of_megabytes_only_what_is_seen_is_worked_on() {
         let origin = Origin { file: "a.yaml".into(), line: 2, column };
         let issue = Issue::new(Severity::Error, "r", origin, None, "f", "m");
         written(|out| {
-            super::text(&[issue.clone()], &[Source { file: "a.yaml".into(), bytes: text.clone().into() }], false, out)
+            super::text(
+                std::slice::from_ref(&issue),
+                &[Source { file: "a.yaml".into(), bytes: text.clone().into() }],
+                false,
+                out,
+            )
         })
     };
     let long = shown(5_000, 5_000_000);
