@@ -17,7 +17,6 @@ use super::lease::Lease;
 use super::ledger::{Entry, Ledger, Outcome};
 use super::state::State;
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
-use crate::desired::NodeKey;
 use crate::names::{NodeId, TAG_RESOURCE};
 use crate::observed::{Clock, Observed};
 use crate::plan::{Action, Change, Guarded, NodeRef, Plan, Stage};
@@ -132,7 +131,7 @@ fn chains(changes: Vec<&Change>) -> Vec<Vec<&Change>> {
     let mut chains: Vec<Vec<&Change>> = vec![];
     let mut of_account: BTreeMap<&str, usize> = BTreeMap::new();
     for change in changes {
-        let at = match new_account(change) {
+        let at = match change.action.new_account() {
             Some(account) => *of_account.entry(account).or_insert(chains.len()),
             None => chains.len(),
         };
@@ -142,23 +141,6 @@ fn chains(changes: Vec<&Change>) -> Vec<Vec<&Change>> {
         }
     }
     chains
-}
-
-fn new_account(change: &Change) -> Option<&str> {
-    fn of(node: &NodeRef) -> Option<&str> {
-        match node {
-            NodeRef::New(NodeKey::Account(key)) => Some(key),
-            _ => None,
-        }
-    }
-    match &change.action {
-        Action::CreateAccount { key, .. } => Some(key),
-        Action::Attach { target, .. } | Action::Detach { target, .. } => of(target),
-        Action::MoveAccount { account, .. }
-        | Action::PutContact { account, .. }
-        | Action::RegisterAdministrator { account, .. } => of(account),
-        _ => None,
-    }
 }
 
 /// The port of a run: no write is sent but under a lease that is sure to hold until it is over.

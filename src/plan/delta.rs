@@ -94,19 +94,16 @@ fn ignored_units(desired: &Desired, observed: &Observed, binding: &Binding) -> B
 
 /// Place of a change in the life of a new account: whose, and which step. Nothing for all others.
 fn step_of_birth(change: &Change) -> Option<(Box<str>, u8)> {
-    let of = |node: &NodeRef, step: u8| match node {
-        NodeRef::New(NodeKey::Account(key)) => Some((key.clone(), step)),
-        _ => None,
+    let step = match &change.action {
+        Action::CreateAccount { .. } => 0,
+        Action::Attach { .. } => 1,
+        Action::MoveAccount { .. } => 2,
+        Action::Detach { .. } => 3,
+        Action::PutContact { .. } => 4,
+        Action::RegisterAdministrator { .. } => 5,
+        _ => return None,
     };
-    match &change.action {
-        Action::CreateAccount { key, .. } => Some((key.clone(), 0)),
-        Action::Attach { target, .. } => of(target, 1),
-        Action::MoveAccount { account, .. } => of(account, 2),
-        Action::Detach { target, .. } => of(target, 3),
-        Action::PutContact { account, .. } => of(account, 4),
-        Action::RegisterAdministrator { account, .. } => of(account, 5),
-        _ => None,
-    }
+    Some((change.action.new_account()?.into(), step))
 }
 
 struct Delta<'a> {

@@ -61,17 +61,15 @@ impl Made {
 
     /// What a change touches that bylaw made.
     fn names(&self, action: &Action) -> BTreeSet<Name> {
-        let mut action = action.clone();
-        let (nodes, policies) = refs(&mut action);
-        let node = |at: &mut NodeRef| match at {
+        let node = |at: &NodeRef| match at {
             NodeRef::Known(id) => Some(Name::Node(id.clone(), self.nodes.get(id)?.clone())),
             NodeRef::New(_) => None,
         };
-        let policy = |of: &mut PolicyRef| match of {
+        let policy = |of: &PolicyRef| match of {
             PolicyRef::Known(id) => Some(Name::Policy(id.clone(), self.policies.get(id)?.clone())),
             PolicyRef::New(_) => None,
         };
-        nodes.into_iter().filter_map(node).chain(policies.into_iter().filter_map(policy)).collect()
+        action.nodes().into_iter().filter_map(node).chain(action.policy().and_then(policy)).collect()
     }
 }
 
@@ -197,11 +195,11 @@ impl Known {
         let unguarded = now.changes.iter().any(|change| missing(change) && guards(&change.action));
         let left_out = |change: &Change| missing(change) || (unguarded && change.action.loosens());
         let out = || now.changes.iter().filter(|change| left_out(change));
-        let half: BTreeSet<&str> = out().filter_map(|change| new_account(&change.action)).collect();
+        let half: BTreeSet<&str> = out().filter_map(|change| change.action.new_account()).collect();
         now.changes
             .iter()
             .filter(|change| !left_out(change))
-            .filter(|change| new_account(&change.action).is_none_or(|account| !half.contains(account)))
+            .filter(|change| change.action.new_account().is_none_or(|account| !half.contains(account)))
             .map(|change| change.id)
             .collect()
     }
@@ -209,21 +207,4 @@ impl Known {
 
 fn guards(action: &Action) -> bool {
     matches!(action, Action::CreatePolicy { .. } | Action::UpdatePolicy { .. } | Action::Attach { .. })
-}
-
-/// The account that does not exist yet and that the change belongs to.
-fn new_account(action: &Action) -> Option<&str> {
-    let node = match action {
-        Action::CreateAccount { key, .. } => return Some(key),
-        Action::Attach { target, .. } | Action::Detach { target, .. } => target,
-        Action::MoveAccount { account, .. }
-        | Action::PutContact { account, .. }
-        | Action::RegisterAdministrator { account, .. } => account,
-        Action::Tag { resource: Tagged::Node(node), .. } => node,
-        _ => return None,
-    };
-    match node {
-        NodeRef::New(NodeKey::Account(key)) => Some(&**key),
-        _ => None,
-    }
 }

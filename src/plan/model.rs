@@ -327,6 +327,24 @@ impl Action {
         }
     }
 
+    /// Object name of the account that does not exist yet and that it belongs to.
+    #[must_use]
+    pub fn new_account(&self) -> Option<&str> {
+        let node = match self {
+            Self::CreateAccount { key, .. } => return Some(key),
+            Self::Attach { target, .. } | Self::Detach { target, .. } => target,
+            Self::MoveAccount { account, .. }
+            | Self::PutContact { account, .. }
+            | Self::RegisterAdministrator { account, .. } => account,
+            Self::Tag { resource: Tagged::Node(node), .. } => node,
+            _ => return None,
+        };
+        match node {
+            NodeRef::New(NodeKey::Account(key)) => Some(key),
+            _ => None,
+        }
+    }
+
     /// Whether something is lost that bylaw cannot put back.
     #[must_use]
     pub fn is_destructive(&self) -> bool {

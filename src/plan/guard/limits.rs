@@ -6,7 +6,6 @@ use super::super::model::{Action, Change, NodeRef, Reason, Verb};
 use super::super::world::{Class, Interner, World, touches};
 use super::rules::objects;
 use super::{Court, Verdict, alone};
-use crate::desired::NodeKey;
 
 impl Court<'_> {
     /// Counted changes: past a limit all of the kind are held back, since half of them is nobody's intention. What is
@@ -143,12 +142,12 @@ const AFFECTED: &str = "limit-affected";
 /// Hashes that approve, each alone, the changes of accounts that are not there yet. Nobody counts these; when a run ends
 /// before all of them are made, and the accounts are there, the rest is still what was shown.
 pub(in crate::plan) fn births(changes: &[Change]) -> BTreeSet<String> {
-    let of_new = |node: &NodeRef| matches!(node, NodeRef::New(NodeKey::Account(_)));
     let rules = |change: &Change| -> &'static [&'static str] {
         match &change.action {
-            Action::Attach { target, .. } if of_new(target) => &[AFFECTED],
-            Action::Detach { target, .. } if of_new(target) => &[AFFECTED, "limit-detaches"],
-            Action::MoveAccount { account, .. } if of_new(account) => &[AFFECTED, "limit-moves"],
+            action if action.new_account().is_none() => &[],
+            Action::Attach { .. } => &[AFFECTED],
+            Action::Detach { .. } => &[AFFECTED, "limit-detaches"],
+            Action::MoveAccount { .. } => &[AFFECTED, "limit-moves"],
             _ => &[],
         }
     };
