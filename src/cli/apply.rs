@@ -184,7 +184,7 @@ fn only_as_saved(
     for new in &difference.new {
         terminal.warn(&format!("needed by now, and not run because the plan did not show it: {new}"));
     }
-    approvals::warn_of_outdated(saved, plan, terminal);
+    approvals::warn_of_outdated(&known, plan, terminal);
     let standing = known.standing(plan);
     for change in plan.changes.iter().filter(|change| known.holds(change) && !standing.contains(&change.id)) {
         terminal.warn(&format!(

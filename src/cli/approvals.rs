@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::show::saved::SavedPlan;
 use super::terminal::Terminal;
 use crate::desired::Desired;
 use crate::pass::Planned;
-use crate::plan::{Approvals, Guarded, Plan, guard};
+use crate::plan::guard::idle;
+use crate::plan::kept::Known;
+use crate::plan::{Guarded, Plan};
 
 /// Most hashes that are listed.
 const MOST: usize = 5;
 
 /// Warns of each hash that no refusal has, and lists those that refusals have.
 pub fn warn_of_idle(given: &[String], planned: &Planned, desired: &Desired, now: Timestamp, terminal: &Terminal) {
-    let idle = idle(given, planned, desired, now);
+    let given: BTreeSet<String> = given.iter().cloned().collect();
+    let idle = idle(&given, &planned.plan, desired, &planned.observed, now);
     for hash in &idle {
         // Somebody may have pasted more than a hash.
         let hash = crate::names::words::plain(hash);
@@ -27,8 +29,8 @@ pub fn warn_of_idle(given: &[String], planned: &Planned, desired: &Desired, now:
 }
 
 /// Warns where changes that a kept plan shows are refused by now, under a hash that the approvals it keeps do not have.
-pub fn warn_of_outdated(saved: &SavedPlan, now: &Plan<Guarded>, terminal: &Terminal) {
-    for hash in outdated(saved, now) {
+pub fn warn_of_outdated(known: &Known, now: &Plan<Guarded>, terminal: &Terminal) {
+    for hash in outdated(known, now) {
         terminal.warn(&format!(
             "changes of the plan are refused by now, and no approval that it keeps has their hash `{hash}`"
         ));
@@ -37,44 +39,9 @@ pub fn warn_of_outdated(saved: &SavedPlan, now: &Plan<Guarded>, terminal: &Termi
     }
 }
 
-fn outdated<'a>(saved: &SavedPlan, now: &'a Plan<Guarded>) -> Vec<&'a str> {
-    let shown = saved.fingerprints();
-    let refused =
-        now.refusals.iter().filter(|refusal| refusal.changes.iter().any(|c| shown.contains(&c.fingerprint())));
+fn outdated<'a>(known: &Known, now: &'a Plan<Guarded>) -> Vec<&'a str> {
+    let refused = now.refusals.iter().filter(|refusal| refusal.changes.iter().any(|change| known.holds(change)));
     refused.filter_map(|refusal| refusal.hash.as_deref()).collect()
-}
-
-/// The approvals without which the same would be refused.
-///
-/// What one approval lets pass can be refused by another rule, under a hash that is known only then: so the plan is
-/// judged without any approval first, and again with those that were met, until no more are.
-fn idle(given: &[String], planned: &Planned, desired: &Desired, now: Timestamp) -> BTreeSet<String> {
-    let mut idle: BTreeSet<String> = given.iter().cloned().collect();
-    let mut met = Approvals::default();
-    while !idle.is_empty() {
-        let judged = guard(unjudged(&planned.plan), desired, &planned.observed, &met, now);
-        let before = idle.len();
-        for hash in judged.refusals.into_iter().filter_map(|refusal| refusal.hash) {
-            if idle.remove(&hash) {
-                met.hashes.insert(hash);
-            }
-        }
-        if idle.len() == before {
-            break;
-        }
-    }
-    idle
-}
-
-/// The plan as it was proposed: what was held back is in it again.
-fn unjudged(plan: &Plan<Guarded>) -> Plan<crate::plan::Proposed> {
-    let mut proposed = plan.clone().only(&BTreeSet::new());
-    let held = proposed.refusals.iter_mut().flat_map(|refusal| std::mem::take(&mut refusal.changes));
-    proposed.changes = plan.changes.iter().cloned().chain(held).collect();
-    proposed.changes.sort_by_key(|change| change.id);
-    // A refusal of its own proposal holds no change back.
-    proposed.refusals.clear();
-    proposed
 }
 
 fn remedy(plan: &Plan<Guarded>) -> String {
@@ -96,10 +63,12 @@ mod tests {
 
     use super::*;
     use crate::aws::offline::{Offline, Options as World};
+    use crate::cli::show::saved::SavedPlan;
     use crate::cli::sources;
     use crate::desired::{build, read};
     use crate::pass::{self, Options};
-    use crate::plan::Memory;
+    use crate::plan::kept::Made;
+    use crate::plan::{Approvals, Memory};
 
     /// The example on an empty organization, with as little allowed in one pass as can be said.
     async fn planned(approve: &[&str]) -> (Planned, Desired) {
@@ -124,9 +93,9 @@ mod tests {
     }
 
     fn idle_of(given: &[&str], planned: &Planned, desired: &Desired) -> Vec<String> {
-        let given: Vec<String> = given.iter().map(|hash| (*hash).to_owned()).collect();
+        let given: BTreeSet<String> = given.iter().map(|hash| (*hash).to_owned()).collect();
         let now = Timestamp::from_second(1_767_225_600).unwrap();
-        idle(&given, planned, desired, now).into_iter().collect()
+        idle(&given, &planned.plan, desired, &planned.observed, now).into_iter().collect()
     }
 
     #[tokio::test(start_paused = true)]
@@ -146,8 +115,12 @@ mod tests {
         assert_eq!(idle_of(&[&first, "x"], &approved, &desired), ["x"]);
 
         let saved = SavedPlan::new(&approved, &desired, &[], &Options::default(), approved.observed.oldest());
-        assert_eq!(outdated(&saved, &planned_at_first.plan), [&first]);
-        assert!(outdated(&saved, &approved.plan).is_empty());
+        let outdated_of = |now: &Planned| {
+            let known = Known::of(&now.plan, &saved.fingerprints(), &Made::of(&desired, &now.observed));
+            outdated(&known, &now.plan).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(outdated_of(&planned_at_first), [first.clone()]);
+        assert!(outdated_of(&approved).is_empty());
 
         // Whatever is refused behind the first approval has a hash that only shows with it.
         let mut hashes = vec![first];

@@ -11,8 +11,7 @@ use super::show::{self, Context};
 use super::terminal::Terminal;
 use super::{approvals, args};
 use crate::desired::{Desired, Source};
-use crate::names::{POLICY_TYPES, PolicyType};
-use crate::observed::Observed;
+use crate::observed::{Observed, snapshot};
 use crate::pass::{self, Options, Planned};
 use crate::plan::{Approvals, Memory};
 use crate::store::Store;
@@ -74,8 +73,13 @@ impl Setting<'_> {
         }
         let door = door::memory(Box::new(door::rehearsal(&observed)));
         let memory = Memory::default();
-        let planned =
-            pass::plan_offline(&self.desired, with_types_off(observed), &memory, &self.options, Timestamp::now());
+        let planned = pass::plan_offline(
+            &self.desired,
+            snapshot::with_types_off(observed),
+            &memory,
+            &self.options,
+            Timestamp::now(),
+        );
         let context = self.context(&planned);
         Ok(Made { planned, door, memory, store: None, context })
     }
@@ -106,15 +110,6 @@ impl Setting<'_> {
             ..Context::default()
         }
     }
-}
-
-/// A snapshot lists the policies of the types that are on. Of a type that is off none is known, and none is attached: as in
-/// an organization where nobody ever turned it on, there are none.
-fn with_types_off(mut observed: Observed) -> Observed {
-    let on = &observed.root.policy_types;
-    let known = POLICY_TYPES.iter().map(|rule| PolicyType::new(rule.name));
-    observed.listed_types.extend(known.filter(|kind| !on.contains_key(kind)));
-    observed
 }
 
 /// How to plan, from the arguments that `plan` and `apply` share.

@@ -11,7 +11,7 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::model::{Gap, Observed, Part, Scope};
-use crate::names::{NodeId, UnitId};
+use crate::names::{NodeId, POLICY_TYPES, PolicyType, UnitId};
 
 /// The format that is written, and the newest that is read.
 pub const FORMAT_VERSION: u64 = 1;
@@ -86,6 +86,16 @@ pub fn to_json(observed: &Observed) -> String {
     let file = SnapshotFile { format_version: FORMAT_VERSION, kind: KIND, observed };
     // Maps with text keys, texts and numbers: there is nothing in it that JSON could not hold.
     serde_json::to_string(&file).unwrap_or_default()
+}
+
+/// A snapshot lists the policies of the types that are on. Of a type that is off none is known, and none is attached: as in
+/// an organization where nobody ever turned it on, there are none.
+#[must_use]
+pub fn with_types_off(mut observed: Observed) -> Observed {
+    let on = &observed.root.policy_types;
+    let known = POLICY_TYPES.iter().map(|rule| PolicyType::new(rule.name));
+    observed.listed_types.extend(known.filter(|kind| !on.contains_key(kind)));
+    observed
 }
 
 /// Reads a snapshot.

@@ -101,6 +101,46 @@ fn judge(
     (court.kept, court.refusals, court.approved)
 }
 
+/// Of the approvals that a plan was judged with, those without which the same would be refused.
+///
+/// What one approval lets pass can be refused by another rule, under a hash that is known only then: so the plan is
+/// judged without any approval first, and again with those that were met, until no more are.
+#[must_use]
+pub fn idle(
+    given: &BTreeSet<String>,
+    plan: &Plan<Guarded>,
+    desired: &Desired,
+    observed: &Observed,
+    now: Timestamp,
+) -> BTreeSet<String> {
+    let mut idle = given.clone();
+    let mut met = Approvals::default();
+    while !idle.is_empty() {
+        let judged = guard(unjudged(plan), desired, observed, &met, now);
+        let before = idle.len();
+        for hash in judged.refusals.into_iter().filter_map(|refusal| refusal.hash) {
+            if idle.remove(&hash) {
+                met.hashes.insert(hash);
+            }
+        }
+        if idle.len() == before {
+            break;
+        }
+    }
+    idle
+}
+
+/// The plan as it was proposed: what was held back is in it again.
+fn unjudged(plan: &Plan<Guarded>) -> Plan<Proposed> {
+    let mut proposed = plan.clone().only(&BTreeSet::new());
+    let held = proposed.refusals.iter_mut().flat_map(|refusal| std::mem::take(&mut refusal.changes));
+    proposed.changes = plan.changes.iter().cloned().chain(held).collect();
+    proposed.changes.sort_by_key(|change| change.id);
+    // A refusal of its own proposal holds no change back.
+    proposed.refusals.clear();
+    proposed
+}
+
 /// The changes on trial.
 struct Court<'a> {
     desired: &'a Desired,
