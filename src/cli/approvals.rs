@@ -119,7 +119,7 @@ mod tests {
             let known = Known::of(&now.plan, &saved.fingerprints(), &Made::of(&desired, &now.observed));
             outdated(&known, &now.plan).into_iter().map(str::to_owned).collect::<Vec<_>>()
         };
-        assert_eq!(outdated_of(&planned_at_first), [first.clone()]);
+        assert_eq!(outdated_of(&planned_at_first), std::slice::from_ref(&first));
         assert!(outdated_of(&approved).is_empty());
 
         // Whatever is refused behind the first approval has a hash that only shows with it.
