@@ -2,8 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
@@ -62,15 +60,9 @@ pub async fn run(asked: &Controller) -> Result<u8, Failure> {
     }
     let cluster = follow(&client);
     let (figures, counted, followed) = (metrics.clone(), cluster.clone(), cluster.clone());
+    let ready = Box::new(move || followed.objects().whole().is_some());
     let count = Box::new(move || figures::count(&figures, &counted));
-    let health = Arc::new(Health { ready: AtomicBool::new(false), log, count });
-    tokio::spawn(serve(listener, health.clone(), metrics.clone()));
-    tokio::spawn(async move {
-        loop {
-            health.ready.store(followed.objects().whole().is_some(), Ordering::Relaxed);
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    });
+    tokio::spawn(serve(listener, Arc::new(Health { ready, log, count }), metrics.clone()));
 
     let instance = asked.name.clone().unwrap_or_else(|| format!("bylaw-{}", std::process::id()));
     let mut candidate = Candidate::new(&client, &asked.namespace, &asked.lease, &instance);

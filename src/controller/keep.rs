@@ -18,10 +18,10 @@ use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Lease, Ledger, Outcome};
 use crate::aws::AwsError;
 use crate::desired::{Desired, Issue, build_from};
-use crate::names::{AccountId, Kind, ObjectKey};
+use crate::names::{AccountId, ObjectKey};
 use crate::observed::Observed;
 use crate::pass::{self, ApplyError, Options, PassError, Planned, Report};
-use crate::plan::bind::{Binding, bind};
+use crate::plan::bind::bind;
 use crate::plan::{Change, Memory};
 use crate::status::{self, Came, Notice, Subject, Verdict};
 use crate::store::{Journal, Store, StoreError};
@@ -144,43 +144,34 @@ impl Scene {
         format!("controller:{uid}")
     }
 
-    /// Keys of the objects that belong to the Organization.
-    fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
-        let elsewhere = |key: &ObjectKey| {
-            self.desired.as_ref().is_some_and(|desired| match key.kind {
-                Kind::Organization => key != desired.organization_key(),
-                Kind::OrganizationalUnit => !desired.units.contains_key(&key.name),
-                Kind::Account => !desired.accounts.contains_key(&key.name),
-                Kind::OrganizationPolicy => !desired.policies.contains_key(&key.name),
-            }) && !self.is_broken(key)
-                && !self.deleted.contains(key)
-        };
-        self.seen.keys().filter(move |key| !elsewhere(key))
-    }
-
-    fn is_broken(&self, key: &ObjectKey) -> bool {
-        self.desired.iter().flat_map(|desired| &desired.broken).any(|broken| broken.key.as_ref() == Some(key))
+    /// Keys of the objects that belong to the Organization: all where it could not be built.
+    fn keys(&self) -> BTreeSet<&ObjectKey> {
+        let Some(desired) = &self.desired else { return self.seen.keys().collect() };
+        let broken = desired.broken.iter().filter_map(|broken| broken.key.as_ref());
+        desired.objects().map(|(key, ..)| key).chain(broken).chain(&self.deleted).collect()
     }
 }
 
 /// Makes one pass. `stop` becomes true when the process is to end: the call in flight is finished then.
 pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, stop: signal::Receiver<bool>) -> Turnout {
     let before = door.tally().total();
-    let Some(desired) = &scene.desired else { return turnout(scene, None, &Binding::default(), Came::Nowhere, None) };
+    let Some(desired) = &scene.desired else { return turnout(scene, Came::Nowhere, None) };
     let (planned, applied) = match plan_and_apply(cx, scene, desired, door, kept, stop).await {
         Ok(came) => came,
-        Err(error) => return turnout(scene, None, &Binding::default(), Came::Unplanned(&error), None),
+        Err(error) => return turnout(scene, Came::Unplanned(&error), None),
     };
     let report = applied.as_ref().ok().and_then(Option::as_ref);
     let (left, observed) = report.map_or((&planned.plan, &planned.observed), |r| (&r.left, &r.applied.observed));
     let outcomes: &[(Change, Outcome)] = report.map_or(&[], |report| &report.applied.outcomes);
     let came =
         Came::Planned { drift: &planned.plan.drift, left, observed, outcomes, unapplied: applied.as_ref().err() };
-    let binding = bind(desired, observed);
     let pass = status::Pass { now: (cx.clock)(), calls: door.tally().total() - before, drift: left.drift.len() };
-    let turnout = turnout(scene, Some(observed), &binding, came, Some(pass));
+    let turnout = turnout(scene, came, Some((desired, observed, pass)));
     kept.keep(observed);
-    kept.observed = Some(observed.clone());
+    kept.observed = Some(match applied {
+        Ok(Some(report)) => report.applied.observed,
+        _ => planned.observed,
+    });
     turnout
 }
 
@@ -188,7 +179,7 @@ pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, sto
 #[must_use]
 pub fn hindered(scene: &Scene, why: String) -> Turnout {
     let error = PassError::Aws(AwsError::unanswered("connect", "connection", &why));
-    turnout(scene, None, &Binding::default(), Came::Unplanned(&error), None)
+    turnout(scene, Came::Unplanned(&error), None)
 }
 
 async fn plan_and_apply(
@@ -220,19 +211,14 @@ async fn plan_and_apply(
     Ok((planned, applied.map(Some)))
 }
 
-fn turnout(
-    scene: &Scene,
-    observed: Option<&Observed>,
-    binding: &Binding,
-    came: Came<'_>,
-    pass: Option<status::Pass>,
-) -> Turnout {
-    let subject = Subject { desired: scene.desired.as_ref(), issues: &scene.issues, came, deleted: &scene.deleted };
-    let verdicts = status::judge(&subject, scene.keys());
+/// `found`: what there is to tell of AWS, where there is a plan.
+fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, status::Pass)>) -> Turnout {
+    let binding = &found.map(|(desired, observed, _)| bind(desired, observed)).unwrap_or_default();
+    let (desired, issues, deleted) = (scene.desired.as_ref(), &scene.issues, &scene.deleted);
+    let verdicts = status::judge(&Subject { desired, issues, came, deleted, binding }, scene.keys());
     let again = again(scene, &came, &verdicts);
-    let facts = |key: &ObjectKey| match (&scene.desired, observed, pass) {
-        (Some(desired), Some(observed), Some(pass)) => status::facts(key, desired, observed, binding, pass),
-        _ => Map::new(),
+    let facts = |key: &ObjectKey| {
+        found.map(|(desired, observed, pass)| status::facts(key, desired, observed, binding, pass)).unwrap_or_default()
     };
     let statuses = verdicts
         .into_iter()
@@ -242,7 +228,7 @@ fn turnout(
             Some((key, Said { uid, generation, verdict, facts }))
         })
         .collect();
-    let is_gone = |key: &&ObjectKey| observed.is_some_and(|observed| status::is_gone(key, observed));
+    let is_gone = |key: &&ObjectKey| found.is_some_and(|(_, observed, _)| status::is_gone(key, observed));
     let named = |key: &ObjectKey| Some((key.clone(), scene.seen.get(key)?.0.clone()));
     let gone = scene.deleted.iter().filter(is_gone).filter_map(named).collect();
     Turnout { statuses, notices: status::notices(&came), gone, again }

@@ -37,14 +37,6 @@ impl Claim {
         until.is_some_and(|(instant, time)| Instant::now() < instant && Timestamp::now() < time)
     }
 
-    /// The right of a process that is alone.
-    #[must_use]
-    pub fn alone() -> Self {
-        let century = SignedDuration::from_hours(24 * 365 * 100);
-        let far = (Instant::now() + Duration::from_secs(100 * 365 * 86_400), Timestamp::now() + century);
-        Self(Arc::new(Mutex::new(Some(far))))
-    }
-
     fn until(&self, asked: (Instant, Timestamp)) {
         let relied_on = SignedDuration::try_from(RELIED_ON).unwrap_or_default();
         let until = (asked.0 + RELIED_ON, asked.1 + relied_on);

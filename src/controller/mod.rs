@@ -212,10 +212,8 @@ impl Keeper {
     /// The way to AWS that the Organization names, and what is remembered of it; both are kept until it names others.
     async fn open<'w>(&self, scene: &Scene, way: &'w mut Option<Way>, kept: &mut Kept) -> Result<&'w Way, String> {
         let (partition, access, management) = scene.way();
-        if let Some(open) =
-            way.take_if(|way| way.partition != partition || way.access != access || way.management != management)
-        {
-            drop(open);
+        let other = |way: &mut Way| way.partition != partition || way.access != access || way.management != management;
+        if way.take_if(other).is_some() {
             *kept = Kept::default();
         }
         if way.is_none() {

@@ -1,7 +1,6 @@
 //! `/healthz`, `/readyz`, `/metrics`, and `/log-level` to be read and set.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
@@ -17,8 +16,8 @@ pub type Filter = Box<dyn Fn(Option<&str>) -> Result<String, String> + Send + Sy
 
 /// Whether the process is ready, and how its log is set.
 pub struct Health {
-    /// Every kind was listed to its end.
-    pub ready: AtomicBool,
+    /// Whether every kind was listed to its end.
+    pub ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// The log's filter.
     pub log: Filter,
     /// Counts what is counted only when somebody reads it.
@@ -40,7 +39,7 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>, metrics: Metrics)
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> (StatusCode, &'static str) {
-    if health.ready.load(Ordering::Relaxed) {
+    if (health.ready)() {
         (StatusCode::OK, "ok\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the objects of the cluster were not listed yet\n")

@@ -46,6 +46,8 @@ pub struct Subject<'a> {
     pub came: Came<'a>,
     /// Objects that somebody deleted, and whose counterpart in AWS is to go first.
     pub deleted: &'a BTreeSet<ObjectKey>,
+    /// What each object is in AWS, as far as there is a plan.
+    pub binding: &'a Binding,
 }
 
 /// A verdict for every object of `keys` of which something new is known. The others keep theirs: those of a pass without a
@@ -78,7 +80,7 @@ struct Index<'a> {
     outcomes: BTreeMap<&'a ObjectKey, Vec<&'a Outcome>>,
     changes: BTreeMap<&'a ObjectKey, usize>,
     drift: BTreeMap<&'a ObjectKey, Vec<&'a Drift>>,
-    binding: Binding,
+    broken: BTreeSet<&'a ObjectKey>,
 }
 
 impl<'a> Index<'a> {
@@ -90,12 +92,14 @@ impl<'a> Index<'a> {
             outcomes: BTreeMap::new(),
             changes: BTreeMap::new(),
             drift: BTreeMap::new(),
-            binding: Binding::default(),
+            broken: BTreeSet::new(),
         };
+        let broken = subject.desired.iter().flat_map(|desired| &desired.broken);
+        index.broken.extend(broken.filter_map(|broken| broken.key.as_ref()));
         for issue in subject.issues.iter().filter(|issue| issue.severity == Severity::Error) {
             index.issues.entry(issue.object.as_deref().unwrap_or_default()).or_default().push(issue);
         }
-        let Came::Planned { left, observed, outcomes, .. } = subject.came else { return index };
+        let Came::Planned { left, outcomes, .. } = subject.came else { return index };
         for refusal in &left.refusals {
             for key in std::iter::once(&refusal.object).chain(refusal.changes.iter().map(|change| &change.object)) {
                 index.refusals.entry(key).or_insert(refusal);
@@ -109,9 +113,6 @@ impl<'a> Index<'a> {
         }
         for drift in &left.drift {
             index.drift.entry(&drift.object).or_default().push(drift);
-        }
-        if let Some(desired) = subject.desired {
-            index.binding = crate::plan::bind::bind(desired, observed);
         }
         index
     }
@@ -163,9 +164,8 @@ impl<'a> Index<'a> {
             let message = format!("{field}{}{help}{more}", first.message);
             return Some(stalled(reasons::REASON_INVALID, message));
         }
-        let desired = self.subject.desired?;
-        let broken = desired.broken.iter().any(|broken| broken.key.as_ref() == Some(key));
-        broken.then(|| waiting("it depends on an object that cannot be used; what is in AWS is left as it is".into()))
+        let message = "it depends on an object that cannot be used; what is in AWS is left as it is";
+        self.broken.contains(key).then(|| waiting(message.into()))
     }
 
     fn going(&self, key: &ObjectKey) -> Option<Verdict> {
@@ -231,11 +231,11 @@ impl<'a> Index<'a> {
         let found = match key.kind {
             Kind::Organization => part("the tags of the root", observed.root.tags.error()),
             Kind::OrganizationalUnit => {
-                let id = self.binding.units.get(&key.name).and_then(|bound| bound.id());
+                let id = self.subject.binding.units.get(&key.name).and_then(|bound| bound.id());
                 id.and_then(|id| node(&NodeId::Unit(id.clone())))
             }
             Kind::Account => {
-                let id = self.binding.accounts.get(&key.name).and_then(|bound| bound.id());
+                let id = self.subject.binding.accounts.get(&key.name).and_then(|bound| bound.id());
                 id.and_then(|id| {
                     let contacts = observed.accounts.get(id).into_iter().flat_map(|account| account.contacts.values());
                     let contacts = contacts.filter_map(Part::error).next();
@@ -243,7 +243,7 @@ impl<'a> Index<'a> {
                 })
             }
             Kind::OrganizationPolicy => {
-                let id = self.binding.policies.get(&key.name).and_then(|bound| bound.id());
+                let id = self.subject.binding.policies.get(&key.name).and_then(|bound| bound.id());
                 id.and_then(|id| observed.policies.get(id)).and_then(|policy| {
                     part("its document", policy.content.error())
                         .or_else(|| part("its tags", policy.tags.error()))
