@@ -166,6 +166,29 @@ fn what_lies_behind_an_error_is_known_to_be_unknown() {
 }
 
 #[test]
+fn many_documents_are_told_of_in_the_order_in_which_they_stand() {
+    let text = |number: usize| match number % 5 {
+        0 => format!("a: [{number}\n---\n{}", unit(&format!("u{number}"), None, "")),
+        1 => unit(&format!("u{number}"), None, "").replace("spec:", "spec: {name: 7}\nodd:"),
+        2 => "\0".to_owned(),
+        _ => format!("{}---\nkind: ConfigMap\napiVersion: v1\n", unit(&format!("u{number}"), Some("u3"), "")),
+    };
+    let sources: Vec<Source> = (0..300).map(|number| source(&format!("{number}.yaml"), &text(number))).collect();
+    let together = read_all(&sources);
+    let mut alone = Found::default();
+    for source in &sources {
+        let found = read_all(std::slice::from_ref(source));
+        alone.manifests.extend(found.manifests);
+        alone.issues.extend(found.issues);
+        alone.skipped += found.skipped;
+    }
+    assert!(together.manifests.len() > 300 && together.issues.len() > 100 && together.skipped > 100);
+    assert_eq!(format!("{:?}", together.manifests), format!("{:?}", alone.manifests));
+    assert_eq!(format!("{:?}", together.issues), format!("{:?}", alone.issues));
+    assert_eq!(together.skipped, alone.skipped);
+}
+
+#[test]
 fn one_organization_of_several_is_chosen_by_name() {
     let text = format!("{ORGANIZATION}---\n{}", ORGANIZATION.replace("main", "lab").replace("3333", "4444"))
         + "---\napiVersion: bylaw.dev/v1alpha1\nkind: Account\nmetadata: {name: a}\nspec: {accountId: \"000000000001\", organizationRef: {name: lab}}\n"

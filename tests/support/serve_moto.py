@@ -19,6 +19,7 @@ FILE: {"throttles": {"ListAccounts": [rate a second, burst, ...]}}.
 import argparse
 import collections
 import functools
+import gc
 import io
 import json
 import os
@@ -28,16 +29,19 @@ import threading
 import time
 import urllib.parse
 
+from moto.core import responses
 from moto.iam import models as iam
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.organizations import models
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-# For every call moto looks for the key in all accounts and for the service in its own directory: together most of what a
-# call takes. Neither changes: a key is used only after it was made, and stays with its account.
+# For every call moto looks for the key in all accounts, for the service in its own directory, and for the operations that
+# a service has: together most of what a call takes. None of it changes: a key is used only after it was made, and stays
+# with its account.
 iam.get_account_id_from = functools.lru_cache(maxsize=None)(iam.get_account_id_from)
 DomainDispatcherApplication.get_backend_for_host = functools.lru_cache(maxsize=None)(
     DomainDispatcherApplication.get_backend_for_host)
+responses.method_names_from_class = functools.lru_cache(maxsize=None)(responses.method_names_from_class)
 
 SERVICES = {"AWSOrganizationsV20161128": "organizations"}
 
@@ -71,7 +75,7 @@ def add_paths():
         now = (self.name, self.status, self.state, self.parent_id)
         if getattr(self, "described", (None,))[0] != now:
             self.described = (now, {**account_describe(self), "Paths": [path(self)]})
-        return dict(self.described[1])
+        return self.described[1]
 
     models.FakeOrganizationalUnit.__init__ = create
     models.FakeOrganizationalUnit.describe = describe_ou
@@ -188,6 +192,8 @@ def main():
         add_paths()
     throttles = json.load(args.throttles)["throttles"] if args.throttles else {}
     app = Counting(DomainDispatcherApplication(create_backend_app), throttles)
+    # Without this, Python walks through all of moto's modules again and again while it answers.
+    gc.freeze()
     server = make_server("127.0.0.1", args.port, app, threaded=True, request_handler=Quiet)
     threading.Thread(target=end_with_input, daemon=True).start()
     print(json.dumps({"port": server.server_port}), flush=True)
