@@ -198,7 +198,7 @@ async fn a_new_edit_that_reaches_more_accounts_than_the_limit_runs_only_by_its_h
 }
 
 fn approvals(hash: &str) -> bylaw::plan::Approvals {
-    bylaw::plan::Approvals { hashes: [hash.to_owned()].into() }
+    bylaw::plan::Approvals::of([hash])
 }
 
 #[tokio::test(start_paused = true)]

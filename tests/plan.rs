@@ -229,8 +229,8 @@ async fn past_a_limit_all_changes_of_the_kind_are_refused_and_run_by_their_hash(
     let mut want: Vec<String> = want.map(str::to_owned).to_vec();
     want.sort();
     assert_eq!(found, want);
-    let hashes = planned.plan.refusals.iter().filter_map(|refusal| refusal.hash.clone()).collect();
-    let approved = Options { approvals: bylaw::plan::Approvals { hashes }, ..Options::default() };
+    let hashes = planned.plan.refusals.iter().filter_map(|refusal| refusal.hash.clone());
+    let approved = Options { approvals: bylaw::plan::Approvals::of(hashes), ..Options::default() };
     assert!(plan(&world, &from_text(&after), &memory, &approved).await.plan.refusals.is_empty());
 }
 

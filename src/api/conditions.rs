@@ -19,6 +19,8 @@ pub const REASON_REFUSED: &str = "Refused";
 pub const REASON_CONTESTED: &str = "Contested";
 /// A hold tag keeps bylaw from the object.
 pub const REASON_HELD: &str = "Held";
+/// An approval's time is over, and it let nothing pass.
+pub const REASON_EXPIRED: &str = "Expired";
 /// AWS answered with an error.
 pub const REASON_AWS_ERROR: &str = "AwsError";
 /// Something the object depends on is not there yet.

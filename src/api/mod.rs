@@ -6,6 +6,7 @@
 #![allow(clippy::duplicated_attributes, reason = "each printer column of the derive has the same attributes again")]
 
 pub mod account;
+pub mod approval;
 pub mod common;
 pub mod conditions;
 pub mod organization;
@@ -13,6 +14,7 @@ pub mod organizational_unit;
 pub mod policy;
 
 pub use account::{Account, AccountSpec, AccountStatus};
+pub use approval::{Approval, ApprovalSpec, ApprovalStatus};
 pub use common::{AdoptionPolicy, Attachments, BaseAccess, DeletionPolicy, LabelSelector, Mode, Reference, Target};
 pub use organization::{Organization, OrganizationSpec, OrganizationStatus};
 pub use organizational_unit::{OrganizationalUnit, OrganizationalUnitSpec, OrganizationalUnitStatus};
@@ -29,5 +31,5 @@ pub const FINALIZER: &str = "bylaw.dev/delete";
 pub fn definitions() -> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>
 {
     use kube::CustomResourceExt;
-    vec![Organization::crd(), OrganizationalUnit::crd(), Account::crd(), OrganizationPolicy::crd()]
+    vec![Organization::crd(), OrganizationalUnit::crd(), Account::crd(), OrganizationPolicy::crd(), Approval::crd()]
 }

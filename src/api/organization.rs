@@ -282,6 +282,26 @@ impl Default for MaxAffected {
     }
 }
 
+/// Changes that the guard does not let pass.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// The rule, in kebab-case.
+    pub rule: String,
+    /// The object concerned, `Kind/name`.
+    pub object: String,
+    /// What would happen.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+    /// How many changes are held back.
+    #[schemars(schema_with = "super::common::count_schema")]
+    pub changes: u32,
+    /// Hash of the changes; left out where no approval can let them pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+}
+
 /// What the controller last found.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
@@ -302,6 +322,9 @@ pub struct OrganizationStatus {
     /// Differences that no manifest explains.
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub drift: Option<u32>,
+    /// Refused changes, each with the hash that an approval names; at most fifty.
+    #[serde(default)]
+    pub refusals: Vec<Refused>,
     /// AWS calls of the last pass.
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub calls: Option<u32>,

@@ -1,7 +1,5 @@
 //! Approvals that approve nothing: a hash mistyped, or of changes that are others by now or done.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::jiff::Timestamp;
 
 use super::terminal::Terminal;
@@ -9,15 +7,14 @@ use crate::desired::Desired;
 use crate::pass::Planned;
 use crate::plan::guard::idle;
 use crate::plan::kept::Known;
-use crate::plan::{Guarded, Plan};
+use crate::plan::{Approvals, Guarded, Plan};
 
 /// Most hashes that are listed.
 const MOST: usize = 5;
 
 /// Warns of each hash that no refusal has, and lists those that refusals have.
 pub fn warn_of_idle(given: &[String], planned: &Planned, desired: &Desired, now: Timestamp, terminal: &Terminal) {
-    let given: BTreeSet<String> = given.iter().cloned().collect();
-    let idle = idle(&given, &planned.plan, desired, &planned.observed, now);
+    let idle = idle(&Approvals::of(given), &planned.plan, desired, &planned.observed, now);
     for hash in &idle {
         // Somebody may have pasted more than a hash.
         let hash = crate::names::words::plain(hash);
@@ -67,8 +64,8 @@ mod tests {
     use crate::cli::sources;
     use crate::desired::{build, read};
     use crate::pass::{self, Options};
+    use crate::plan::Memory;
     use crate::plan::kept::Made;
-    use crate::plan::{Approvals, Memory};
 
     /// The example on an empty organization, with as little allowed in one pass as can be said.
     async fn planned(approve: &[&str]) -> (Planned, Desired) {
@@ -85,15 +82,14 @@ mod tests {
             creation_delay: Duration::ZERO,
             ..World::default()
         });
-        let hashes = approve.iter().map(|hash| (*hash).to_owned()).collect();
-        let options = Options { approvals: Approvals { hashes }, ..Options::default() };
+        let options = Options { approvals: Approvals::of(approve.iter().copied()), ..Options::default() };
         let now = || Timestamp::from_second(1_767_225_600).unwrap();
         let planned = pass::plan(&world, &desired, None, &Memory::default(), &options, &now).await.unwrap();
         (planned, desired)
     }
 
     fn idle_of(given: &[&str], planned: &Planned, desired: &Desired) -> Vec<String> {
-        let given: BTreeSet<String> = given.iter().map(|hash| (*hash).to_owned()).collect();
+        let given = Approvals::of(given.iter().copied());
         let now = Timestamp::from_second(1_767_225_600).unwrap();
         idle(&given, &planned.plan, desired, &planned.observed, now).into_iter().collect()
     }

@@ -128,10 +128,7 @@ impl Story<'_> {
     }
 
     async fn plan(&mut self, desired: &Desired, approve: &[String]) -> Result<Planned, Failure> {
-        let options = Options {
-            approvals: crate::plan::Approvals { hashes: approve.iter().cloned().collect() },
-            ..Options::default()
-        };
+        let options = Options { approvals: crate::plan::Approvals::of(approve), ..Options::default() };
         let before = self.door.tally().calls;
         let planned = pass::plan(&self.door, desired, None, &self.memory, &options, &Timestamp::now).await?;
         let mut calls = self.door.tally().calls;

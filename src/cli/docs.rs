@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
-use crate::api::{self, account, common, policy};
+use crate::api::{self, account, approval, common, policy};
 
 const HEADER: &str = "<!-- Generated from the types in src/api; do not edit. -->\n";
 
@@ -15,6 +15,7 @@ const EXAMPLES: &[&str] = &[
     include_str!("../../examples/data-science/organization.yaml"),
     include_str!("../../examples/data-science/units.yaml"),
     include_str!("../../examples/platform/policies/private-networks.yaml"),
+    include_str!("../../examples/approval/approval.yaml"),
 ];
 /// Condition types and reasons, with their documentation.
 const CONDITIONS: &str = include_str!("../api/conditions.rs");
@@ -236,6 +237,7 @@ fn documented_choices() -> Vec<Vec<(Value, String)>> {
         of::<common::DeletionPolicy>(),
         of::<account::AccountDeletionPolicy>(),
         of::<policy::Enforcement>(),
+        of::<approval::ApprovedKind>(),
     ]
 }
 

@@ -116,7 +116,7 @@ impl Setting<'_> {
 #[must_use]
 pub fn options(prune: bool, approve: &[String], aws: &args::Aws) -> Options {
     let max_age = if aws.fresh { SignedDuration::ZERO } else { aws.max_age };
-    Options { prune, approvals: Approvals { hashes: approve.iter().cloned().collect() }, max_age, ..Options::default() }
+    Options { prune, approvals: Approvals::of(approve), max_age, ..Options::default() }
 }
 
 /// Nothing is to be done for what could be read; nobody knows about the rest.

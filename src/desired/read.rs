@@ -120,6 +120,8 @@ pub fn read_all(sources: &[Source]) -> Found {
     })
 }
 
+/// The kind that is no declaration.
+const APPROVAL: &str = "Approval";
 /// Documents that one core reads faster than two come together.
 const ALONE: usize = 32;
 
@@ -230,6 +232,14 @@ impl Found {
         }
         if group != "bylaw.dev" {
             return self.foreign(cx, root, &api_version, group, &kind, ours);
+        }
+        if kind == APPROVAL && !cx.broken {
+            self.skipped += 1;
+            let message = "an Approval counts in a cluster only, and only from the hand of its approver".to_owned();
+            let issue = Issue::new(Severity::Warning, "approval", cx.origin(root.place), None, "", message);
+            let help = "take it out of the manifests; `bylaw approve HASH` makes one in the cluster, and a command line \
+                        takes `--approve HASH`";
+            return self.issues.push(issue.help(help));
         }
         let Some(our_kind) = ours.filter(|_| version == "v1alpha1") else {
             let (field, message, help) = if version != "v1alpha1" {

@@ -36,6 +36,7 @@ static VALIDATOR: LazyLock<Validator> = LazyLock::new(Validator::new);
 static SCHEMAS: LazyLock<Vec<KindSchema>> = LazyLock::new(|| {
     crate::api::definitions()
         .iter()
+        .filter(|crd| Kind::ALL.iter().any(|kind| kind.as_str() == crd.spec.names.kind))
         .map(|crd| {
             let whole = crd
                 .spec

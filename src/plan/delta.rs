@@ -5,7 +5,7 @@ mod attachments;
 mod objects;
 mod removed;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
 use k8s_openapi::jiff::Timestamp;
@@ -69,7 +69,7 @@ pub fn propose(
         drift: delta.drift,
         notes: delta.notes,
         facts: delta.facts.into_iter().collect(),
-        approved: BTreeSet::new(),
+        approved: BTreeMap::new(),
         state: PhantomData,
     };
     (plan, binding)

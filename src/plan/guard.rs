@@ -21,7 +21,7 @@ use super::kept::Made;
 use super::model::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Reason, Refusal, hash};
 use super::world::{Interner, World, policy_of, touches};
 use crate::desired::Desired;
-use crate::names::{NodeId, ObjectKey, PolicyId};
+use crate::names::{Kind, NodeId, ObjectKey, PolicyId};
 use crate::observed::Observed;
 
 /// What a person or an approval object lets pass.
@@ -29,6 +29,21 @@ use crate::observed::Observed;
 pub struct Approvals {
     /// Hashes of refused changes.
     pub hashes: BTreeSet<String>,
+    /// Hashes that count only for the refusals of some objects, or, where an Organization is among them, for all.
+    pub only: BTreeMap<String, BTreeSet<ObjectKey>>,
+}
+
+impl Approvals {
+    /// Approvals of whatever has these hashes.
+    pub fn of(hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { hashes: hashes.into_iter().map(Into::into).collect(), only: BTreeMap::new() }
+    }
+
+    /// Whether what is refused of that object under that hash is approved.
+    fn hold(&self, hash: &str, object: &ObjectKey) -> bool {
+        let meant = |only: &ObjectKey| only.kind == Kind::Organization || only == object;
+        self.hashes.contains(hash) && self.only.get(hash).is_none_or(|only| only.iter().any(meant))
+    }
 }
 
 /// Judges a plan.
@@ -42,7 +57,7 @@ pub fn guard(
 ) -> Plan<Guarded> {
     // Where nothing changes there is nothing to judge, and the organization is not worked out for it.
     let (changes, refusals, approved) = if plan.changes.is_empty() {
-        (vec![], plan.refusals, BTreeSet::new())
+        (vec![], plan.refusals, BTreeMap::new())
     } else {
         judge(plan.changes, plan.refusals, desired, observed, approvals, now)
     };
@@ -65,7 +80,7 @@ fn judge(
     observed: &Observed,
     approvals: &Approvals,
     now: Timestamp,
-) -> (Vec<Change>, Vec<Refusal>, BTreeSet<String>) {
+) -> (Vec<Change>, Vec<Refusal>, BTreeMap<String, String>) {
     let mut atoms = Interner::default();
     let before = World::of(observed, &mut atoms);
     let mut court = Court {
@@ -76,7 +91,7 @@ fn judge(
         proposed: changes.clone(),
         kept: changes,
         refusals,
-        approved: BTreeSet::new(),
+        approved: BTreeMap::new(),
         made: OnceCell::new(),
     };
     court.measure(&before);
@@ -107,20 +122,21 @@ fn judge(
 /// judged without any approval first, and again with those that were met, until no more are.
 #[must_use]
 pub fn idle(
-    given: &BTreeSet<String>,
+    given: &Approvals,
     plan: &Plan<Guarded>,
     desired: &Desired,
     observed: &Observed,
     now: Timestamp,
 ) -> BTreeSet<String> {
-    let mut idle = given.clone();
-    let mut met = Approvals::default();
+    let mut idle = given.hashes.clone();
+    let mut met = Approvals { hashes: BTreeSet::new(), only: given.only.clone() };
     while !idle.is_empty() {
         let judged = guard(unjudged(plan), desired, observed, &met, now);
         let before = idle.len();
-        for hash in judged.refusals.into_iter().filter_map(|refusal| refusal.hash) {
-            if idle.remove(&hash) {
-                met.hashes.insert(hash);
+        for refusal in &judged.refusals {
+            let hash = refusal.hash.as_ref().filter(|hash| given.hold(hash, &refusal.object));
+            if let Some(hash) = hash.filter(|hash| idle.remove(*hash)) {
+                met.hashes.insert(hash.clone());
             }
         }
         if idle.len() == before {
@@ -151,7 +167,7 @@ struct Court<'a> {
     proposed: Vec<Change>,
     kept: Vec<Change>,
     refusals: Vec<Refusal>,
-    approved: BTreeSet<String>,
+    approved: BTreeMap<String, String>,
     made: OnceCell<Made>,
 }
 
@@ -200,8 +216,8 @@ impl Court<'_> {
     fn refuse(&mut self, verdict: Verdict, changes: Vec<Change>) {
         let prints: BTreeSet<String> = changes.iter().map(Change::fingerprint).collect();
         let hash = verdict.approvable.then(|| hash(&(verdict.rule, &prints)));
-        if hash.as_ref().is_some_and(|hash| self.is_approved(hash, verdict.rule, &changes)) {
-            self.approved.extend(prints.iter().map(|print| alone(verdict.rule, print)));
+        if let Some(hash) = hash.as_ref().filter(|hash| self.is_approved(hash, &verdict, &changes)) {
+            self.approved.extend(prints.iter().map(|print| (alone(verdict.rule, print), hash.clone())));
             self.kept.extend(changes);
             self.kept.sort_by_key(|change| change.id);
             return;
@@ -220,12 +236,9 @@ impl Court<'_> {
     }
 
     /// Whether the changes are approved together, or each alone: so is what is left of them when the others are done.
-    fn is_approved(&self, hash: &str, rule: &'static str, changes: &[Change]) -> bool {
-        let hashes = &self.approvals.hashes;
-        if hashes.is_empty() || hashes.contains(hash) {
-            return hashes.contains(hash);
-        }
-        changes.iter().all(|change| self.is_approved_alone(rule, change))
+    fn is_approved(&self, hash: &str, verdict: &Verdict, changes: &[Change]) -> bool {
+        let alone = || changes.iter().all(|change| self.is_approved_alone(verdict.rule, change));
+        self.approvals.hold(hash, &verdict.object) || (!changes.is_empty() && alone())
     }
 
     /// Whether the change is approved by itself, under the hash that it has or had before what it touches was made.

@@ -126,7 +126,7 @@ fn refs(action: &mut Action) -> (Vec<&mut NodeRef>, Vec<&mut PolicyRef>) {
 /// of it is done: hashes that approve its approved changes, and those of accounts that are not there yet, each alone.
 #[must_use]
 pub fn approvals(plan: &Plan<Guarded>) -> BTreeSet<String> {
-    plan.approved.iter().cloned().chain(births(&plan.changes)).collect()
+    plan.approved.keys().cloned().chain(births(&plan.changes)).collect()
 }
 
 /// The changes of the plan of now, refused ones included, that a kept plan held: by number, with the hash that each has

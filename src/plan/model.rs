@@ -1,6 +1,6 @@
 //! The plan as data: changes in the order in which they are safe, refusals with their hashes, and drift.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -475,9 +475,9 @@ pub struct Plan<State> {
     pub notes: Vec<Note>,
     /// What the manifests state, and which of it holds already.
     pub facts: Facts,
-    /// Of each change that an approval lets pass, the hash that approves it alone: what is left of a kept plan when part
-    /// of it is done has another hash than what was approved.
-    pub approved: BTreeSet<String>,
+    /// Of each change that an approval lets pass, the hash that approves it alone, with that under which it was refused:
+    /// what is left of them when part of it is done has another hash than what was approved.
+    pub approved: BTreeMap<String, String>,
     pub(super) state: PhantomData<State>,
 }
 

@@ -4,6 +4,7 @@
 //! Architecture invariants: no client and no clock here; every object gets a verdict or keeps the one it has, and an
 //! object that is wrong degrades itself only.
 
+pub mod approvals;
 mod facts;
 mod judge;
 mod notices;

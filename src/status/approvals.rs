@@ -1,0 +1,204 @@
+//! Which approvals count, and what their status says.
+//!
+//! Whoever has a copy of an object cannot approve by it: the API server's admission holds the approver to be the one who
+//! asked. What it cannot see is judged here: the author of what is approved, and the time.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Readiness, Turn, Verdict};
+use crate::api::approval::{ApprovalSpec, ApprovalStatus, ApprovedKind};
+use crate::api::conditions as reasons;
+use crate::names::{Kind, ObjectKey};
+use crate::plan::Approvals;
+
+/// An Approval as the cluster has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Given {
+    /// `metadata.name`.
+    pub name: Box<str>,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// The spec, or what is wrong with it.
+    pub spec: Result<ApprovalSpec, String>,
+    /// The status as the API server has it.
+    pub status: Value,
+}
+
+impl Given {
+    fn before(&self) -> ApprovalStatus {
+        serde_json::from_value(self.status.clone()).unwrap_or_default()
+    }
+}
+
+/// The object that an approval is for.
+#[must_use]
+pub fn subject(spec: &ApprovalSpec) -> ObjectKey {
+    let kind = match spec.subject.kind {
+        ApprovedKind::Organization => Kind::Organization,
+        ApprovedKind::OrganizationalUnit => Kind::OrganizationalUnit,
+        ApprovedKind::Account => Kind::Account,
+        ApprovedKind::OrganizationPolicy => Kind::OrganizationPolicy,
+    };
+    ObjectKey::new(kind, &spec.subject.name)
+}
+
+/// Why an approval does not count now; `None`: it does. `author` is who made what is approved, as far as the object says.
+#[must_use]
+pub fn hindrance(given: &Given, author: Option<&str>, now: Timestamp) -> Option<(&'static str, String)> {
+    let spec = match &given.spec {
+        Ok(spec) => spec,
+        Err(why) => return Some((reasons::REASON_INVALID, why.clone())),
+    };
+    let Ok(expires) = spec.expires_at.parse::<Timestamp>() else {
+        let message = format!("`expiresAt` is `{}`; expected a time such as `2026-12-01T12:00:00Z`", spec.expires_at);
+        return Some((reasons::REASON_INVALID, message));
+    };
+    if expires <= now {
+        let message = format!("it expired at {expires}; approve again with `bylaw approve {}`", spec.hash);
+        return Some((reasons::REASON_EXPIRED, message));
+    }
+    if author == Some(spec.approver.as_str()) {
+        let message = format!("`{}` is the author of {}: somebody else has to approve", spec.approver, subject(spec));
+        return Some((reasons::REASON_REFUSED, message));
+    }
+    None
+}
+
+/// Approvals of those that count now, with what they let pass before.
+pub fn counting<'a>(
+    all: impl IntoIterator<Item = &'a Given>,
+    author: impl Fn(&ObjectKey) -> Option<&'a str>,
+    now: Timestamp,
+) -> Approvals {
+    let mut approvals = Approvals::default();
+    for given in all {
+        let Ok(spec) = &given.spec else { continue };
+        if hindrance(given, author(&subject(spec)), now).is_some() {
+            continue;
+        }
+        approvals.hashes.insert(spec.hash.clone());
+        approvals.only.entry(spec.hash.clone()).or_default().insert(subject(spec));
+        approvals.hashes.extend(given.before().covers);
+    }
+    approvals
+}
+
+/// What an approval let pass in a pass: hashes of the changes, each alone, with the hash that was approved.
+pub type Passed = BTreeMap<String, String>;
+
+/// What a pass means for one approval, and the fields of its status.
+#[must_use]
+pub fn approval(given: &Given, author: Option<&str>, passed: &Passed, now: Timestamp) -> (Verdict, Map<String, Value>) {
+    let mut after = given.before();
+    let hindrance = hindrance(given, author, now);
+    let hash = given.spec.as_ref().ok().map(|spec| spec.hash.as_str()).filter(|_| hindrance.is_none());
+    let mine = passed.iter().filter(|(_, group)| Some(group.as_str()) == hash).map(|(alone, _)| alone);
+    let before = after.covers.len();
+    for alone in mine {
+        if !after.covers.contains(alone) {
+            after.covers.push(alone.clone());
+        }
+    }
+    if after.covers.len() > before && after.used_at.is_none() {
+        after.used_at = Some(format!("{now:.0}"));
+    }
+    let say = |ready, reason, message: String, turn| Verdict { ready, reason, message, turn, drifted: None };
+    let verdict = match (&after.used_at, hindrance) {
+        (Some(at), _) => {
+            let changes =
+                if after.covers.len() == 1 { "1 change".into() } else { format!("{} changes", after.covers.len()) };
+            say(
+                Readiness::True,
+                reasons::REASON_SUCCEEDED,
+                format!("it let {changes} pass, first at {at}"),
+                Turn::Nobody,
+            )
+        }
+        (None, Some((reason, message))) => say(Readiness::False, reason, message, Turn::Person),
+        (None, None) => {
+            let message = "no refused change of that object has this hash now: changes that were done, or are others by \
+                           now, have another";
+            say(Readiness::False, reasons::REASON_WAITING, message.into(), Turn::Bylaw)
+        }
+    };
+    let mut fields = Map::new();
+    if let Some(at) = after.used_at {
+        fields.insert("usedAt".into(), at.into());
+        fields.insert("covers".into(), after.covers.into());
+    }
+    (verdict, fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::approval::Approved;
+
+    fn given(hash: &str, name: &str, expires: &str) -> Given {
+        let spec = ApprovalSpec {
+            subject: Approved { kind: ApprovedKind::OrganizationPolicy, namespace: None, name: name.into() },
+            hash: hash.into(),
+            approver: "jane".into(),
+            reason: "r".into(),
+            expires_at: expires.into(),
+        };
+        Given { name: "a".into(), uid: "u".into(), generation: 1, spec: Ok(spec), status: Value::Null }
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-25T10:00:00Z".parse().unwrap()
+    }
+
+    const LATER: &str = "2026-11-25T11:00:00Z";
+
+    #[test]
+    fn an_approval_counts_until_it_expires() {
+        let counts = |expires: &str| counting([&given("aa", "p", expires)], |_| None, now());
+        assert!(counts(LATER).hashes.contains("aa"));
+        assert!(counts("2026-11-25T11:00:00+02:00").hashes.is_empty(), "another zone's eleven is past");
+        for expires in ["2026-11-25T10:00:00Z", "2026-11-25T09:59:59Z", "tomorrow", ""] {
+            assert!(counts(expires).hashes.is_empty(), "{expires}");
+        }
+    }
+
+    #[test]
+    fn the_author_of_a_change_does_not_approve_it() {
+        let slip = given("aa", "p", LATER);
+        assert!(counting([&slip], |_| Some("jane"), now()).hashes.is_empty());
+        assert!(!counting([&slip], |_| Some("joe"), now()).hashes.is_empty());
+        let (verdict, _) = approval(&slip, Some("jane"), &Passed::new(), now());
+        assert_eq!((verdict.reason, verdict.turn), (reasons::REASON_REFUSED, Turn::Person));
+    }
+
+    #[test]
+    fn an_approval_names_its_object() {
+        let both = [given("aa", "p", LATER), given("aa", "q", LATER)];
+        let approvals = counting(&both, |_| None, now());
+        let only: Vec<String> = approvals.only["aa"].iter().map(ToString::to_string).collect();
+        assert_eq!(only, ["OrganizationPolicy/p", "OrganizationPolicy/q"]);
+    }
+
+    #[test]
+    fn what_was_let_pass_is_remembered_after_it_expired() {
+        let mut slip = given("aa", "p", LATER);
+        let (waiting, none) = approval(&slip, None, &Passed::from([("1".into(), "bb".into())]), now());
+        assert_eq!((waiting.ready, waiting.turn), (Readiness::False, Turn::Bylaw));
+        assert!(none.is_empty());
+        let passed = Passed::from([("1".into(), "aa".into()), ("2".into(), "aa".into()), ("3".into(), "bb".into())]);
+        let (used, fields) = approval(&slip, None, &passed, now());
+        assert_eq!((used.ready, used.turn), (Readiness::True, Turn::Nobody));
+        assert_eq!(fields["covers"], serde_json::json!(["1", "2"]));
+        slip.status = fields.into();
+        let hashes = counting([&slip], |_| None, now()).hashes;
+        assert!(["aa", "1", "2"].iter().all(|hash| hashes.contains(*hash)), "{hashes:?}");
+        let later = "2026-11-26T10:00:00Z".parse().unwrap();
+        assert!(counting([&slip], |_| None, later).hashes.is_empty());
+        let (still, _) = approval(&slip, None, &Passed::new(), later);
+        assert_eq!(still.message, "it let 2 changes pass, first at 2026-11-25T10:00:00Z");
+    }
+}
