@@ -162,14 +162,15 @@ proptest! {
     fn no_broken_event_panics(which in any::<prop::sample::Index>(), path in prop::collection::vec(any::<prop::sample::Index>(), 1..4), with in anything()) {
         let cases = cases();
         let mut whole = envelope(which.get(&cases));
-        let mut at = &mut whole;
+        let mut pointer = String::new();
         for step in path {
-            let Value::Object(map) = at else { break };
-            if map.is_empty() { break }
-            let key = step.get(&map.keys().cloned().collect::<Vec<_>>()).clone();
-            at = map.get_mut(&key).unwrap();
+            let Some(Value::Object(map)) = whole.pointer(&pointer) else { break };
+            if map.is_empty() {
+                break;
+            }
+            pointer = format!("{pointer}/{}", step.get(&map.keys().collect::<Vec<_>>()));
         }
-        *at = with;
+        *whole.pointer_mut(&pointer).unwrap() = with;
         if let Reading::Hint(hint) = heard(whole.to_string().as_bytes()) {
             prop_assert!(!hint.by.chars().any(crate::names::words::unseen));
             prop_assert!(hint.by.chars().count() <= 4 * LONGEST);
