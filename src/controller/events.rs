@@ -29,6 +29,9 @@ const DEBOUNCE: Duration = Duration::from_millis(300);
 const MOST_HELD: usize = 1_000;
 /// Errors in a row that time may mend, after which people are told.
 const PATIENCE: u32 = 3;
+/// A pass that an event asks for waits so many times as long as the last one took: where much goes on in an organization
+/// others need AWS's rates too. One that takes a guard off does not wait.
+const REST: u32 = 2;
 /// A call that was to wait for messages and did not: the pause before the next.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -55,6 +58,8 @@ pub struct Ear {
     fresh: Vec<Hint>,
     /// When a pass is to begin for them.
     due: Option<tokio::time::Instant>,
+    /// Until then only what is urgent asks for a pass.
+    rests: tokio::time::Instant,
     trouble: Option<String>,
     undeleted: Arc<Mutex<Option<String>>>,
 }
@@ -89,6 +94,7 @@ impl Ear {
             held: BTreeMap::new(),
             fresh: vec![],
             due: None,
+            rests: tokio::time::Instant::now(),
             trouble,
             undeleted: Arc::default(),
         }
@@ -126,9 +132,9 @@ impl Ear {
             };
             match said {
                 Some(Said::Messages(messages)) => {
-                    if self.take(messages, kept, management, cx) && self.due.is_none() {
-                        self.due = Some(tokio::time::Instant::now() + DEBOUNCE);
-                    }
+                    let before = self.fresh.len();
+                    self.take(messages, kept, management, cx);
+                    self.schedule(before);
                 }
                 Some(Said::Trouble(why)) => {
                     tracing::warn!(queue = self.url, "the queue of events cannot be read: {why}");
@@ -141,17 +147,30 @@ impl Ear {
                     return;
                 }
                 None => match self.due {
-                    Some(due) => tokio::time::sleep_until(due).await,
+                    Some(due) => {
+                        tokio::time::sleep_until(due).await;
+                        self.due = None;
+                        return;
+                    }
                     None => pending().await,
                 },
             }
         }
     }
 
-    /// Takes in messages. Returns whether one asks for a pass.
-    fn take(&mut self, messages: Vec<Message>, kept: &mut Kept, management: Option<&AccountId>, cx: &Context) -> bool {
+    /// Says when a pass is due for the hints from the `from`th on.
+    fn schedule(&mut self, from: usize) {
+        let soon = tokio::time::Instant::now() + DEBOUNCE;
+        for hint in self.fresh.iter().skip(from) {
+            let due = if hint.is_urgent() { soon } else { soon.max(self.rests) };
+            self.due = Some(self.due.map_or(due, |known| known.min(due)));
+        }
+    }
+
+    /// Takes in messages.
+    fn take(&mut self, messages: Vec<Message>, kept: &mut Kept, management: Option<&AccountId>, cx: &Context) {
         let now = (cx.clock)();
-        let (mut done, mut asks) = (vec![], false);
+        let mut done = vec![];
         for message in messages {
             let reading = {
                 let known = kept.observed.as_ref().map(|observed| &observed.accounts);
@@ -181,11 +200,9 @@ impl Ear {
                     }
                 }
             };
-            asks |= outcome == "hint";
             cx.metrics.event(outcome);
         }
         self.delete(done);
-        asks && !self.fresh.is_empty()
     }
 
     fn hint(
@@ -223,9 +240,10 @@ impl Ear {
         &self.fresh
     }
 
-    /// A pass has looked at everything that was said.
-    pub fn looked(&mut self) {
+    /// A pass that took so long has looked at everything that was said.
+    pub fn looked(&mut self, took: Duration) {
         self.due = None;
+        self.rests = tokio::time::Instant::now() + took.saturating_mul(REST);
         self.fresh.clear();
         let held = std::mem::take(&mut self.held);
         self.delete(held.into_values().collect());

@@ -246,8 +246,8 @@ pub async fn put_back(
     stop: signal::Receiver<bool>,
 ) -> Vec<Notice> {
     let (Some(desired), Some(previous)) = (&scene.desired, &kept.observed) else { return vec![] };
-    let detached = hints.iter().filter(|hint| &*hint.call == DETACH);
-    let requests: HashSet<Request> = detached.flat_map(|hint| previous.named_by(hint)).collect();
+    let urgent = hints.iter().filter(|hint| hint.is_urgent());
+    let requests: HashSet<Request> = urgent.flat_map(|hint| previous.named_by(hint)).collect();
     let requests: Vec<Request> = requests.into_iter().collect();
     if requests.is_empty() || requests.len() > MOST_AT_A_GLANCE || observes(desired) {
         return vec![];
@@ -283,8 +283,6 @@ pub async fn put_back(
     }
 }
 
-/// The call that takes a guard off.
-const DETACH: &str = "DetachPolicy";
 /// Most calls of a look before the pass; past that the pass is as good.
 const MOST_AT_A_GLANCE: usize = 60;
 

@@ -224,7 +224,7 @@ impl Keeper {
                 let mut turnout = keep(&self.cx, &scene, &way.door, kept, stop).await;
                 if let Some(ear) = &mut way.ear {
                     if turnout.looked {
-                        ear.looked();
+                        ear.looked(began.elapsed());
                     }
                     ear.mention(&mut turnout);
                 }

@@ -135,6 +135,12 @@ pub fn read(message: &[u8], listener: &Listener<'_>) -> Reading {
 }
 
 impl Hint {
+    /// Whether it took a guard off, which is not to wait.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        &*self.call == "DetachPolicy"
+    }
+
     /// Takes in what stands under the keys by which Organizations names things, however deep. Policy documents are text
     /// here and stay unread.
     fn gather(&mut self, key: &str, value: &Value) {

@@ -116,7 +116,7 @@ async fn a_message_is_deleted_when_a_pass_has_looked_and_its_like_at_once() {
     assert!(heard.asks(5).await);
     assert_eq!(heard.ear.fresh().len(), 1);
     assert!(heard.deleted().await.is_empty(), "nobody has looked yet");
-    heard.ear.looked();
+    heard.ear.looked(Duration::from_secs(1));
     assert_eq!(heard.deleted().await.len(), 1, "the newest receipt of what was looked at");
     assert!(!heard.asks(30).await, "it is known");
     assert_eq!((heard.counted("hint"), heard.counted("duplicate")), ("1".into(), "2".into()));
@@ -155,6 +155,19 @@ async fn events_that_come_close_together_are_one_pass() {
     let mut heard = Heard::new(messages);
     assert!(heard.asks(1).await);
     assert_eq!(heard.ear.fresh().len(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_passes_are_followed_by_a_rest_that_only_a_guard_taken_off_breaks() {
+    let quiet = |id: &str| event(id, "").replace("DetachPolicy", "TagResource");
+    let mut heard = Heard::new([Ok(vec![message("1", quiet("e1"))])]);
+    heard.ear.looked(Duration::from_secs(60));
+    assert!(!heard.asks(119).await);
+    assert!(heard.asks(2).await, "it is not forgotten");
+
+    let mut heard = Heard::new([Ok(vec![message("1", quiet("e1"))]), Ok(vec![message("2", event("e2", ""))])]);
+    heard.ear.looked(Duration::from_secs(60));
+    assert!(heard.asks(1).await);
 }
 
 async fn observed(at: Timestamp) -> Observed {
