@@ -19,6 +19,7 @@ pub mod cli;
 #[cfg(feature = "controller")]
 pub mod controller;
 pub mod desired;
+pub mod events;
 pub mod observed;
 pub mod pass;
 pub mod plan;

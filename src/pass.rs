@@ -188,6 +188,46 @@ pub async fn plan(
     Ok(Planned { observed, plan })
 }
 
+/// Reads again what `requests` tell and nothing else, and plans to put back the attachments that drifted away: what a
+/// detached policy leaves open is not to wait for the lists of a large organization. `None`: there is none to put back.
+/// Everything else is left to [`plan()`], which reads all that a look so short takes for given.
+///
+/// # Errors
+/// As [`plan()`].
+pub async fn glance(
+    port: &dyn Port,
+    desired: &Desired,
+    previous: Observed,
+    requests: Vec<Request>,
+    memory: &Memory,
+    options: &Options,
+    clock: Clock<'_>,
+) -> Result<Option<Planned>, PassError> {
+    let began = clock();
+    check_caller(port, desired).await?;
+    let observed = refresh(port, previous, requests, clock).await?;
+    check_organization(desired, &observed)?;
+    let (observed, proposed) = freshen(port, desired, observed, memory, options, began, clock).await?;
+    let plan = plan::guard(proposed, desired, &observed, &options.approvals, clock());
+    // What only adds a guard that was in force can be taken out of a plan: it rests on no other change of it.
+    let puts_back = |change: &&plan::Change| {
+        change.reason == plan::Reason::Drift
+            && matches!(&change.action, plan::Action::Attach { policy, target, .. }
+                if matches!((policy, target), (plan::PolicyRef::Known(_), plan::NodeRef::Known(_))))
+    };
+    let back: Vec<&plan::Change> = plan.changes.iter().filter(puts_back).collect();
+    if back.is_empty() {
+        return Ok(None);
+    }
+    let (ids, facts): (BTreeSet<u32>, BTreeSet<_>) =
+        (back.iter().map(|change| change.id).collect(), back.iter().flat_map(|change| change.facts.clone()).collect());
+    let mut proposed = plan.only(&ids);
+    proposed.drift.retain(|drift| facts.contains(&plan::memory::Mark::of_fact(&drift.object, &drift.path)));
+    proposed.refusals.clear();
+    let plan = plan::guard(proposed, desired, &observed, &options.approvals, clock());
+    Ok((!plan.changes.is_empty()).then_some(Planned { observed, plan }))
+}
+
 /// Plans on an organization that was read before: no AWS call.
 #[must_use]
 pub fn plan_offline(

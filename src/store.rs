@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::apply::{Entry, Ledger};
+use crate::events::Trail;
 use crate::names::AccountId;
 use crate::observed::{Observed, snapshot};
 use crate::plan::Memory;
@@ -108,6 +109,21 @@ impl Store {
     /// The file cannot be written.
     pub fn keep_memory(&self, memory: &Memory) -> io::Result<()> {
         replace(&self.state.join("memory.json"), &serde_json::to_vec(memory).map_err(io::Error::other)?)
+    }
+
+    /// The events of late, by which drift is explained. Losing them loses no more than who did it.
+    #[must_use]
+    pub fn trail(&self) -> Trail {
+        let text = fs::read_to_string(self.state.join("events.json")).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Keeps the events of late.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep_trail(&self, trail: &Trail) -> io::Result<()> {
+        replace(&self.state.join("events.json"), &serde_json::to_vec(trail).map_err(io::Error::other)?)
     }
 
     /// The name under which this process may write.

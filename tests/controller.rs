@@ -1,5 +1,6 @@
 //! The controller as a process, on a real API server with etcd and on moto.
 
+mod events;
 mod keeps;
 mod trouble;
 

@@ -14,6 +14,7 @@ mod cli;
 #[cfg(feature = "controller")]
 mod controller;
 mod engine;
+mod events;
 mod generated;
 #[cfg(feature = "aws")]
 mod moto;

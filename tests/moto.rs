@@ -3,3 +3,5 @@
 
 mod calls;
 mod differential;
+#[cfg(feature = "events")]
+mod queue;

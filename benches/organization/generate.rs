@@ -158,6 +158,7 @@ pub fn desired(size: Size, seed: u64) -> Desired {
         delegation_policy: None,
         tags: Tags::new(),
         interval: None,
+        queue: None,
         limits: Limits {
             max_creates: all,
             max_moves: all,

@@ -73,6 +73,12 @@ const CLASSES: &[(&str, ErrorClass)] = &[
     ("RootNotFoundException", ErrorClass::NotFound),
     ("ResourceNotFoundException", ErrorClass::NotFound),
     ("ResourcePolicyNotFoundException", ErrorClass::NotFound),
+    ("QueueDoesNotExist", ErrorClass::NotFound),
+    ("AWS.SimpleQueueService.NonExistentQueue", ErrorClass::NotFound),
+    ("RequestThrottled", ErrorClass::Throttled),
+    ("OverLimit", ErrorClass::Throttled),
+    ("KmsThrottled", ErrorClass::Throttled),
+    ("KmsAccessDenied", ErrorClass::Denied),
     ("CreateAccountStatusNotFoundException", ErrorClass::NotFound),
     ("AccessDeniedException", ErrorClass::Denied),
     ("AccessDenied", ErrorClass::Denied),
@@ -134,6 +140,7 @@ impl AwsError {
         // AWS tells alternate contacts of member accounts only under trusted access of account management.
         let access = match self.operation.as_str() {
             "GetAlternateContact" => " and trusted access of `account.amazonaws.com` (`spec.trustedServices`)",
+            "ReceiveMessage" | "DeleteMessage" => " on the queue, with `--queue ARN`",
             _ => "",
         };
         format!(
@@ -182,6 +189,8 @@ mod tests {
         assert!(tree.starts_with("allow `organizations:CreateAccount` (`bylaw iam-policy management`"), "{tree}");
         let contact = told("GetAlternateContact", "no");
         assert!(contact.contains("`account:GetAlternateContact`") && contact.contains("account.amazonaws.com"));
+        let queue = told("ReceiveMessage", "no");
+        assert!(queue.starts_with("allow `sqs:ReceiveMessage` (`bylaw iam-policy management`"), "{queue}");
         let denied = told("ListRoots", "User: x is not authorized with an explicit deny in a service control policy");
         assert!(denied.starts_with("take `organizations:ListRoots` out of the deny"), "{denied}");
     }

@@ -92,6 +92,7 @@ const PERMISSIONS: &[Permission] = &[
 pub fn action(operation: &str) -> String {
     let service = match operation {
         "GetAlternateContact" | "PutAlternateContact" | "PutAccountName" => "account",
+        "ReceiveMessage" | "DeleteMessage" => "sqs",
         "GetCallerIdentity" | "AssumeRole" | "AssumeRoleWithWebIdentity" => "sts",
         _ => "organizations",
     };
@@ -115,6 +116,8 @@ pub struct Narrow {
     pub policy_types: Vec<PolicyType>,
     /// Only these service principals; empty: every one.
     pub services: Vec<String>,
+    /// ARN of the queue of `events.queueUrl`; none: no queue is read.
+    pub queue: Option<String>,
 }
 
 /// An IAM policy document.
@@ -134,7 +137,7 @@ struct Statement {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     principal: BTreeMap<&'static str, String>,
     action: Vec<String>,
-    resource: &'static str,
+    resource: String,
     /// Operator, key, values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     condition: BTreeMap<&'static str, BTreeMap<String, Vec<String>>>,
@@ -165,10 +168,19 @@ pub fn management_role(narrow: &Narrow) -> Policy {
             effect: "Allow",
             principal: BTreeMap::new(),
             action: vec![action("TagResource")],
-            resource: "*",
+            resource: "*".into(),
             condition: BTreeMap::new(),
         });
     }
+    // Also for one that writes nothing: what was read from a queue has to be taken off it.
+    statement.extend(narrow.queue.as_ref().map(|queue| Statement {
+        sid: "Events",
+        effect: "Allow",
+        principal: BTreeMap::new(),
+        action: ["ReceiveMessage", "DeleteMessage"].map(action).into(),
+        resource: queue.clone(),
+        condition: BTreeMap::new(),
+    }));
     Policy { version: VERSION, statement }
 }
 
@@ -203,7 +215,7 @@ fn statements(who: Who, narrow: &Narrow, principal: &BTreeMap<&'static str, Stri
                 effect: "Allow",
                 principal: principal.clone(),
                 action: vec![action(permission.operation)],
-                resource: "*",
+                resource: "*".into(),
                 condition: condition(permission.sid, narrow),
             }),
         }
@@ -306,6 +318,19 @@ mod tests {
         }
         assert_eq!(actions(&management_role(&narrow)), ["account:GetAlternateContact"]);
         assert_eq!(policy_role(&narrow).statement.len(), 1);
+    }
+
+    #[test]
+    fn the_queue_is_read_by_the_management_role_and_no_other_queue_is() {
+        let queue = "arn:aws:sqs:us-east-1:012345678901:bylaw-events";
+        for read_only in [true, false] {
+            let narrow = Narrow { queue: Some(queue.into()), read_only, ..Narrow::default() };
+            let json: serde_json::Value = serde_json::from_str(&management_role(&narrow).to_json()).unwrap();
+            let statement = json["Statement"].as_array().unwrap().iter().find(|s| s["Sid"] == "Events").unwrap();
+            assert_eq!(statement["Resource"], queue);
+            assert_eq!(statement["Action"], serde_json::json!(["sqs:ReceiveMessage", "sqs:DeleteMessage"]));
+        }
+        assert!(!management_role(&Narrow::default()).actions().any(|action| action.starts_with("sqs:")));
     }
 
     #[test]

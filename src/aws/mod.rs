@@ -11,6 +11,7 @@ pub mod iam;
 pub mod offline;
 pub mod paced;
 pub mod port;
+pub mod queue;
 #[cfg(feature = "aws")]
 pub mod sdk;
 

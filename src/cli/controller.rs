@@ -13,6 +13,7 @@ use super::door::{self, Way};
 use super::failure::Failure;
 use super::terminal::interrupted;
 use crate::api::organization::{Access, Partition};
+use crate::aws::queue::Queue;
 use crate::controller::leader::{Candidate, Claim, Fenced};
 use crate::controller::{Context, Door, Doors, figures, follow, run as keep_all};
 use crate::process::{Health, Metrics, serve};
@@ -105,6 +106,18 @@ impl Doors for FencedDoors {
             let (claim, metrics) = (self.claim.clone(), self.metrics.clone());
             let fenced = |port| Box::new(Fenced { port, claim, metrics }) as Box<dyn crate::aws::Port>;
             door::aws_behind(&way, fenced).await.map_err(|failure| failure.message)
+        })
+    }
+
+    fn queue<'a>(
+        &'a self,
+        partition: Partition,
+        access: Option<&'a Access>,
+        url: &'a str,
+    ) -> BoxFuture<'a, Result<Box<dyn Queue>, String>> {
+        Box::pin(async move {
+            let way = Way::of(&self.reach, partition, access);
+            door::queue(&way, url).await.map_err(|failure| failure.message)
         })
     }
 }

@@ -9,6 +9,8 @@ use k8s_openapi::jiff::Timestamp;
 use crate::api::organization::{Access, Partition};
 use crate::aws::offline::{Offline, Options as InMemory};
 use crate::aws::paced::{Conduct, Moment, Pace, Paced};
+#[cfg(feature = "aws")]
+use crate::aws::sdk;
 use crate::aws::{AwsError, ErrorClass, Port};
 use crate::observed::{Observed, snapshot};
 
@@ -71,8 +73,31 @@ pub async fn aws(way: &Way<'_>) -> Result<Door, Failure> {
 /// The configuration cannot be used.
 #[cfg(feature = "aws")]
 pub async fn aws_behind(way: &Way<'_>, between: impl FnOnce(Box<dyn Port>) -> Box<dyn Port>) -> Result<Door, Failure> {
-    use crate::aws::sdk;
-    let options = sdk::Options {
+    let sdk = sdk::Sdk::connect(&options(way)).await.map_err(unusable)?;
+    let pace = if way.unpaced { Pace::None } else { Pace::Aws };
+    Ok(door(between(Box::new(sdk)), pace, way.timeout))
+}
+
+/// The queue of that URL, with the same credentials.
+///
+/// # Errors
+/// The configuration cannot be used.
+#[cfg(feature = "events")]
+pub async fn queue(way: &Way<'_>, url: &str) -> Result<Box<dyn crate::aws::queue::Queue>, Failure> {
+    Ok(Box::new(sdk::Sqs::connect(&options(way), url).await.map_err(unusable)?))
+}
+
+#[cfg(feature = "aws")]
+fn unusable(error: AwsError) -> Failure {
+    match error.operation.as_str() {
+        "connect" => Failure::new(error.message, "check the arguments, and `spec.access` of the Organization"),
+        _ => error.into(),
+    }
+}
+
+#[cfg(feature = "aws")]
+fn options(way: &Way<'_>) -> sdk::Options {
+    sdk::Options {
         partition: way.partition,
         role_arn: way.access.and_then(|access| access.management_role_arn.clone()),
         external_id: way.access.and_then(|access| access.external_id.clone()),
@@ -82,13 +107,7 @@ pub async fn aws_behind(way: &Way<'_>, between: impl FnOnce(Box<dyn Port>) -> Bo
         attempt_timeout: way.timeout + Duration::from_secs(1),
         connect_timeout: way.timeout.min(sdk::Options::default().connect_timeout),
         ..sdk::Options::default()
-    };
-    let sdk = sdk::Sdk::connect(&options).await.map_err(|error| match error.operation.as_str() {
-        "connect" => Failure::new(error.message, "check the arguments, and `spec.access` of the Organization"),
-        _ => error.into(),
-    })?;
-    let pace = if way.unpaced { Pace::None } else { Pace::Aws };
-    Ok(door(between(Box::new(sdk)), pace, way.timeout))
+    }
 }
 
 /// Real AWS, in a binary that cannot reach it.

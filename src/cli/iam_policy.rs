@@ -23,6 +23,9 @@ pub struct IamPolicy {
     /// Only this service principal (`ram.amazonaws.com`) for trusted access and delegated administrators; may be repeated.
     #[arg(long = "service", value_name = "PRINCIPAL")]
     pub services: Vec<String>,
+    /// Queue of `events.queueUrl`, as its ARN; the management role reads it.
+    #[arg(long, value_name = "ARN", value_parser = queue)]
+    pub queue: Option<String>,
     /// Account of the policy role, for `delegation`.
     #[arg(long, value_name = "ACCOUNT", value_parser = account, required_if_eq("document", "delegation"))]
     pub account: Option<AccountId>,
@@ -46,6 +49,18 @@ fn account(text: &str) -> Result<AccountId, NameError> {
     text.parse()
 }
 
+fn queue(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    match parts.as_slice() {
+        ["arn", _, "sqs", region, account, name]
+            if !region.is_empty() && !name.is_empty() && account.parse::<AccountId>().is_ok() =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("expected the ARN of a queue (`arn:aws:sqs:us-east-1:111122223333:bylaw-events`)".to_owned()),
+    }
+}
+
 pub(super) fn partition(text: &str) -> Result<Partition, String> {
     let all = [Partition::Aws, Partition::AwsCn, Partition::AwsUsGov];
     let found = all.into_iter().find(|partition| partition.as_str() == text);
@@ -66,6 +81,7 @@ fn render(asked: &IamPolicy) -> io::Result<Policy> {
         read_only: asked.read_only,
         policy_types: asked.policy_types.iter().map(|kind| PolicyType::new(kind)).collect(),
         services: asked.services.clone(),
+        queue: asked.queue.clone(),
     };
     match (asked.document, &asked.account) {
         (Document::Management, _) => Ok(iam::management_role(&narrow)),
@@ -105,6 +121,7 @@ mod tests {
             "policy",
             "policy --read-only",
             "management --service ram.amazonaws.com",
+            "management --queue arn:aws:sqs:us-east-1:012345678901:bylaw-events",
             "delegation --account 012345678901 --partition aws-us-gov --policy-type TAG_POLICY",
         ] {
             let text = told(arguments).unwrap();
@@ -120,6 +137,8 @@ mod tests {
         assert!(told("delegation").unwrap_err().contains("--account"));
         assert!(told("delegation --account 12").unwrap_err().contains("12 digits"));
         assert!(told("policy --partition aws-eu").unwrap_err().contains("`aws-cn`"));
+        let url = "management --queue https://sqs.us-east-1.amazonaws.com/012345678901/bylaw-events";
+        assert!(told(url).unwrap_err().contains("arn:aws:sqs"));
         assert!(told("everything").unwrap_err().contains("management"));
     }
 }

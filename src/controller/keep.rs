@@ -1,7 +1,7 @@
 //! One pass of one Organization: build desired, observe, plan, guard, apply, judge. The same engine as the command line's;
 //! what woke it never decides what it does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
@@ -16,13 +16,14 @@ use crate::api::Mode;
 use crate::api::organization::{Access, Partition};
 use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Lease, Ledger, Outcome};
-use crate::aws::AwsError;
+use crate::aws::{AwsError, Request};
 use crate::desired::{Desired, Issue, build_from};
+use crate::events::{Hint, Trail};
 use crate::names::{AccountId, ObjectKey};
 use crate::observed::Observed;
 use crate::pass::{self, ApplyError, Options, PassError, Planned, Report};
 use crate::plan::bind::bind;
-use crate::plan::{Change, Memory};
+use crate::plan::{Change, Memory, Plan, name_authors};
 use crate::status::{self, Came, Notice, Subject, Verdict};
 use crate::store::{Journal, Store, StoreError};
 
@@ -40,6 +41,8 @@ pub struct Kept {
     pub memory: Memory,
     /// The right to write, as long as it is held.
     pub lease: Option<Lease>,
+    /// What AWS told of late.
+    pub trail: Trail,
     store: Option<(Store, Journal)>,
 }
 
@@ -52,15 +55,30 @@ impl Kept {
         let store = Store::of(management)?;
         self.observed = store.snapshot();
         self.memory = store.memory();
+        self.trail = store.trail();
         let journal = store.journal()?;
         self.store = Some((store, journal));
         Ok(())
     }
 
+    /// Remembers what AWS told. Returns whether it is news.
+    pub fn note(&mut self, hint: &Hint, now: Timestamp) -> bool {
+        self.trail.note(hint.clone(), now)
+    }
+
+    /// Tells who made what differs from what was last applied, where AWS told.
+    fn name_authors<State>(&self, plan: &mut Plan<State>, desired: &Desired, observed: &Observed) {
+        if !plan.drift.is_empty() && self.trail.iter().next().is_some() {
+            name_authors(plan, &bind(desired, observed), observed, self.observed.as_ref(), &self.trail);
+        }
+    }
+
     /// Keeps what the next process needs to go on.
     fn keep(&self, observed: &Observed) {
         let Some((store, _)) = &self.store else { return };
-        if let Err(error) = store.keep_snapshot(observed).and_then(|()| store.keep_memory(&self.memory)) {
+        let kept = store.keep_snapshot(observed).and_then(|()| store.keep_memory(&self.memory));
+        let none = self.trail.iter().next().is_none();
+        if let Err(error) = kept.and_then(|()| if none { Ok(()) } else { store.keep_trail(&self.trail) }) {
             tracing::warn!("what this pass learned could not be kept, a restart reads everything: {error}");
         }
     }
@@ -85,6 +103,8 @@ pub struct Turnout {
     pub gone: Vec<Named>,
     /// When to come back.
     pub again: Again,
+    /// The organization was read.
+    pub looked: bool,
 }
 
 /// What is to be written of one object.
@@ -134,6 +154,12 @@ impl Scene {
         spec.map_or_else(Default::default, |spec| {
             (spec.partition, spec.access.clone(), Some(spec.management_account.clone()))
         })
+    }
+
+    /// URL of the queue by which AWS tells what happened.
+    #[must_use]
+    pub fn queue(&self) -> Option<&str> {
+        self.desired.as_ref()?.organization.spec.queue.as_deref()
     }
 
     /// The name under which the lease in AWS is taken. All replicas of a cluster share it, since the cluster's own lease
@@ -191,12 +217,90 @@ async fn plan_and_apply(
     stop: signal::Receiver<bool>,
 ) -> Result<(Planned, Result<Option<Report>, ApplyError>), PassError> {
     let options = Options { deleted: scene.deleted.clone(), ..Options::default() };
-    let planned = pass::plan(port, desired, kept.observed.as_ref(), &kept.memory, &options, &*cx.clock).await?;
-    let observes = desired.organization.spec.mode == Mode::Observe || desired.organization.suspend;
-    if planned.plan.changes.is_empty() && !observes {
+    let Kept { observed, trail, .. } = kept;
+    if let Some(observed) = observed {
+        trail.iter().for_each(|hint| observed.outdate(hint));
+    }
+    let mut planned = pass::plan(port, desired, kept.observed.as_ref(), &kept.memory, &options, &*cx.clock).await?;
+    kept.name_authors(&mut planned.plan, desired, &planned.observed);
+    if planned.plan.changes.is_empty() && !observes(desired) {
         kept.memory.learn(&planned.plan.facts);
         return Ok((planned, Ok(None)));
     }
+    let applied = carry_out(cx, scene, desired, port, kept, &options, planned.clone(), stop).await;
+    let applied = applied.map(|mut report| {
+        kept.name_authors(&mut report.left, desired, &report.applied.observed);
+        Some(report)
+    });
+    Ok((planned, applied))
+}
+
+/// Puts back at once what hints say was detached, before the pass that looks at everything: the lists of a large
+/// organization take longer than a guard may be missing. Tells what it found and did; what goes wrong is the pass's to tell.
+pub async fn put_back(
+    cx: &Context,
+    scene: &Scene,
+    door: &Door,
+    kept: &mut Kept,
+    hints: &[Hint],
+    stop: signal::Receiver<bool>,
+) -> Vec<Notice> {
+    let (Some(desired), Some(previous)) = (&scene.desired, &kept.observed) else { return vec![] };
+    let urgent = hints.iter().filter(|hint| hint.is_urgent());
+    let requests: HashSet<Request> = urgent.flat_map(|hint| previous.named_by(hint)).collect();
+    let requests: Vec<Request> = requests.into_iter().collect();
+    if requests.is_empty() || requests.len() > MOST_AT_A_GLANCE || observes(desired) {
+        return vec![];
+    }
+    let options = Options { deleted: scene.deleted.clone(), ..Options::default() };
+    let (previous, clock) = (previous.clone(), &*cx.clock);
+    let planned = match pass::glance(door, desired, previous, requests, &kept.memory, &options, clock).await {
+        Ok(Some(mut planned)) => {
+            kept.name_authors(&mut planned.plan, desired, &planned.observed);
+            planned
+        }
+        Ok(None) => return vec![],
+        Err(error) => {
+            tracing::info!("what was detached could not be put back at once, the pass looks at it: {error}");
+            return vec![];
+        }
+    };
+    let drift = planned.plan.drift.clone();
+    match carry_out(cx, scene, desired, door, kept, &options, planned, stop).await {
+        Ok(report) => {
+            let (outcomes, left, observed) = (&*report.applied.outcomes, &report.left, &report.applied.observed);
+            let came = Came::Planned { drift: &drift, left, observed, outcomes, unapplied: None };
+            // What is left, and what is refused, the pass tells.
+            let notices = status::notices(&came).into_iter();
+            let notices = notices.filter(|notice| ["DriftFound", "DriftCorrected"].contains(&notice.reason)).collect();
+            kept.observed = Some(report.applied.observed);
+            notices
+        }
+        Err(error) => {
+            tracing::info!("what was detached could not be put back at once, the pass does it: {error}");
+            vec![]
+        }
+    }
+}
+
+/// Most calls of a look before the pass; past that the pass is as good.
+const MOST_AT_A_GLANCE: usize = 60;
+
+fn observes(desired: &Desired) -> bool {
+    desired.organization.spec.mode == Mode::Observe || desired.organization.suspend
+}
+
+#[allow(clippy::too_many_arguments, reason = "what a pass has, handed on")]
+async fn carry_out(
+    cx: &Context,
+    scene: &Scene,
+    desired: &Desired,
+    port: &Door,
+    kept: &mut Kept,
+    options: &Options,
+    planned: Planned,
+    stop: signal::Receiver<bool>,
+) -> Result<Report, ApplyError> {
     let progress = |progress: &crate::apply::Progress<'_>| {
         tracing::info!(object = %progress.change.object, outcome = ?progress.outcome, "change {} of {}", progress.over, progress.total);
     };
@@ -207,8 +311,7 @@ async fn plan_and_apply(
     };
     let who = scene.who();
     let control = Control { stop, progress: &progress, clock: &*cx.clock, ledger, who: &who };
-    let applied = pass::apply_holding(port, desired, planned.clone(), memory, &options, control, lease).await;
-    Ok((planned, applied.map(Some)))
+    pass::apply_holding(port, desired, planned, memory, options, control, lease).await
 }
 
 /// `found`: what there is to tell of AWS, where there is a plan.
@@ -231,7 +334,7 @@ fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, st
     let is_gone = |key: &&ObjectKey| found.is_some_and(|(_, observed, _)| status::is_gone(key, observed));
     let named = |key: &ObjectKey| Some((key.clone(), scene.seen.get(key)?.0.clone()));
     let gone = scene.deleted.iter().filter(is_gone).filter_map(named).collect();
-    Turnout { statuses, notices: status::notices(&came), gone, again }
+    Turnout { statuses, notices: status::notices(&came), gone, again, looked: found.is_some() }
 }
 
 /// What the next pass waits for. Error kinds decide, not the place where they occurred.

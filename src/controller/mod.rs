@@ -5,6 +5,7 @@
 //! the status of every object is projected from the one plan.
 
 pub mod backoff;
+pub mod events;
 pub mod figures;
 pub mod finalize;
 pub mod keep;
@@ -25,11 +26,13 @@ use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::watch as signal;
 
 use self::backoff::{Backoff, spread};
+use self::events::Ear;
 use self::keep::{Again, Clock, Kept, Scene, keep};
 use self::watch::Cluster;
 use self::write::{MANAGER, Told, tell, write};
 use crate::api::organization::{Access, Partition};
 use crate::aws::dice::Dice;
+use crate::aws::queue::Queue;
 use crate::aws::{Paced, Port};
 use crate::names::{AccountId, Kind};
 use crate::process::Metrics;
@@ -49,6 +52,17 @@ pub trait Doors: Send + Sync {
     /// # Errors
     /// For people: the configuration cannot be used.
     fn open<'a>(&'a self, partition: Partition, access: Option<&'a Access>) -> BoxFuture<'a, Result<Door, String>>;
+
+    /// The queue of that URL, with the same roles.
+    ///
+    /// # Errors
+    /// For people: the configuration cannot be used.
+    fn queue<'a>(
+        &'a self,
+        partition: Partition,
+        access: Option<&'a Access>,
+        url: &'a str,
+    ) -> BoxFuture<'a, Result<Box<dyn Queue>, String>>;
 }
 
 /// What every pass is made with.
@@ -157,6 +171,7 @@ impl Keeper {
                 tokio::select! {
                     changed = woken.changed() => break changed.is_err(),
                     () = &mut over => break false,
+                    () = self.told(&mut kept, &mut door) => break false,
                     _ = stop.wait_for(|stop| *stop) => break true,
                     () = tokio::time::sleep(RENEW) => self.renew(&mut kept, door.as_ref()).await,
                 }
@@ -182,6 +197,14 @@ impl Keeper {
         }
     }
 
+    /// Resolves when AWS told of something that a pass should look at.
+    async fn told(&self, kept: &mut Kept, way: &mut Option<Way>) {
+        match way {
+            Some(Way { ear: Some(ear), management, .. }) => ear.woken(kept, management.as_ref(), &self.cx).await,
+            _ => std::future::pending().await,
+        }
+    }
+
     /// One pass; `None` where there is nothing to make one of.
     async fn pass(
         &self,
@@ -194,7 +217,19 @@ impl Keeper {
         let began = Instant::now();
         finalize::settle(&self.client, &self.cluster).await;
         let turnout = match self.open(&scene, way, kept).await {
-            Ok(way) => keep(&self.cx, &scene, &way.door, kept, stop).await,
+            Ok(way) => {
+                let hints = way.ear.as_ref().map(Ear::fresh).unwrap_or_default();
+                let urgent = keep::put_back(&self.cx, &scene, &way.door, kept, hints, stop.clone()).await;
+                tell(&self.recorder, &self.cluster, &told.news(&urgent, Instant::now())).await;
+                let mut turnout = keep(&self.cx, &scene, &way.door, kept, stop).await;
+                if let Some(ear) = &mut way.ear {
+                    if turnout.looked {
+                        ear.looked(began.elapsed());
+                    }
+                    ear.mention(&mut turnout);
+                }
+                turnout
+            }
             Err(why) => keep::hindered(&scene, why),
         };
         let (written, failed) = write(&self.cx, &self.client, &self.cluster, &turnout).await;
@@ -210,7 +245,7 @@ impl Keeper {
     }
 
     /// The way to AWS that the Organization names, and what is remembered of it; both are kept until it names others.
-    async fn open<'w>(&self, scene: &Scene, way: &'w mut Option<Way>, kept: &mut Kept) -> Result<&'w Way, String> {
+    async fn open<'w>(&self, scene: &Scene, way: &'w mut Option<Way>, kept: &mut Kept) -> Result<&'w mut Way, String> {
         let (partition, access, management) = scene.way();
         let other = |way: &mut Way| way.partition != partition || way.access != access || way.management != management;
         if way.take_if(other).is_some() {
@@ -221,9 +256,11 @@ impl Keeper {
             if let Some(management) = &management {
                 kept.remember(management).map_err(|error| format!("{error}; {}", error.remedy()))?;
             }
-            *way = Some(Way { partition, access, management, door });
+            *way = Some(Way { partition, access, management, door, ear: None });
         }
-        way.as_ref().ok_or_else(|| "there is no way to AWS".into())
+        let way = way.as_mut().ok_or_else(|| "there is no way to AWS".to_owned())?;
+        way.listen(&self.cx, scene.queue()).await;
+        Ok(way)
     }
 }
 
@@ -233,4 +270,23 @@ struct Way {
     access: Option<Access>,
     management: Option<AccountId>,
     door: Door,
+    ear: Option<Ear>,
+}
+
+impl Way {
+    /// Listens to the queue that the Organization names now, and to no other.
+    async fn listen(&mut self, cx: &Context, url: Option<&str>) {
+        if self.ear.as_ref().map(Ear::url) != url {
+            self.ear = match url {
+                Some(url) => {
+                    let queue = cx.doors.queue(self.partition, self.access.as_ref(), url).await;
+                    Some(Ear::new(url, queue, cx.seed))
+                }
+                None => None,
+            };
+        }
+        if let Some(ear) = &mut self.ear {
+            ear.learn_own_name(&self.door).await;
+        }
+    }
 }

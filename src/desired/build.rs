@@ -371,6 +371,7 @@ impl<'a> Build<'a> {
                 administrators,
                 delegation_policy,
                 interval: spec.interval.as_ref().and_then(|interval| interval.parse().ok()),
+                queue: spec.events.as_ref().map(|events| events.queue_url.clone()),
                 tags: spec.tags.clone().into(),
                 limits: spec.limits.clone(),
             },

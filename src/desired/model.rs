@@ -161,6 +161,8 @@ pub struct Organization {
     pub limits: Limits,
     /// Time between two passes that nothing asks for.
     pub interval: Option<SignedDuration>,
+    /// URL of the queue by which AWS tells what happened.
+    pub queue: Option<String>,
 }
 
 /// Parsed `OrganizationalUnitSpec`.

@@ -3,10 +3,12 @@
 //! Architecture invariant: nothing here knows what is wanted, and a part that was not read is never taken for empty.
 
 mod draft;
+mod hints;
 pub mod missing;
 pub mod model;
 pub mod read;
 pub mod snapshot;
 
+pub use hints::SETTLES;
 pub use model::{Account, Gap, Observed, Part, Policy, Root, Scope, Unit, Unknown};
 pub use read::{AccountRef, Clock, Wants, pages, read, refresh};

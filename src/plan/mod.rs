@@ -3,6 +3,7 @@
 //! Pure. Architecture invariants: a plan is never made from a part that was not read; only a [`Guarded`] plan can be
 //! applied; and nothing here writes, waits or looks at a clock.
 
+pub mod authors;
 pub mod bind;
 pub mod delta;
 pub mod estimate;
@@ -14,6 +15,7 @@ pub mod model;
 mod partial;
 mod world;
 
+pub use authors::name_authors;
 pub use delta::{Options, propose};
 pub use guard::{Approvals, guard};
 pub use memory::Memory;

@@ -35,6 +35,12 @@ struct Ended {
     outcome: &'static str,
 }
 
+/// What a message of AWS was.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Heard {
+    outcome: &'static str,
+}
+
 /// All figures. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -47,6 +53,8 @@ pub struct Metrics {
     drift: Family<OfKind, Gauge>,
     statuses: Counter,
     leader: Gauge,
+    events: Family<Heard, Counter>,
+    event_lag: Histogram,
 }
 
 impl Default for Metrics {
@@ -55,6 +63,7 @@ impl Default for Metrics {
         let duration = Histogram::new(exponential_buckets(0.05, 2.0, 16));
         let (conditions, drift) = (Family::default(), Family::default());
         let (statuses, leader) = (Counter::default(), Gauge::default());
+        let (events, event_lag) = (Family::default(), Histogram::new(exponential_buckets(0.25, 2.0, 14)));
         let mut registry = Registry::with_prefix("bylaw");
         registry.register("passes", "Passes, by how they ended", passes.clone());
         registry.register_with_unit("pass_duration", "Time of a pass", Unit::Seconds, duration.clone());
@@ -64,8 +73,11 @@ impl Default for Metrics {
         registry.register("drift_objects", "Objects that differ from what was last applied", drift.clone());
         registry.register("status_writes", "Statuses written to the API server", statuses.clone());
         registry.register("leader", "Whether this replica is the one that writes", leader.clone());
+        registry.register("events", "Messages of AWS, by what they were", events.clone());
+        let lag = "Time from a change in AWS to the arrival of its event";
+        registry.register_with_unit("event_lag", lag, Unit::Seconds, event_lag.clone());
         let registry = std::sync::Arc::new(registry);
-        Self { registry, passes, duration, calls, throttled, conditions, drift, statuses, leader }
+        Self { registry, passes, duration, calls, throttled, conditions, drift, statuses, leader, events, event_lag }
     }
 }
 
@@ -101,6 +113,16 @@ impl Metrics {
         self.leader.set(i64::from(is));
     }
 
+    /// A message of AWS arrived.
+    pub fn event(&self, outcome: &'static str) {
+        self.events.get_or_create(&Heard { outcome }).inc();
+    }
+
+    /// So long after the change its event arrived.
+    pub fn event_lag(&self, seconds: f64) {
+        self.event_lag.observe(seconds.max(0.0));
+    }
+
     /// The page that Prometheus reads.
     #[must_use]
     pub fn text(&self) -> String {
@@ -125,6 +147,8 @@ mod tests {
         metrics.condition("Account", "Ready", "True", 5);
         metrics.drift("Account", 1);
         metrics.leader(true);
+        metrics.event("hint");
+        metrics.event_lag(1.5);
         let text = metrics.text();
         for line in [
             "bylaw_passes_total{outcome=\"done\"} 1",
@@ -135,6 +159,8 @@ mod tests {
             "bylaw_drift_objects{kind=\"Account\"} 1",
             "bylaw_status_writes_total 3",
             "bylaw_leader 1",
+            "bylaw_events_total{outcome=\"hint\"} 1",
+            "bylaw_event_lag_seconds_count 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -317,7 +317,8 @@ fn refused(refusal: &Refusal) -> Verdict {
 }
 
 fn told(drift: &[&Drift]) -> String {
-    let one = |drift: &&Drift| format!("{}: wanted {}, found {}", drift.path, drift.wanted, drift.found);
+    let by = |drift: &Drift| drift.by.as_ref().map(|by| format!("by {by}: ")).unwrap_or_default();
+    let one = |drift: &&Drift| format!("{}{}: wanted {}, found {}", by(drift), drift.path, drift.wanted, drift.found);
     let shown: Vec<String> = drift.iter().take(5).map(one).collect();
     let more = drift.len().saturating_sub(5);
     let more = if more == 0 { String::new() } else { format!("; and {more} more") };

@@ -44,7 +44,9 @@ pub fn notices(came: &Came<'_>) -> Vec<Notice> {
         }
     }
     for drift in *drift {
-        let note = format!("{}: wanted {}, found {}", drift.path, drift.wanted, drift.found);
+        // First, since the note of an Event is cut where a document is long.
+        let by = drift.by.as_ref().map(|by| format!("by {by}: ")).unwrap_or_default();
+        let note = format!("{by}{}: wanted {}, found {}", drift.path, drift.wanted, drift.found);
         let (reason, action) = ("DriftFound", "Observe");
         notices.push(Notice { object: drift.object.clone(), weight: Weight::Warning, reason, action, note });
     }

@@ -168,6 +168,54 @@ impl Moto {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
+    /// One call of a JSON service in `account`, past bylaw (`AmazonSQS`, `sqs`, `CreateQueue`).
+    pub fn service(&self, account: &AccountId, target: &str, scope: &str, operation: &str, body: &Value) -> Value {
+        let head = format!(
+            "POST / HTTP/1.1\r\nX-Amz-Target: {target}.{operation}\r\nx-moto-account-id: {account}\r\n\
+             Content-Type: application/x-amz-json-1.0\r\nAuthorization: AWS4-HMAC-SHA256 Credential=testing/20260101/\
+             us-east-1/{scope}/aws4_request, SignedHeaders=host, Signature=0\r\n"
+        );
+        let (status, text) = self.http(&head, &body.to_string());
+        assert_eq!(status, 200, "{operation}: {text}\n{}", self.errors());
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// URL of a queue of that name, there or not.
+    pub fn queue_url(&self, account: &AccountId, name: &str) -> String {
+        format!("http://{}/{account}/{name}", self.address)
+    }
+
+    /// Makes a queue into which a rule of EventBridge puts what happens in Organizations, as `docs/events.md` has it.
+    pub fn make_queue(&self, account: &AccountId, name: &str) {
+        self.service(account, "AmazonSQS", "sqs", "CreateQueue", &json!({"QueueName": name}));
+        let pattern = json!({"source": ["aws.organizations"]}).to_string();
+        self.service(account, "AWSEvents", "events", "PutRule", &json!({"Name": name, "EventPattern": pattern}));
+        let arn = format!("arn:aws:sqs:us-east-1:{account}:{name}");
+        let targets = json!({"Rule": name, "Targets": [{"Id": "bylaw", "Arn": arn}]});
+        self.service(account, "AWSEvents", "events", "PutTargets", &targets);
+    }
+
+    /// Puts a CloudTrail record on the bus: moto makes none of its own.
+    pub fn put_event(&self, account: &AccountId, record: &Value) {
+        let entry = json!({"Source": "aws.organizations", "DetailType": "AWS API Call via CloudTrail",
+            "Detail": record.to_string()});
+        self.service(account, "AWSEvents", "events", "PutEvents", &json!({"Entries": [entry]}));
+    }
+
+    /// Puts any text into a queue.
+    pub fn send(&self, account: &AccountId, name: &str, body: &str) {
+        let message = json!({"QueueUrl": self.queue_url(account, name), "MessageBody": body});
+        self.service(account, "AmazonSQS", "sqs", "SendMessage", &message);
+    }
+
+    /// Messages in a queue, those that somebody received and did not delete included.
+    pub fn messages(&self, account: &AccountId, name: &str) -> u64 {
+        let asked = json!({"QueueUrl": self.queue_url(account, name), "AttributeNames": ["All"]});
+        let answer = self.service(account, "AmazonSQS", "sqs", "GetQueueAttributes", &asked);
+        let count = |name: &str| answer["Attributes"][name].as_str().unwrap().parse::<u64>().unwrap();
+        count("ApproximateNumberOfMessages") + count("ApproximateNumberOfMessagesNotVisible")
+    }
+
     fn ours(&self, path: &str) -> Value {
         serde_json::from_str(&self.http(&format!("GET {path} HTTP/1.1\r\n"), "").1).unwrap()
     }

@@ -8,12 +8,17 @@ mod convert;
 mod fault;
 mod guard;
 mod profile;
+#[cfg(feature = "events")]
+mod queue;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
+
+#[cfg(feature = "events")]
+pub use queue::Sqs;
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -113,39 +118,7 @@ impl Sdk {
     /// # Errors
     /// [`ErrorClass::Invalid`] where an option has not the form that AWS asks for (role ARN, external id, endpoint).
     pub async fn connect(options: &Options) -> Result<Self, AwsError> {
-        check(options)?;
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(options.connect_timeout)
-            .operation_attempt_timeout(options.attempt_timeout)
-            .operation_timeout(options.attempt_timeout)
-            .build();
-        let name = AppName::new("bylaw").map_err(|error| unusable(&error.to_string()))?;
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(options.partition.region()))
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
-            // Single sign-on and credential processes take longer than the 5 s that the SDK allows them; the timeout of
-            // the attempt, which covers them too, stays the shorter one.
-            .identity_cache(IdentityCache::lazy().load_timeout(options.attempt_timeout).build())
-            .app_name(name);
-        if let Some(profile) = &options.profile {
-            // Who names a profile means it: by the SDK's own order the keys of the environment would go before it.
-            loader = loader.profile_name(profile).credentials_provider(profile::Profile::new(profile));
-        }
-        if let Some(endpoint) = &options.endpoint {
-            loader = loader.endpoint_url(endpoint);
-        }
-        if let Some(keys) = &options.keys {
-            loader = loader.credentials_provider(Credentials::new(
-                &keys.id,
-                &keys.secret,
-                keys.token.clone(),
-                None,
-                "bylaw options",
-            ));
-        }
-        let shared = loader.load().await;
-        Ok(Self::new(&assume(options, shared).await))
+        Ok(Self::new(&configured(options).await?))
     }
 
     fn new(shared: &SdkConfig) -> Self {
@@ -166,6 +139,43 @@ impl Port for Sdk {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
         self.answer(request).boxed()
     }
+}
+
+/// The configuration of all clients.
+async fn configured(options: &Options) -> Result<SdkConfig, AwsError> {
+    check(options)?;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(options.connect_timeout)
+        .operation_attempt_timeout(options.attempt_timeout)
+        .operation_timeout(options.attempt_timeout)
+        .build();
+    let name = AppName::new("bylaw").map_err(|error| unusable(&error.to_string()))?;
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(options.partition.region()))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        // Single sign-on and credential processes take longer than the 5 s that the SDK allows them; the timeout of
+        // the attempt, which covers them too, stays the shorter one.
+        .identity_cache(IdentityCache::lazy().load_timeout(options.attempt_timeout).build())
+        .app_name(name);
+    if let Some(profile) = &options.profile {
+        // Who names a profile means it: by the SDK's own order the keys of the environment would go before it.
+        loader = loader.profile_name(profile).credentials_provider(profile::Profile::new(profile));
+    }
+    if let Some(endpoint) = &options.endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if let Some(keys) = &options.keys {
+        loader = loader.credentials_provider(Credentials::new(
+            &keys.id,
+            &keys.secret,
+            keys.token.clone(),
+            None,
+            "bylaw options",
+        ));
+    }
+    let shared = loader.load().await;
+    Ok(assume(options, shared).await)
 }
 
 /// The configuration with the role's credentials in place of the caller's, where there is a role.

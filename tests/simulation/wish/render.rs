@@ -88,6 +88,7 @@ impl Wish {
                 delegation_policy: self.delegation.map(|which| delegation(which).as_ref().clone()),
                 tags: Tags::new(),
                 interval: None,
+                queue: None,
                 limits: self.limits.clone(),
             },
         };
