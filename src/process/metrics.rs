@@ -47,6 +47,7 @@ pub struct Metrics {
     drift: Family<OfKind, Gauge>,
     statuses: Counter,
     leader: Gauge,
+    ready: Gauge,
 }
 
 impl Default for Metrics {
@@ -54,7 +55,7 @@ impl Default for Metrics {
         let (passes, calls, throttled) = (Family::default(), Family::default(), Counter::default());
         let duration = Histogram::new(exponential_buckets(0.05, 2.0, 16));
         let (conditions, drift) = (Family::default(), Family::default());
-        let (statuses, leader) = (Counter::default(), Gauge::default());
+        let (statuses, leader, ready) = (Counter::default(), Gauge::default(), Gauge::default());
         let mut registry = Registry::with_prefix("bylaw");
         registry.register("passes", "Passes, by how they ended", passes.clone());
         registry.register_with_unit("pass_duration", "Time of a pass", Unit::Seconds, duration.clone());
@@ -64,8 +65,9 @@ impl Default for Metrics {
         registry.register("drift_objects", "Objects that differ from what was last applied", drift.clone());
         registry.register("status_writes", "Statuses written to the API server", statuses.clone());
         registry.register("leader", "Whether this replica is the one that writes", leader.clone());
+        registry.register("ready", "Whether this replica listed every kind to its end", ready.clone());
         let registry = std::sync::Arc::new(registry);
-        Self { registry, passes, duration, calls, throttled, conditions, drift, statuses, leader }
+        Self { registry, passes, duration, calls, throttled, conditions, drift, statuses, leader, ready }
     }
 }
 
@@ -101,6 +103,11 @@ impl Metrics {
         self.leader.set(i64::from(is));
     }
 
+    /// Whether every kind was listed to its end: nothing is planned before.
+    pub fn ready(&self, is: bool) {
+        self.ready.set(i64::from(is));
+    }
+
     /// The page that Prometheus reads.
     #[must_use]
     pub fn text(&self) -> String {
@@ -125,6 +132,7 @@ mod tests {
         metrics.condition("Account", "Ready", "True", 5);
         metrics.drift("Account", 1);
         metrics.leader(true);
+        metrics.ready(true);
         let text = metrics.text();
         for line in [
             "bylaw_passes_total{outcome=\"done\"} 1",
@@ -135,6 +143,7 @@ mod tests {
             "bylaw_drift_objects{kind=\"Account\"} 1",
             "bylaw_status_writes_total 3",
             "bylaw_leader 1",
+            "bylaw_ready 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
