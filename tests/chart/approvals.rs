@@ -116,7 +116,7 @@ fn an_approval_is_that_of_who_asks_and_may_approve() {
     assert!(spoken.contains("cannot change") || spoken.contains("immutable"), "{spoken}");
     // What is no part of the approval may change: labels, and bylaw's status.
     accepted(&patch("editor", r#"{"metadata":{"labels":{"seen":"yes"}}}"#, &[]));
-    accepted(&patch("admin", r#"{"status":{"observedGeneration":1}}"#, &["--subresource=status"]));
+    accepted(&patch("admin", r#"{"status":{"observedGeneration":1}}"#, &["--subresource=status", "--as-group=system:masters"]));
     assert_eq!(cluster.get("approvals", "proper")["spec"]["hash"], "b8dd8c127a3d9827");
     // Replaced as a whole is changed as well.
     let replaced = scratch("replaced.yaml", &approval("proper", "acme", "editor"));
