@@ -110,13 +110,17 @@ fn an_approval_is_that_of_who_asks_and_may_approve() {
         ("editor", r#"{"spec":{"for":{"name":"other"}}}"#),
     ] {
         let ran = patch(user, change, &[]);
-        assert!(!ran.status.success(), "{user} {change}: {}", said(&ran));
+        let told = said(&ran);
+        let why = told.contains("cannot change") || told.contains("immutable");
+        assert!(!ran.status.success() && why, "{user} {change}: {told}");
     }
-    let spoken = said(&patch("approver", r#"{"spec":{"hash":"0000000000000000"}}"#, &[]));
-    assert!(spoken.contains("cannot change") || spoken.contains("immutable"), "{spoken}");
     // What is no part of the approval may change: labels, and bylaw's status.
     accepted(&patch("editor", r#"{"metadata":{"labels":{"seen":"yes"}}}"#, &[]));
-    accepted(&patch("admin", r#"{"status":{"observedGeneration":1}}"#, &["--subresource=status", "--as-group=system:masters"]));
+    accepted(&patch(
+        "admin",
+        r#"{"status":{"observedGeneration":1}}"#,
+        &["--subresource=status", "--as-group=system:masters"],
+    ));
     assert_eq!(cluster.get("approvals", "proper")["spec"]["hash"], "b8dd8c127a3d9827");
     // Replaced as a whole is changed as well.
     let replaced = scratch("replaced.yaml", &approval("proper", "acme", "editor"));

@@ -26,6 +26,9 @@ fn namespace(name: &str, level: &str) -> String {
     )
 }
 
+/// Something done to the specification of a Pod.
+type Change = fn(&mut Value);
+
 #[test]
 fn the_charts_are_installed_upgraded_and_uninstalled_and_the_kinds_stay() {
     let cluster = Cluster::bare();
@@ -52,7 +55,7 @@ fn the_charts_are_installed_upgraded_and_uninstalled_and_the_kinds_stay() {
     // Every Pod is one that a restricted namespace lets in, and the check can fail.
     let deployment: Value =
         serde_json::from_str(&cluster.kubectl(&["get", "deployment", "bylaw", "-n", NAMESPACE, "-o", "json"])).unwrap();
-    let pod = |change: fn(&mut Value)| {
+    let pod = |change: Change| {
         let mut spec = deployment["spec"]["template"]["spec"].clone();
         change(&mut spec);
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bylaw", "namespace": NAMESPACE}, "spec": spec});
@@ -61,7 +64,7 @@ fn the_charts_are_installed_upgraded_and_uninstalled_and_the_kinds_stay() {
     };
     let ran = pod(|_| {});
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    let weaker: [(&str, fn(&mut Value)); 4] = [
+    let weaker: [(&str, Change); 4] = [
         ("runAsNonRoot", |spec| drop(spec["securityContext"].as_object_mut().unwrap().remove("runAsNonRoot"))),
         ("seccompProfile", |spec| drop(spec["securityContext"].as_object_mut().unwrap().remove("seccompProfile"))),
         ("capabilities", |spec| spec["containers"][0]["securityContext"]["capabilities"] = json!({})),

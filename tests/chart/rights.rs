@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use super::*;
 
 /// The service account of the controller, as the API server names it.
@@ -134,87 +136,121 @@ fn the_roles_of_people_go_into_view_and_edit_where_that_is_wanted() {
     assert!(of_kind(&chart("{rbac: {create: false}}"), "ClusterRole").is_empty());
 }
 
+/// One question to the API server, and the answer that is expected.
+struct Question {
+    user: &'static str,
+    verb: &'static str,
+    group: &'static str,
+    /// With `/` before a subresource.
+    resource: String,
+    name: &'static str,
+    namespace: &'static str,
+    expected: bool,
+}
+
+/// Of something of the whole cluster.
+fn wide(user: &'static str, verb: &'static str, resource: &str, expected: bool) -> Question {
+    Question { user, verb, group: "bylaw.dev", resource: resource.to_owned(), name: "", namespace: "", expected }
+}
+
+/// Asks all at once, as `kubectl auth can-i --as` asks one; what is not as expected.
+fn unexpected(cluster: &Cluster, questions: &[Question]) -> Vec<String> {
+    let review = |question: &Question| {
+        let (resource, sub) = question.resource.split_once('/').unwrap_or((&question.resource, ""));
+        let attributes = json!({"verb": question.verb, "group": question.group, "resource": resource, "subresource": sub,
+            "name": question.name, "namespace": question.namespace});
+        let spec = json!({"user": question.user, "resourceAttributes": attributes});
+        json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec})
+    };
+    let reviews: Vec<Value> = questions.iter().map(review).collect();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": reviews});
+    let file = scratch("reviews.json", &list.to_string());
+    let answers = cluster.kubectl(&["create", "-f", path(&file), "-o", "json"]);
+    let answers: Value = serde_json::from_str(&answers).unwrap();
+    let answers = answers["items"].as_array().unwrap();
+    assert_eq!(answers.len(), questions.len());
+    let differ = |(question, answer): &(&Question, &Value)| {
+        assert_eq!(answer["spec"]["resourceAttributes"]["verb"], question.verb, "the order is another");
+        answer["status"]["allowed"] != question.expected
+    };
+    let tell = |(q, _): (&Question, &Value)| {
+        let may = if q.expected { "may not" } else { "may" };
+        format!("{} {may} {} {}.{} {} in `{}`", q.user, q.verb, q.resource, q.group, q.name, q.namespace)
+    };
+    questions.iter().zip(answers).filter(differ).map(tell).collect()
+}
+
 #[test]
 fn the_api_server_lets_everybody_do_what_the_role_says_and_nothing_else() {
+    const READS: [&str; 3] = ["get", "list", "watch"];
+    const WRITES: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
     let cluster = cluster_with_users();
-    let may = |user: &str, verb: &str, what: &str, more: &[&str]| {
-        let asked = [&["auth", "can-i", verb, what, "--as", user], more].concat();
-        let said = String::from_utf8(cluster.try_kubectl(&asked).stdout).unwrap();
-        match said.trim().lines().last().unwrap_or_default() {
-            "yes" => true,
-            word if word.starts_with("no") => false,
-            other => panic!("{asked:?}: {other}"),
+    let mut all = vec![];
+    for kind in ["organizations", "organizationalunits", "accounts", "organizationpolicies"] {
+        for verb in READS {
+            all.extend(["reader", "editor", "approver"].map(|user| wide(user, verb, kind, true)));
+            all.push(wide(CONTROLLER, verb, kind, verb != "get"));
+            all.push(wide("stranger", verb, kind, false));
         }
-    };
-    let kinds = ["organizations", "organizationalunits", "accounts", "organizationpolicies"];
-    let writes = ["create", "update", "patch", "delete"];
-    for kind in kinds {
-        let kind = format!("{kind}.bylaw.dev");
-        for verb in ["get", "list", "watch"] {
-            for user in ["reader", "editor", "approver"] {
-                assert!(may(user, verb, &kind, &[]), "{user} {verb} {kind}");
-            }
-        }
-        for verb in writes {
-            assert!(may("editor", verb, &kind, &[]), "editor {verb} {kind}");
-            for user in ["reader", "approver", "stranger"] {
-                assert!(!may(user, verb, &kind, &[]), "{user} {verb} {kind}");
-            }
-            let controller = verb == "patch" && !kind.starts_with("organizations");
-            assert_eq!(may(CONTROLLER, verb, &kind, &[]), controller, "controller {verb} {kind}");
-        }
-        for verb in ["update", "patch"] {
-            for user in ["reader", "editor", "approver"] {
-                assert!(!may(user, verb, &kind, &["--subresource=status"]), "{user} {verb} {kind}/status");
-            }
-        }
-        assert!(may(CONTROLLER, "patch", &kind, &["--subresource=status"]), "{kind}");
-        assert!(may(CONTROLLER, "list", &kind, &[]) && may(CONTROLLER, "watch", &kind, &[]), "{kind}");
-        assert!(!may("stranger", "list", &kind, &[]), "{kind}");
-    }
-    let approvals = "approvals.bylaw.dev";
-    for user in ["reader", "editor", "stranger", CONTROLLER] {
-        for verb in ["create", "update", "patch", "delete", "approve"] {
-            assert!(!may(user, verb, approvals, &[]), "{user} {verb}");
+        for verb in WRITES {
+            all.push(wide("editor", verb, kind, verb != "deletecollection"));
+            all.extend(["reader", "approver", "stranger"].map(|user| wide(user, verb, kind, false)));
+            all.push(wide(CONTROLLER, verb, kind, verb == "patch" && kind != "organizations"));
+            let status = format!("{kind}/status");
+            all.extend(["reader", "editor", "approver"].map(|user| wide(user, verb, &status, false)));
+            all.push(wide(CONTROLLER, verb, &status, verb == "patch"));
         }
     }
-    for (verb, allowed) in [("create", true), ("approve", true), ("delete", true), ("update", false), ("patch", false)]
-    {
-        assert_eq!(may("approver", verb, approvals, &[]), allowed, "approver {verb}");
+    for verb in READS {
+        all.extend(["reader", "editor", "approver"].map(|user| wide(user, verb, "approvals", true)));
     }
-    assert!(may("reader", "list", approvals, &[]) && may(CONTROLLER, "watch", approvals, &[]));
-    for (user, allowed) in [("approver", false), ("editor", false), (CONTROLLER, true)] {
-        assert_eq!(may(user, "patch", approvals, &["--subresource=status"]), allowed, "{user} patch status");
+    for verb in WRITES.into_iter().chain(["approve"]) {
+        all.extend(["reader", "editor", "stranger", CONTROLLER].map(|user| wide(user, verb, "approvals", false)));
+        all.push(wide("approver", verb, "approvals", ["create", "delete", "approve"].contains(&verb)));
+        all.extend(["approver", "editor"].map(|user| wide(user, verb, "approvals/status", false)));
+        all.push(wide(CONTROLLER, verb, "approvals/status", verb == "patch"));
     }
     // Nothing beside its kinds, its Lease and its Events.
-    for (verb, what, namespace) in [
-        ("get", "secrets", NAMESPACE),
-        ("list", "secrets", "default"),
-        ("get", "configmaps", NAMESPACE),
-        ("create", "pods", NAMESPACE),
-        ("get", "lease/other", NAMESPACE),
-        ("update", "lease/other", NAMESPACE),
-        ("delete", "lease/bylaw", NAMESPACE),
-        ("list", "leases", NAMESPACE),
-        ("create", "leases", "default"),
-        ("create", "events.events.k8s.io", NAMESPACE),
-        ("delete", "events.events.k8s.io", "default"),
-        ("list", "events.events.k8s.io", "default"),
-        ("create", "events", "default"),
-        ("create", "clusterrolebindings.rbac.authorization.k8s.io", "default"),
-        ("impersonate", "users", "default"),
-        ("update", "validatingadmissionpolicies.admissionregistration.k8s.io", "default"),
-        ("patch", "customresourcedefinitions.apiextensions.k8s.io", "default"),
+    let (leases, events) = ("coordination.k8s.io", "events.k8s.io");
+    for (verb, group, resource, name, namespace, expected) in [
+        ("create", leases, "leases", "", NAMESPACE, true),
+        ("get", leases, "leases", "bylaw", NAMESPACE, true),
+        ("update", leases, "leases", "bylaw", NAMESPACE, true),
+        ("get", leases, "leases", "other", NAMESPACE, false),
+        ("update", leases, "leases", "other", NAMESPACE, false),
+        ("delete", leases, "leases", "bylaw", NAMESPACE, false),
+        ("list", leases, "leases", "", NAMESPACE, false),
+        ("create", leases, "leases", "", "default", false),
+        ("create", events, "events", "", "default", true),
+        ("patch", events, "events", "", "default", true),
+        ("create", events, "events", "", NAMESPACE, false),
+        ("delete", events, "events", "", "default", false),
+        ("list", events, "events", "", "default", false),
+        ("create", "", "events", "", "default", false),
+        ("get", "", "secrets", "", NAMESPACE, false),
+        ("list", "", "secrets", "", "", false),
+        ("get", "", "configmaps", "", NAMESPACE, false),
+        ("create", "", "pods", "", NAMESPACE, false),
+        ("create", "", "serviceaccounts/token", "bylaw", NAMESPACE, false),
+        ("impersonate", "", "users", "", "", false),
+        ("create", "rbac.authorization.k8s.io", "clusterrolebindings", "", "", false),
+        ("update", "admissionregistration.k8s.io", "validatingadmissionpolicies", "", "", false),
+        ("patch", "apiextensions.k8s.io", "customresourcedefinitions", "", "", false),
     ] {
-        assert!(!may(CONTROLLER, verb, what, &["-n", namespace]), "controller {verb} {what} in {namespace}");
+        let resource = resource.to_owned();
+        all.push(Question { user: CONTROLLER, verb, group, resource, name, namespace, expected });
     }
-    for (verb, what, namespace) in [
-        ("create", "leases", NAMESPACE),
-        ("get", "lease/bylaw", NAMESPACE),
-        ("update", "lease/bylaw", NAMESPACE),
-        ("create", "events.events.k8s.io", "default"),
-        ("patch", "events.events.k8s.io", "default"),
+    assert_eq!(unexpected(&cluster, &all), Vec::<String>::new());
+    // kubectl says the same, and the questions can be answered otherwise.
+    for (user, verb, what, said) in [
+        ("reader", "patch", "accounts.bylaw.dev", "no"),
+        ("editor", "patch", "accounts.bylaw.dev", "yes"),
+        ("editor", "create", "approvals.bylaw.dev", "no"),
+        ("approver", "create", "approvals.bylaw.dev", "yes"),
+        (CONTROLLER, "get", "secrets", "no"),
     ] {
-        assert!(may(CONTROLLER, verb, what, &["-n", namespace]), "controller {verb} {what} in {namespace}");
+        let asked = cluster.try_kubectl(&["auth", "can-i", verb, what, "--as", user]);
+        let answer = String::from_utf8_lossy(&asked.stdout).trim().lines().last().unwrap_or_default().to_owned();
+        assert_eq!(answer, said, "{user} {verb} {what}");
     }
 }
