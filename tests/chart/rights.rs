@@ -166,8 +166,9 @@ fn unexpected(cluster: &Cluster, questions: &[Question]) -> Vec<String> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": reviews});
     let file = scratch("reviews.json", &list.to_string());
     let answers = cluster.kubectl(&["create", "-f", path(&file), "-o", "json"]);
-    let answers: Value = serde_json::from_str(&answers).unwrap();
-    let answers = answers["items"].as_array().unwrap();
+    // One object after the other, no list.
+    let answers = serde_json::Deserializer::from_str(&answers).into_iter::<Value>();
+    let answers: Vec<Value> = answers.map(Result::unwrap).collect();
     assert_eq!(answers.len(), questions.len());
     let differ = |(question, answer): &(&Question, &Value)| {
         assert_eq!(answer["spec"]["resourceAttributes"]["verb"], question.verb, "the order is another");
@@ -177,7 +178,7 @@ fn unexpected(cluster: &Cluster, questions: &[Question]) -> Vec<String> {
         let may = if q.expected { "may not" } else { "may" };
         format!("{} {may} {} {}.{} {} in `{}`", q.user, q.verb, q.resource, q.group, q.name, q.namespace)
     };
-    questions.iter().zip(answers).filter(differ).map(tell).collect()
+    questions.iter().zip(&answers).filter(differ).map(tell).collect()
 }
 
 #[test]
