@@ -15,7 +15,7 @@ use crate::support::kube::{Cluster, PATIENCE, is_ready};
 use crate::support::shell::Shell;
 
 /// The objects of `examples/data-science` beside the Organization, by resource.
-const DATA_SCIENCE: [(&str, &str); 9] = [
+pub const DATA_SCIENCE: [(&str, &str); 9] = [
     ("organizationalunits", "data-science"),
     ("organizationalunits", "data-science-staging"),
     ("organizationalunits", "data-science-production"),
@@ -28,10 +28,12 @@ const DATA_SCIENCE: [(&str, &str); 9] = [
 ];
 
 /// A cluster, an organization, and what runs between them.
-struct Scene {
-    cluster: Cluster,
-    shell: Shell,
+pub struct Scene {
+    pub cluster: Cluster,
+    pub shell: Shell,
     running: Vec<Running>,
+    /// Environment of the replicas beside, or instead of, the usual.
+    pub environment: Vec<(String, String)>,
 }
 
 /// One replica.
@@ -41,12 +43,17 @@ struct Running {
 }
 
 impl Scene {
-    fn new() -> Self {
-        Self { cluster: Cluster::new(), shell: Shell::new(), running: vec![] }
+    pub fn new() -> Self {
+        Self::on(Cluster::new())
+    }
+
+    /// With a cluster that is there.
+    pub fn on(cluster: Cluster) -> Self {
+        Self { cluster, shell: Shell::new(), running: vec![], environment: vec![] }
     }
 
     /// Starts one replica more.
-    fn start(&mut self) -> usize {
+    pub fn start(&mut self) -> usize {
         let number = self.running.len();
         let log = self.shell.home.join(format!("controller-{number}.log"));
         let file = File::create(&log).unwrap();
@@ -60,6 +67,7 @@ impl Scene {
             .env("POD_NAMESPACE", "default")
             .env("HOME", home)
             .env("BYLAW_LISTEN", "127.0.0.1:0")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
@@ -70,7 +78,7 @@ impl Scene {
     }
 
     /// Ends a replica as Kubernetes does, and waits for it.
-    fn terminate(&mut self, number: usize) {
+    pub fn terminate(&mut self, number: usize) {
         let pid = self.running[number].child.id();
         std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap();
         let began = Instant::now();
@@ -80,12 +88,12 @@ impl Scene {
         }
     }
 
-    fn log(&self, number: usize) -> String {
+    pub fn log(&self, number: usize) -> String {
         fs::read_to_string(&self.running[number].log).unwrap_or_default()
     }
 
     /// Waits until an object is as it should be, and shows the log of the controller where it is not.
-    fn until(&self, kind: &str, name: &str, what: impl Fn(&Value) -> bool) -> Value {
+    pub fn until(&self, kind: &str, name: &str, what: impl Fn(&Value) -> bool) -> Value {
         let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.cluster.until(kind, name, what)));
         waited.unwrap_or_else(|why| {
             for number in 0..self.running.len() {
@@ -96,7 +104,7 @@ impl Scene {
     }
 
     /// Applies `examples/data-science` and waits until every object is as declared.
-    fn data_science(&self) {
+    pub fn data_science(&self) {
         let folder = self.shell.data_science();
         self.cluster.kubectl(&["apply", "-f", &folder]);
         self.until("organizations", "acme", is_ready);
@@ -107,7 +115,7 @@ impl Scene {
     }
 
     /// A page of a replica: status and text.
-    fn page(&self, number: usize, path: &str) -> (u16, String) {
+    pub fn page(&self, number: usize, path: &str) -> (u16, String) {
         let log = self.log(number);
         let address = log.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
         let mut stream = std::net::TcpStream::connect(address).unwrap();
@@ -119,13 +127,13 @@ impl Scene {
     }
 
     /// Asks for a pass.
-    fn ask(&self) {
+    pub fn ask(&self) {
         let now = format!("bylaw.dev/reconcile-at={:?}", std::time::SystemTime::now());
         self.cluster.kubectl(&["annotate", "--overwrite", "organization.bylaw.dev", "acme", &now]);
     }
 
     /// Waits until AWS is as it should be.
-    fn until_aws(&self, what: impl Fn() -> bool) {
+    pub fn until_aws(&self, what: impl Fn() -> bool) {
         let began = Instant::now();
         while !what() {
             let log = || (0..self.running.len()).map(|number| self.log(number)).collect::<Vec<_>>().join("\n---\n");
@@ -135,14 +143,14 @@ impl Scene {
     }
 
     /// Ids of what a policy is attached to.
-    fn targets(&self, policy: &str) -> Vec<String> {
+    pub fn targets(&self, policy: &str) -> Vec<String> {
         let answer = self.shell.aws("ListTargetsForPolicy", &json!({"PolicyId": policy}));
         let ids = answer["Targets"].as_array().into_iter().flatten();
         ids.map(|target| target["TargetId"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Names of OUs, accounts and policies, in order: what is there, whatever it is attached to.
-    fn organization(&self) -> String {
+    pub fn organization(&self) -> String {
         let ran = self.shell.run(&["tree"]);
         assert_eq!(ran.code, Some(0), "{ran}");
         ran.out

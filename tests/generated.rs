@@ -55,6 +55,24 @@ fn the_definitions_are_what_the_types_say() {
     holds("crds", &bylaw::cli::crds::render());
 }
 
+/// The kinds as the templates of the chart read them.
+fn kinds() -> String {
+    let mut out = "# Generated from the types in src/api; do not edit.\n".to_owned();
+    for definition in api::definitions() {
+        let schema = json!(definition.spec.versions[0].schema);
+        let deletable = schema.pointer("/openAPIV3Schema/properties/spec/properties/deletionPolicy").is_some();
+        let names = &definition.spec.names;
+        out += &format!("- kind: {}\n  plural: {}\n  deletable: {deletable}\n", names.kind, names.plural);
+    }
+    out
+}
+
+#[test]
+fn the_charts_have_the_same_definitions_and_kinds() {
+    holds("charts/bylaw-crds/generated", &bylaw::cli::crds::render());
+    holds("charts/bylaw/generated", &[("kinds.yaml".to_owned(), kinds())]);
+}
+
 #[test]
 fn the_reference_is_what_the_types_say() {
     holds("docs/reference", &bylaw::cli::docs::render());

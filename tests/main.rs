@@ -9,6 +9,8 @@
 )]
 
 mod calls;
+#[cfg(feature = "controller")]
+mod chart;
 #[cfg(feature = "aws")]
 mod cli;
 #[cfg(feature = "controller")]

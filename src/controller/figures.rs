@@ -19,7 +19,7 @@ const COUNTED: [(&str, &str); 6] = [
     (DRIFTED, "True"),
 ];
 
-/// Sets the gauges of objects by condition, and of drift.
+/// Sets the gauges of objects by condition, and of drift; and whether there is anything to count.
 pub fn count(metrics: &Metrics, cluster: &Cluster) {
     let mut counts: BTreeMap<(Kind, &str, &str), usize> = BTreeMap::new();
     for kind in Kind::ALL {
@@ -27,6 +27,7 @@ pub fn count(metrics: &Metrics, cluster: &Cluster) {
     }
     {
         let objects = cluster.objects();
+        metrics.ready(objects.whole().is_some());
         let Some(entries) = objects.whole() else { return };
         for (key, entry) in entries {
             let conditions = entry.status.get("conditions").and_then(Value::as_array).into_iter().flatten();

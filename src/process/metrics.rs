@@ -55,6 +55,7 @@ pub struct Metrics {
     leader: Gauge,
     events: Family<Heard, Counter>,
     event_lag: Histogram,
+    ready: Gauge,
 }
 
 impl Default for Metrics {
@@ -62,7 +63,7 @@ impl Default for Metrics {
         let (passes, calls, throttled) = (Family::default(), Family::default(), Counter::default());
         let duration = Histogram::new(exponential_buckets(0.05, 2.0, 16));
         let (conditions, drift) = (Family::default(), Family::default());
-        let (statuses, leader) = (Counter::default(), Gauge::default());
+        let (statuses, leader, ready) = (Counter::default(), Gauge::default(), Gauge::default());
         let (events, event_lag) = (Family::default(), Histogram::new(exponential_buckets(0.25, 2.0, 14)));
         let mut registry = Registry::with_prefix("bylaw");
         registry.register("passes", "Passes, by how they ended", passes.clone());
@@ -76,8 +77,22 @@ impl Default for Metrics {
         registry.register("events", "Messages of AWS, by what they were", events.clone());
         let lag = "Time from a change in AWS to the arrival of its event";
         registry.register_with_unit("event_lag", lag, Unit::Seconds, event_lag.clone());
+        registry.register("ready", "Whether this replica listed every kind to its end", ready.clone());
         let registry = std::sync::Arc::new(registry);
-        Self { registry, passes, duration, calls, throttled, conditions, drift, statuses, leader, events, event_lag }
+        Self {
+            registry,
+            passes,
+            duration,
+            calls,
+            throttled,
+            conditions,
+            drift,
+            statuses,
+            leader,
+            ready,
+            events,
+            event_lag,
+        }
     }
 }
 
@@ -123,6 +138,11 @@ impl Metrics {
         self.event_lag.observe(seconds.max(0.0));
     }
 
+    /// Whether every kind was listed to its end: nothing is planned before.
+    pub fn ready(&self, is: bool) {
+        self.ready.set(i64::from(is));
+    }
+
     /// The page that Prometheus reads.
     #[must_use]
     pub fn text(&self) -> String {
@@ -149,6 +169,7 @@ mod tests {
         metrics.leader(true);
         metrics.event("hint");
         metrics.event_lag(1.5);
+        metrics.ready(true);
         let text = metrics.text();
         for line in [
             "bylaw_passes_total{outcome=\"done\"} 1",
@@ -161,6 +182,7 @@ mod tests {
             "bylaw_leader 1",
             "bylaw_events_total{outcome=\"hint\"} 1",
             "bylaw_event_lag_seconds_count 1",
+            "bylaw_ready 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

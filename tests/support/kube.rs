@@ -46,6 +46,15 @@ fn free_port() -> u16 {
 impl Cluster {
     /// An empty cluster with bylaw's kinds.
     pub fn new() -> Self {
+        let cluster = Self::bare();
+        let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+        cluster.kubectl(&["apply", "-f", crds.to_str().unwrap()]);
+        cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]);
+        cluster
+    }
+
+    /// An empty cluster without them.
+    pub fn bare() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("kube-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -56,9 +65,6 @@ impl Cluster {
         fs::write(folder.join("tokens.csv"), TOKENS).unwrap();
         let mut cluster = Self { folder, etcd_port: 0, port: 0, etcd: None, server: None };
         cluster.start();
-        let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
-        cluster.kubectl(&["apply", "-f", crds.to_str().unwrap()]);
-        cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]);
         cluster
     }
 
@@ -146,14 +152,19 @@ impl Cluster {
         false
     }
 
-    /// Path of a kubeconfig of that user.
+    /// Path of a kubeconfig of that user of the token file.
     pub fn kubeconfig(&self, user: &str) -> PathBuf {
+        self.kubeconfig_with(user, &format!("{user}token"))
+    }
+
+    /// Path of a kubeconfig with that token; `user` names the file.
+    pub fn kubeconfig_with(&self, user: &str, token: &str) -> PathBuf {
         let path = self.folder.join(format!("{user}.kubeconfig"));
         let ca = self.folder.join("certs/apiserver.crt");
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\ncontexts: [{{name: test, context: {{cluster: test, user: {user}}}}}]\n\
              clusters: [{{name: test, cluster: {{server: \"https://127.0.0.1:{}\", certificate-authority: \"{}\"}}}}]\n\
-             users: [{{name: {user}, user: {{token: {user}token}}}}]\n",
+             users: [{{name: {user}, user: {{token: \"{token}\"}}}}]\n",
             self.port,
             ca.display()
         );

