@@ -118,7 +118,13 @@ impl Candidate {
     /// A candidate for the lease `name` in `namespace`, under a name that no other replica has.
     #[must_use]
     pub fn new(client: &Client, namespace: &str, name: &str, who: &str) -> Self {
-        Self { api: Api::namespaced(client.clone(), namespace), name: name.into(), who: who.into(), seen: None, mine: None }
+        Self {
+            api: Api::namespaced(client.clone(), namespace),
+            name: name.into(),
+            who: who.into(),
+            seen: None,
+            mine: None,
+        }
     }
 
     /// Waits until this replica is the leader and has the right to write.

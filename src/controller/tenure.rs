@@ -235,7 +235,10 @@ impl Shared {
         match (&standing, result) {
             (Standing::Ours, _) => tracing::info!("the lease of the organization is held"),
             (Standing::Theirs(holder), _) => {
-                tracing::warn!(holder, "somebody else writes to this organization: nothing is written until that is over");
+                tracing::warn!(
+                    holder,
+                    "somebody else writes to this organization: nothing is written until that is over"
+                );
             }
             (Standing::Unknown, Err(why)) => tracing::warn!("the lease of the organization is not held: {why}"),
             (Standing::Unknown, Ok(())) => {}

@@ -85,7 +85,11 @@ fn a_leader_that_is_cut_off_from_its_cluster_writes_nothing_past_its_lease() {
     scene.start();
     scene.as_declared();
     let calls = scene.shell.calls();
-    assert_eq!((calls["CreateAccount"], calls["CreateOrganizationalUnit"], calls["CreatePolicy"]), (3, 3, 3), "{calls:?}");
+    assert_eq!(
+        (calls["CreateAccount"], calls["CreateOrganizationalUnit"], calls["CreatePolicy"]),
+        (3, 3, 3),
+        "{calls:?}"
+    );
     scene.terminate(1);
 }
 

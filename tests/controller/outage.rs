@@ -86,7 +86,11 @@ fn a_restart_on_an_unchanged_organization_reads_only_what_is_cheap() {
         counts.push(scene.shell.calls());
     }
     let [cold, warm] = &counts[..] else { panic!() };
-    println!("cold {} calls: {cold:?}\nwarm {} calls: {warm:?}", cold.values().sum::<u64>(), warm.values().sum::<u64>());
+    println!(
+        "cold {} calls: {cold:?}\nwarm {} calls: {warm:?}",
+        cold.values().sum::<u64>(),
+        warm.values().sum::<u64>()
+    );
     assert!(warm.values().sum::<u64>() < cold.values().sum::<u64>());
     assert!(cold["DescribePolicy"] > 0 && !warm.contains_key("DescribePolicy"), "{warm:?}");
     assert_eq!(warm["TagResource"], 1, "the lease, and nothing else is written: {warm:?}");

@@ -35,7 +35,8 @@ fn of_two_controllers_of_two_clusters_one_writes_and_the_other_takes_over() {
     second.start();
     second.data_science();
     // All is as declared, and it says who sees to that.
-    let organization = second.until("organizations", "acme", |object| is_ready(object) && says(object, &first.own_name()));
+    let organization =
+        second.until("organizations", "acme", |object| is_ready(object) && says(object, &first.own_name()));
     assert_eq!(second.cluster.kstatus(&organization), "Current");
 
     // Something to do: the one that holds the lease does it.
@@ -44,7 +45,8 @@ fn of_two_controllers_of_two_clusters_one_writes_and_the_other_takes_over() {
     let unit = first.targets(&policy).pop().unwrap();
     first.shell.aws("DetachPolicy", &json!({"PolicyId": policy, "TargetId": unit}));
     second.ask();
-    let waits = second.until("organizationpolicies", "production-deployments", |object| says(object, &first.own_name()));
+    let waits =
+        second.until("organizationpolicies", "production-deployments", |object| says(object, &first.own_name()));
     assert!(condition(&waits, "Reconciling").is_some(), "{waits:#}");
     assert!(condition(&waits, "Drifted").is_some(), "{waits:#}");
     assert!(first.targets(&policy).is_empty());
@@ -68,8 +70,10 @@ fn of_two_controllers_of_two_clusters_one_writes_and_the_other_takes_over() {
     assert_eq!(proxy.writes_since(began), ["AttachPolicy"]);
 
     // Who observes, or is suspended, holds nothing.
-    for (off, on) in [(r#"{"spec":{"mode":"Observe"}}"#, r#"{"spec":{"mode":"Enforce"}}"#),
-        (r#"{"spec":{"suspend":true}}"#, r#"{"spec":{"suspend":false}}"#)] {
+    for (off, on) in [
+        (r#"{"spec":{"mode":"Observe"}}"#, r#"{"spec":{"mode":"Enforce"}}"#),
+        (r#"{"spec":{"suspend":true}}"#, r#"{"spec":{"suspend":false}}"#),
+    ] {
         second.cluster.kubectl(&["patch", "organization.bylaw.dev", "acme", "--type=merge", "-p", off]);
         second.until_aws(|| second.holder().is_none());
         second.cluster.kubectl(&["patch", "organization.bylaw.dev", "acme", "--type=merge", "-p", on]);
