@@ -65,10 +65,14 @@ fn an_older_backup_of_the_cluster_leaves_the_organization_alone() {
     let folder = scene.shell.example("data-science", |_, text| Some(text.replace("accounts: 2", "accounts: 100")));
     let units = std::path::Path::new(&folder).join("units.yaml");
     let organization = std::path::Path::new(&folder).join("organization.yaml");
+    let policies = fs::read_to_string(std::path::Path::new(&folder).join("policies.yaml")).unwrap();
+    let one = policies.split("\n---\n").find(|text| text.contains("  name: sagemaker-baseline\n")).unwrap();
     scene.cluster.kubectl(&["apply", "-f", organization.to_str().unwrap(), "-f", units.to_str().unwrap()]);
+    scene.cluster.apply(one);
     scene.until("organizations", "acme", is_ready);
     scene.until("accounts", "data-science-production", is_ready);
-    // The backup knows the OUs and accounts, and none of the policies.
+    let old = scene.until("organizationpolicies", "sagemaker-baseline", is_ready)["status"]["id"].clone();
+    // The backup knows the OUs, the accounts and one policy, and not the other two.
     let backup = scene.shell.home.join("backup");
     let copy = |from: &std::path::Path, to: &std::path::Path| {
         drop(fs::remove_dir_all(to));
@@ -80,16 +84,30 @@ fn an_older_backup_of_the_cluster_leaves_the_organization_alone() {
     for (kind, name) in DATA_SCIENCE {
         scene.until(kind, name, is_ready);
     }
+    // What the backup says of the one policy is old soon: somebody deletes it, and bylaw makes another.
+    for target in scene.targets(old.as_str().unwrap()) {
+        scene.shell.aws("DetachPolicy", &json!({"PolicyId": old, "TargetId": target}));
+    }
+    scene.shell.aws("DeletePolicy", &json!({"PolicyId": old}));
+    scene.ask();
+    let made_anew = |policy: &Value| is_ready(policy) && policy["status"]["id"] != old;
+    let new = scene.until("organizationpolicies", "sagemaker-baseline", made_anew)["status"]["id"].clone();
     let before = scene.organization();
     scene.cluster.restart(|data| copy(&backup, data));
     scene.shell.calls();
     // Whoever lost the lease meanwhile was started again by Kubernetes.
     scene.start();
-    assert!(scene.cluster.get("organizationpolicies", "sagemaker-baseline").is_null());
+    assert!(scene.cluster.get("organizationpolicies", "production-deployments").is_null());
     scene.ask();
     scene.until_aws(|| scene.log(1).contains("pass over") || scene.log(0).matches("pass over").count() > 3);
     scene.until("accounts", "data-science-production", is_ready);
+    // The id of its old status is nobody's any more, and its tag tells which policy it is.
+    scene.until("organizationpolicies", "sagemaker-baseline", |policy| is_ready(policy) && policy["status"]["id"] == new);
     assert_eq!(scene.organization(), before, "what the backup does not know is kept");
+    let calls = scene.shell.calls();
+    for call in ["CreatePolicy", "DeletePolicy", "UpdatePolicy", "AttachPolicy", "DetachPolicy", "CreateAccount"] {
+        assert!(!calls.contains_key(call), "{calls:?}");
+    }
 }
 
 #[test]
