@@ -23,8 +23,9 @@ use crate::names::{AccountId, Kind, ObjectKey};
 use crate::observed::Observed;
 use crate::pass::{self, ApplyError, Options, PassError, Planned, Report};
 use crate::plan::bind::bind;
+use crate::plan::guard::idle;
 use crate::plan::{Approvals, Change, Memory, Plan, name_authors};
-use crate::status::approvals::{Given, approval, counting, subject};
+use crate::status::approvals::{Given, Passed, approval, counting, subject};
 use crate::status::{self, Came, Notice, Readiness, Subject, Verdict, Weight};
 use crate::store::{Journal, Store, StoreError};
 
@@ -185,6 +186,13 @@ impl Scene {
         self.desired.as_ref()?.organization.spec.queue.as_deref()
     }
 
+    /// What its approvals let pass in a plan that was judged with them.
+    fn passed(&self, desired: &Desired, planned: &Planned, now: Timestamp) -> Passed {
+        let approvals = self.approved(now);
+        let idle = idle(&approvals, &planned.plan, desired, &planned.observed, now);
+        Passed { hashes: &approvals.hashes - &idle, alone: planned.plan.approved.clone() }
+    }
+
     /// The name under which the lease in AWS is taken. All replicas of a cluster share it, since the cluster's own lease
     /// decides between them; the same manifests in another cluster have another.
     fn who(&self) -> String {
@@ -221,7 +229,7 @@ pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, sto
         refusals: &left.refusals,
     };
     let mut turnout = turnout(scene, came, Some((desired, observed, pass)));
-    let passed = if report.is_some() { planned.plan.approved.clone() } else { BTreeMap::new() };
+    let passed = report.map_or_else(Passed::default, |_| scene.passed(desired, &planned, pass.now));
     turnout.approve(scene, &passed, pass.now);
     kept.keep(observed);
     kept.observed = Some(match applied {
@@ -371,11 +379,11 @@ fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, st
 
 impl Turnout {
     /// Adds what came of the approvals.
-    fn approve(&mut self, scene: &Scene, passed: &BTreeMap<String, String>, now: Timestamp) {
+    fn approve(&mut self, scene: &Scene, passed: &Passed, now: Timestamp) {
         for (given, author) in &scene.approvals {
             let (verdict, fields) = approval(given, author.as_deref(), passed, now);
             if let Ok(spec) = &given.spec
-                && passed.values().any(|hash| *hash == spec.hash)
+                && passed.hashes.contains(&spec.hash)
                 && verdict.ready == Readiness::True
             {
                 let note = format!("{} let refused changes pass (hash {}): {}", spec.approver, spec.hash, spec.reason);
