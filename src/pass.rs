@@ -11,7 +11,7 @@ use crate::apply::lease::LeaseError;
 use crate::apply::{Applied, Control, Lease, apply};
 use crate::aws::{AwsError, Port, Request, Response};
 use crate::desired::Desired;
-use crate::names::{AccountId, ObjectKey};
+use crate::names::{AccountId, ObjectKey, RootId};
 use crate::observed::{AccountRef, Clock, Observed, Wants, pages, read, refresh};
 use crate::plan::{self, Approvals, Guarded, Memory, Plan, Proposed};
 
@@ -136,8 +136,7 @@ pub fn wants(desired: &Desired, max_age: SignedDuration) -> Wants {
 
 /// Refuses credentials of an organization that the manifests are not for: an organization seen through wrong credentials
 /// can look empty.
-async fn check_caller(port: &dyn Port, desired: &Desired) -> Result<(), PassError> {
-    let management = &desired.organization.spec.management_account;
+async fn check_caller(port: &dyn Port, management: &AccountId) -> Result<(), PassError> {
     let Response::Identity { account: caller, arn } = port.call(&Request::GetCallerIdentity).await? else {
         return Err(
             AwsError::unanswered("GetCallerIdentity", "garbage", "the answer is that of another operation").into()
@@ -155,6 +154,29 @@ async fn check_caller(port: &dyn Port, desired: &Desired) -> Result<(), PassErro
     if delegated { Ok(()) } else { Err(wrong) }
 }
 
+/// The root of the organization of `management`, where the credentials are for it: what the lease is taken on before
+/// anything else is read.
+///
+/// # Errors
+/// They are for another, or AWS does not say.
+pub async fn root(port: &dyn Port, management: &AccountId) -> Result<RootId, PassError> {
+    check_caller(port, management).await?;
+    let unanswered = |operation| AwsError::unanswered(operation, "garbage", "the answer is that of another operation");
+    let Response::Organization(organization) = port.call(&Request::DescribeOrganization).await? else {
+        return Err(unanswered("DescribeOrganization").into());
+    };
+    let (found, declared) = (organization.management_account, management);
+    if found != *declared {
+        return Err(PassError::WrongOrganization { found, declared: declared.clone() });
+    }
+    let answers = pages(port, Request::ListRoots { token: None }).await?;
+    let roots = answers.into_iter().find_map(|answer| match answer {
+        Response::Roots(page) => page.items.into_iter().next(),
+        _ => None,
+    });
+    Ok(roots.ok_or_else(|| unanswered("ListRoots"))?.id)
+}
+
 /// Observes and plans.
 ///
 /// # Errors
@@ -169,7 +191,8 @@ pub async fn plan(
 ) -> Result<Planned, PassError> {
     let began = clock();
     let wants = wants(desired, options.max_age);
-    let (check, read) = (check_caller(port, desired), read(port, &wants, previous, clock));
+    let management = &desired.organization.spec.management_account;
+    let (check, read) = (check_caller(port, management), read(port, &wants, previous, clock));
     futures::pin_mut!(check, read);
     // Whose the credentials are explains more than what they cannot read, whichever is known first.
     let observed = match select(check, read).await {
@@ -204,7 +227,7 @@ pub async fn glance(
     clock: Clock<'_>,
 ) -> Result<Option<Planned>, PassError> {
     let began = clock();
-    check_caller(port, desired).await?;
+    check_caller(port, &desired.organization.spec.management_account).await?;
     let observed = refresh(port, previous, requests, clock).await?;
     check_organization(desired, &observed)?;
     let (observed, proposed) = freshen(port, desired, observed, memory, options, began, clock).await?;
@@ -376,11 +399,25 @@ pub async fn apply_holding(
     }
     let clock = control.clock;
     let Planned { observed, plan } = planned;
-    let lease = match held.take() {
-        Some(mut lease) => {
-            lease.keep(port, clock).await?;
-            lease
-        }
+    // A lease that could not be renewed stays the caller's: to be tried again, or to be given back.
+    let lease = match held.as_mut() {
+        Some(lease) => match lease.keep(port, clock).await {
+            Ok(()) => held.take(),
+            // As long as it counts, one failed renewal is no loss; each write asks for it again.
+            Err(LeaseError::Aws(error)) if lease.holds(clock()) => {
+                tracing::info!("the lease could not be renewed yet: {error}");
+                held.take()
+            }
+            Err(error @ LeaseError::Held { .. }) => {
+                *held = None;
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+        },
+        None => None,
+    };
+    let lease = match lease {
+        Some(lease) => lease,
         None => Lease::take(port, &observed.root.id, control.who, clock).await?,
     };
     let mut applied = apply(port, &plan, observed, lease, control).await;

@@ -10,12 +10,12 @@ mod rights;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
 use crate::support::kube::Cluster;
+use crate::support::scratch::{self, Scratch};
 
 /// Namespace of the releases.
 const NAMESPACE: &str = "bylaw-system";
@@ -49,13 +49,9 @@ fn tool(name: &str) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(&built.stdout).trim())
 }
 
-/// A file for a moment, below the target folder.
-fn scratch(name: &str, text: &str) -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}-{name}", std::process::id()));
-    fs::write(&path, text).unwrap();
-    path
+/// A file for a moment.
+fn scratch(name: &str, text: &str) -> Scratch {
+    scratch::file(name, text)
 }
 
 /// What helm said: whether it went well, and all of its output.
@@ -87,9 +83,7 @@ fn helm(arguments: &[&str]) -> String {
 fn rendered(chart: &str, values: &str, version: &str) -> String {
     let file = scratch("values.yaml", values);
     let chart = format!("charts/{chart}");
-    let text = helm(&["template", "bylaw", &chart, "-n", NAMESPACE, "--kube-version", version, "-f", path(&file)]);
-    drop(fs::remove_file(file));
-    text
+    helm(&["template", "bylaw", &chart, "-n", NAMESPACE, "--kube-version", version, "-f", path(&file)])
 }
 
 fn path(path: &Path) -> &str {

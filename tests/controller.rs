@@ -1,8 +1,12 @@
 //! The controller as a process, on a real API server with etcd and on moto.
 
+mod cluster;
 mod events;
+mod hours;
 mod keeps;
+mod outage;
 mod trouble;
+mod two;
 
 use std::fs::{self, File};
 use std::path::PathBuf;

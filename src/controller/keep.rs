@@ -10,12 +10,14 @@ use tokio::sync::watch as signal;
 
 use super::finalize::Named;
 use super::objects::Entry;
+use super::tenure::{Claimant, Tenure};
 use super::watch::Cluster;
 use super::{Context, Door};
 use crate::api::Mode;
 use crate::api::organization::{Access, Partition};
+use crate::apply::lease::LeaseError;
 use crate::apply::ledger::NoLedger;
-use crate::apply::{Control, Lease, Ledger, Outcome};
+use crate::apply::{Control, Ledger, Outcome};
 use crate::aws::{AwsError, Request};
 use crate::desired::{Desired, Issue, build_from};
 use crate::events::{Hint, Trail};
@@ -41,8 +43,8 @@ pub struct Kept {
     pub observed: Option<Observed>,
     /// What was settled.
     pub memory: Memory,
-    /// The right to write, as long as it is held.
-    pub lease: Option<Lease>,
+    /// The lease in AWS, while the organization is kept.
+    pub tenure: Option<Tenure>,
     /// What AWS told of late.
     pub trail: Trail,
     store: Option<(Store, Journal)>,
@@ -201,6 +203,13 @@ impl Scene {
         format!("controller:{uid}")
     }
 
+    /// For whom the lease in AWS is to be held; `None` where nothing is to be written.
+    #[must_use]
+    pub fn claimant(&self) -> Option<Claimant> {
+        let desired = self.desired.as_ref().filter(|desired| !observes(desired))?;
+        Some(Claimant { management: desired.organization.spec.management_account.clone(), who: self.who() })
+    }
+
     /// Keys of the objects that belong to the Organization: all where it could not be built.
     fn keys(&self) -> BTreeSet<&ObjectKey> {
         let Some(desired) = &self.desired else { return self.seen.keys().collect() };
@@ -343,14 +352,24 @@ async fn carry_out(
     let progress = |progress: &crate::apply::Progress<'_>| {
         tracing::info!(object = %progress.change.object, outcome = ?progress.outcome, "change {} of {}", progress.over, progress.total);
     };
-    let Kept { memory, lease, store, .. } = kept;
+    let Kept { memory, tenure, store, .. } = kept;
     let ledger: &dyn Ledger = match store {
         Some((_, journal)) => journal,
         None => &NoLedger,
     };
     let who = scene.who();
     let control = Control { stop, progress: &progress, clock: &*cx.clock, ledger, who: &who };
-    pass::apply_holding(port, desired, planned, memory, options, control, lease).await
+    let Some(tenure) = tenure else {
+        return pass::apply_plan(port, desired, planned, memory, options, control).await;
+    };
+    let mut lease = tenure.lend(&planned.observed.root.id).await?;
+    let report = pass::apply_holding(port, desired, planned, memory, options, control, &mut lease).await;
+    let lost = lease.is_none();
+    drop(lease);
+    if lost {
+        tenure.lost();
+    }
+    report
 }
 
 /// `found`: what there is to tell of AWS, where there is a plan.
@@ -406,8 +425,11 @@ fn again(scene: &Scene, came: &Came<'_>, verdicts: &BTreeMap<ObjectKey, Verdict>
     let failed =
         outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed { .. } | Outcome::Unknown { .. }));
     let busy = verdicts.values().any(|verdict| verdict.turn == status::Turn::Bylaw);
-    if failed || matches!(unapplied, Some(ApplyError::Lease(_))) {
+    if failed || matches!(unapplied, Some(ApplyError::Lease(LeaseError::Aws(_)))) {
         Again::Failed
+    } else if matches!(unapplied, Some(ApplyError::Lease(_))) {
+        // The tenure asks for the lease, and wakes whoever waits for it.
+        Again::After(interval)
     } else if waits || (busy && !left.changes.is_empty()) {
         Again::After(UNDER_WAY.min(interval))
     } else if busy {

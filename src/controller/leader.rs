@@ -20,9 +20,9 @@ use crate::process::Metrics;
 const LENGTH: Duration = Duration::from_secs(15);
 /// How long its holder relies on it: the difference is for a call in flight and for clocks that run unlike.
 const RELIED_ON: Duration = Duration::from_secs(10);
-/// Pause between two renewals, and between two looks at another's lease.
+/// Time from one renewal to the next, and between two looks at another's lease.
 const EVERY: Duration = Duration::from_secs(3);
-/// Longest wait for the API server's answer.
+/// Longest wait for one answer of the API server.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// The right to write, as this process knows it.
@@ -109,13 +109,22 @@ pub struct Candidate {
     who: String,
     /// The record of another holder as it was seen first, and when: the others' clocks are not trusted.
     seen: Option<(LeaseSpec, Instant)>,
+    /// The record as this replica wrote it last: with it, a renewal is one call, and a server that takes seconds for each
+    /// costs nobody the lease.
+    mine: Option<Lease>,
 }
 
 impl Candidate {
     /// A candidate for the lease `name` in `namespace`, under a name that no other replica has.
     #[must_use]
     pub fn new(client: &Client, namespace: &str, name: &str, who: &str) -> Self {
-        Self { api: Api::namespaced(client.clone(), namespace), name: name.into(), who: who.into(), seen: None }
+        Self {
+            api: Api::namespaced(client.clone(), namespace),
+            name: name.into(),
+            who: who.into(),
+            seen: None,
+            mine: None,
+        }
     }
 
     /// Waits until this replica is the leader and has the right to write.
@@ -133,9 +142,10 @@ impl Candidate {
 
     /// Renews the lease until it is lost; the reason is for people. The process is to end then: what it knows is old.
     pub async fn lost(&mut self, claim: &Claim) -> String {
+        let mut asked = (Instant::now(), Timestamp::now());
         loop {
-            tokio::time::sleep(EVERY).await;
-            let asked = (Instant::now(), Timestamp::now());
+            tokio::time::sleep(EVERY.saturating_sub(asked.0.elapsed())).await;
+            asked = (Instant::now(), Timestamp::now());
             match self.look().await {
                 // One that ran out in between was nobody's in the meantime, or somebody's: what is known may be old.
                 Ok(Look::Mine) if claim.holds() => claim.until(asked),
@@ -169,16 +179,9 @@ impl Candidate {
         }
     }
 
-    async fn look(&mut self) -> Result<Look, kube::Error> {
-        match tokio::time::timeout(ANSWER, self.try_look()).await {
-            Ok(look) => look,
-            Err(_) => Err(kube::Error::Service("the API server does not answer in time".into())),
-        }
-    }
-
     /// Takes or renews the lease where it is free or this replica's. A write that crosses another's is refused by the
     /// resource version: whose the lease is then, the next look says.
-    async fn try_look(&mut self) -> Result<Look, kube::Error> {
+    async fn look(&mut self) -> Result<Look, kube::Error> {
         let now = MicroTime(Timestamp::now());
         let who = self.who.clone();
         let spec = |transitions: i32, acquired: Option<MicroTime>| LeaseSpec {
@@ -189,10 +192,24 @@ impl Candidate {
             lease_transitions: Some(transitions),
             ..LeaseSpec::default()
         };
-        let Some(mut lease) = self.api.get_opt(&self.name).await? else {
+        if let Some(mut lease) = self.mine.take() {
+            let held = lease.spec.take().unwrap_or_default();
+            lease.spec = Some(spec(held.lease_transitions.unwrap_or_default(), held.acquire_time));
+            match in_time(self.api.replace(&self.name, &PostParams::default(), &lease)).await {
+                Ok(written) => {
+                    self.mine = Some(written);
+                    return Ok(Look::Mine);
+                }
+                // Somebody else wrote it, or took it away: whose it is, is to be seen.
+                Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(mut lease) = in_time(self.api.get_opt(&self.name)).await? else {
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(spec(0, None)) };
-            return self.api.create(&PostParams::default(), &lease).await.map(|_| Look::Mine);
+            self.mine = Some(in_time(self.api.create(&PostParams::default(), &lease)).await?);
+            return Ok(Look::Mine);
         };
         let held = lease.spec.clone().unwrap_or_default();
         let transitions = held.lease_transitions.unwrap_or_default();
@@ -202,7 +219,8 @@ impl Candidate {
             Some(_) if !self.ran_out(&held) => return Ok(Look::Theirs),
             _ => spec(transitions.saturating_add(1), None),
         });
-        self.api.replace(&self.name, &PostParams::default(), &lease).await.map(|_| Look::Mine)
+        self.mine = Some(in_time(self.api.replace(&self.name, &PostParams::default(), &lease)).await?);
+        Ok(Look::Mine)
     }
 
     /// Whether another's record has not changed for as long as it counts.
@@ -216,6 +234,13 @@ impl Candidate {
                 false
             }
         }
+    }
+}
+
+async fn in_time<T>(call: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
+    match tokio::time::timeout(ANSWER, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(kube::Error::Service("the API server does not answer in time".into())),
     }
 }
 

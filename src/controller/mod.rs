@@ -12,6 +12,7 @@ pub mod finalize;
 pub mod keep;
 pub mod leader;
 pub mod objects;
+pub mod tenure;
 pub mod watch;
 pub mod write;
 
@@ -40,8 +41,6 @@ use crate::process::Metrics;
 
 /// Changes that come close together are looked at together.
 const DEBOUNCE: Duration = Duration::from_millis(300);
-/// Time between two looks at how long the organization's lease still counts.
-const RENEW: Duration = Duration::from_secs(20);
 
 /// A paced way to AWS.
 pub type Door = Paced<Box<dyn Port>>;
@@ -166,36 +165,21 @@ impl Keeper {
                 Some(Again::Failed) => backoff.failed(&mut dice),
                 None => keep::INTERVAL,
             };
-            let over = tokio::time::sleep(pause);
-            futures::pin_mut!(over);
-            let ended = loop {
-                tokio::select! {
-                    changed = woken.changed() => break changed.is_err(),
-                    () = &mut over => break false,
-                    () = self.told(&mut kept, &mut door) => break false,
-                    _ = stop.wait_for(|stop| *stop) => break true,
-                    () = tokio::time::sleep(RENEW) => self.renew(&mut kept, door.as_ref()).await,
-                }
+            // It waits beside the rest, which needs what is kept.
+            let mut tenure = kept.tenure.take();
+            let ended = tokio::select! {
+                changed = woken.changed() => changed.is_err(),
+                () = tokio::time::sleep(pause) => false,
+                () = self.told(&mut kept, &mut door) => false,
+                () = tenure::changed(tenure.as_mut()) => false,
+                _ = stop.wait_for(|stop| *stop) => true,
             };
+            kept.tenure = tenure;
             if ended {
                 break;
             }
         }
-        if let (Some(lease), Some(way)) = (kept.lease, door)
-            && let Err(error) = lease.give_back(&way.door, &*self.cx.clock).await
-        {
-            tracing::warn!("the lease could not be given back, it runs out by itself: {error}");
-        }
-    }
-
-    /// Keeps the lease of the organization while nothing is to be done, so that what happens next is put right at once.
-    async fn renew(&self, kept: &mut Kept, way: Option<&Way>) {
-        if let (Some(lease), Some(way)) = (&mut kept.lease, way)
-            && let Err(error) = lease.keep(&way.door, &*self.cx.clock).await
-        {
-            tracing::warn!(organization = %self.name, "the lease was lost, the next change takes it anew: {error}");
-            kept.lease = None;
-        }
+        tenure::settle(&mut kept.tenure, None, &self.cx, None).await;
     }
 
     /// Resolves when AWS told of something that a pass should look at.
@@ -214,12 +198,17 @@ impl Keeper {
         told: &mut Told,
         stop: signal::Receiver<bool>,
     ) -> Option<Again> {
-        let scene = Scene::of(&self.cluster, &self.name)?;
+        let Some(scene) = Scene::of(&self.cluster, &self.name) else {
+            // What is not known cannot be kept, and others are not to wait for it.
+            tenure::settle(&mut kept.tenure, None, &self.cx, None).await;
+            return None;
+        };
         let began = Instant::now();
         finalize::settle(&self.client, &self.cluster).await;
         let turnout = match self.open(&scene, way, kept).await {
             Ok(way) => {
                 let hints = way.ear.as_ref().map(Ear::fresh).unwrap_or_default();
+                tenure::settle(&mut kept.tenure, scene.claimant(), &self.cx, Some(&way.door)).await;
                 let urgent = keep::put_back(&self.cx, &scene, &way.door, kept, hints, stop.clone()).await;
                 tell(&self.recorder, &self.cluster, &told.news(&urgent, Instant::now())).await;
                 let mut turnout = keep(&self.cx, &scene, &way.door, kept, stop).await;
@@ -228,6 +217,9 @@ impl Keeper {
                         ear.looked(began.elapsed());
                     }
                     ear.mention(&mut turnout);
+                }
+                if let Some(tenure) = &mut kept.tenure {
+                    tenure.mention(&mut turnout);
                 }
                 turnout
             }
@@ -250,10 +242,11 @@ impl Keeper {
         let (partition, access, management) = scene.way();
         let other = |way: &mut Way| way.partition != partition || way.access != access || way.management != management;
         if way.take_if(other).is_some() {
+            tenure::settle(&mut kept.tenure, None, &self.cx, None).await;
             *kept = Kept::default();
         }
         if way.is_none() {
-            let door = self.cx.doors.open(partition, access.as_ref()).await?;
+            let door = Arc::new(self.cx.doors.open(partition, access.as_ref()).await?);
             if let Some(management) = &management {
                 kept.remember(management).map_err(|error| format!("{error}; {}", error.remedy()))?;
             }
@@ -270,7 +263,7 @@ struct Way {
     partition: Partition,
     access: Option<Access>,
     management: Option<AccountId>,
-    door: Door,
+    door: Arc<Door>,
     ear: Option<Ear>,
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::verdict::{Readiness, Turn, Verdict};
 use crate::api::conditions as reasons;
 use crate::apply::Outcome;
+use crate::apply::lease::LeaseError;
 use crate::aws::{AwsError, ErrorClass};
 use crate::desired::{Desired, Issue, Severity};
 use crate::names::{Kind, NodeId, ObjectKey};
@@ -211,6 +212,10 @@ impl<'a> Index<'a> {
         Some(match unapplied {
             Some(why @ (ApplyError::Observes | ApplyError::Suspended)) => {
                 stalled(reasons::REASON_OBSERVED, format!("{what} needed; {why}"))
+            }
+            // Until when, changes with each of its renewals, and would be written with each.
+            Some(ApplyError::Lease(LeaseError::Held { holder, .. })) => {
+                waiting(format!("{what} needed; `{holder}` writes to this organization"))
             }
             Some(why) => waiting(format!("{what} needed; {why}")),
             None => waiting(format!("{what} left for the next pass")),

@@ -6,10 +6,12 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use super::relay::Relay;
+use super::scratch::{self, Scratch};
 
 /// Longest wait for anything in a cluster: machines of tests are slow and busy.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -19,7 +21,7 @@ const TOKENS: &str = "admintoken,admin,1,\"system:masters\"\neditortoken,editor,
 
 /// One cluster without nodes.
 pub struct Cluster {
-    folder: PathBuf,
+    folder: Scratch,
     etcd_port: u16,
     port: u16,
     etcd: Option<Child>,
@@ -54,11 +56,7 @@ impl Cluster {
 
     /// An empty cluster without them.
     pub fn bare() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("kube-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        drop(fs::remove_dir_all(&folder));
-        fs::create_dir_all(&folder).unwrap();
+        let folder = scratch::folder("kube");
         let key = Command::new(kubetest()).arg("key").output().unwrap().stdout;
         fs::write(folder.join("sa.key"), key).unwrap();
         fs::write(folder.join("tokens.csv"), TOKENS).unwrap();
@@ -85,7 +83,7 @@ impl Cluster {
         Command::new(kubetest())
             .arg(role)
             .args(arguments)
-            .current_dir(&self.folder)
+            .current_dir(&*self.folder)
             .env("KUBETEST_END_WITH_INPUT", "1")
             .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())
@@ -158,13 +156,24 @@ impl Cluster {
 
     /// Path of a kubeconfig with that token; `user` names the file.
     pub fn kubeconfig_with(&self, user: &str, token: &str) -> PathBuf {
-        let path = self.folder.join(format!("{user}.kubeconfig"));
+        self.write_kubeconfig(user, user, token, self.port)
+    }
+
+    /// A relay in front of the API server, and the path of an administrator's kubeconfig that goes through it.
+    pub fn relay(&self) -> (Relay, PathBuf) {
+        let relay = Relay::to(self.port);
+        let path = self.write_kubeconfig("relay", "admin", "admintoken", relay.port);
+        (relay, path)
+    }
+
+    fn write_kubeconfig(&self, file: &str, user: &str, token: &str, port: u16) -> PathBuf {
+        let path = self.folder.join(format!("{file}.kubeconfig"));
         let ca = self.folder.join("certs/apiserver.crt");
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\ncontexts: [{{name: test, context: {{cluster: test, user: {user}}}}}]\n\
              clusters: [{{name: test, cluster: {{server: \"https://127.0.0.1:{}\", certificate-authority: \"{}\"}}}}]\n\
              users: [{{name: {user}, user: {{token: \"{token}\"}}}}]\n",
-            self.port,
+            port,
             ca.display()
         );
         fs::write(&path, text).unwrap();
@@ -177,7 +186,7 @@ impl Cluster {
             .arg("kubectl")
             .args(arguments)
             .env("KUBECONFIG", self.folder.join("admin.kubeconfig"))
-            .env("HOME", &self.folder)
+            .env("HOME", &*self.folder)
             .stdin(Stdio::null())
             .output()
             .unwrap()
@@ -252,7 +261,6 @@ impl Drop for Cluster {
         for child in [self.server.take(), self.etcd.take()].into_iter().flatten() {
             stop(child);
         }
-        drop(fs::remove_dir_all(&self.folder));
     }
 }
 

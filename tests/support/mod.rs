@@ -8,5 +8,8 @@ pub mod kube;
 pub mod moto;
 #[cfg(feature = "aws")]
 pub mod proxy;
+#[cfg(feature = "controller")]
+pub mod relay;
+pub mod scratch;
 #[cfg(feature = "aws")]
 pub mod shell;

@@ -1,7 +1,7 @@
 //! moto, an emulator of AWS, as one process for all tests of this binary; each test works in an account of its own.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::scratch;
 use bylaw::aws::buckets::rate_of;
 use bylaw::aws::port::{Port, Request, Response, RootFact};
 use bylaw::aws::sdk::{Keys, Options, Sdk};
@@ -24,7 +25,7 @@ pub struct Moto {
     /// `127.0.0.1:port`.
     pub address: String,
     _child: Child,
-    errors: PathBuf,
+    errors: File,
 }
 
 /// The server, started at the first call.
@@ -81,9 +82,10 @@ fn throttles(path: &Path) {
 impl Moto {
     fn start() -> Self {
         let python = python();
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("moto-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let errors = folder.join("errors.txt");
+        // It goes as soon as moto has read it: this process never drops the server, and what is open needs no name.
+        let folder = scratch::folder("moto");
+        let errors = File::create_new(folder.join("errors.txt")).unwrap();
+        let told = File::open(folder.join("errors.txt")).unwrap();
         throttles(&folder.join("throttles.json"));
         let mut child = Command::new(python)
             .arg(here().join("serve_moto.py"))
@@ -91,7 +93,7 @@ impl Moto {
             .arg(folder.join("throttles.json"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(File::create(&errors).unwrap())
+            .stderr(errors)
             .spawn()
             .unwrap();
         let output = child.stdout.take().unwrap();
@@ -105,9 +107,9 @@ impl Moto {
         let ready = serde_json::from_str::<Value>(&line).ok().and_then(|ready| ready["port"].as_u64());
         let Some(port) = ready else {
             let _ = child.kill();
-            panic!("moto does not start; its standard error:\n{}", tail(&errors));
+            panic!("moto does not start; its standard error:\n{}", tail(&told));
         };
-        Self { address: format!("127.0.0.1:{port}"), _child: child, errors }
+        Self { address: format!("127.0.0.1:{port}"), _child: child, errors: told }
     }
 
     /// The end of what moto wrote to standard error; shown by tests that fail.
@@ -233,8 +235,9 @@ impl Moto {
     }
 }
 
-fn tail(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap_or_default();
+fn tail(mut file: &File) -> String {
+    let mut text = String::new();
+    drop(file.rewind().and_then(|()| file.read_to_string(&mut text)));
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(40)..].join("\n")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::moto::moto;
 
@@ -41,6 +41,9 @@ struct Rule {
 struct Shared {
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<BTreeMap<String, usize>>,
+    /// What is done to every call now, before all rules.
+    outage: Mutex<Option<Fault>>,
+    log: Mutex<Vec<(Instant, String)>>,
 }
 
 /// The proxy; it ends with the test process.
@@ -77,6 +80,23 @@ impl Proxy {
     pub fn on(&self, operation: &'static str, skip: usize, times: usize, fault: Fault) -> &Self {
         self.shared.rules.lock().unwrap().push(Rule { operation, skip, times, fault });
         self
+    }
+
+    /// Does this to every call from now on, or no longer.
+    pub fn outage(&self, fault: Option<Fault>) {
+        *self.shared.outage.lock().unwrap() = fault;
+    }
+
+    /// Calls that arrived since then, in order.
+    pub fn since(&self, then: Instant) -> Vec<String> {
+        let log = self.shared.log.lock().unwrap();
+        log.iter().filter(|(at, _)| *at >= then).map(|(_, operation)| operation.clone()).collect()
+    }
+
+    /// Of these, the ones that write, the lease included.
+    pub fn writes_since(&self, then: Instant) -> Vec<String> {
+        let reads = ["Get", "List", "Describe", "Assume", "Receive"];
+        self.since(then).into_iter().filter(|name| !reads.iter().any(|read| name.starts_with(read))).collect()
     }
 
     /// Calls that arrived, by operation.
@@ -122,6 +142,7 @@ fn serve(mut stream: TcpStream, shared: &Shared, to: &str) -> std::io::Result<()
     let call = read_call(&stream)?;
     let fault = {
         *shared.seen.lock().unwrap().entry(call.operation.clone()).or_default() += 1;
+        shared.log.lock().unwrap().push((Instant::now(), call.operation.clone()));
         let mut rules = shared.rules.lock().unwrap();
         let mut matching = rules.iter_mut().filter(|rule| ["*", &call.operation].contains(&rule.operation));
         let rule = matching.find_map(|rule| {
@@ -131,10 +152,11 @@ fn serve(mut stream: TcpStream, shared: &Shared, to: &str) -> std::io::Result<()
             }
             (rule.times > 0).then_some(rule)
         });
-        rule.map(|rule| {
+        let of_rule = rule.map(|rule| {
             rule.times -= 1;
             rule.fault
-        })
+        });
+        shared.outage.lock().unwrap().or(of_rule)
     };
     let xml = ["GetCallerIdentity", "AssumeRole"].contains(&call.operation.as_str());
     match fault {

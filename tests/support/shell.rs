@@ -1,9 +1,9 @@
 //! The real binary as a person runs it: a clean environment, a home of its own, credentials of one account of moto.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
 
 use bylaw::aws::sdk::Keys;
 use bylaw::names::AccountId;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::moto::{moto, random_account};
 use super::proxy::Proxy;
+use super::scratch::{self, Scratch};
 
 /// A home directory and credentials.
 #[derive(Clone)]
@@ -18,7 +19,7 @@ pub struct Shell {
     /// The account of the credentials.
     pub account: AccountId,
     /// The home directory, empty at first.
-    pub home: PathBuf,
+    pub home: Arc<Scratch>,
     keys: Keys,
     endpoint: String,
     more: Vec<(String, String)>,
@@ -37,11 +38,7 @@ pub struct Ran {
 impl Shell {
     /// Credentials of an account, whatever it is.
     pub fn of(account: &AccountId) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("home-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        drop(fs::remove_dir_all(&home));
-        fs::create_dir_all(&home).unwrap();
+        let home = Arc::new(scratch::folder("home"));
         let endpoint = format!("http://{}", moto().address);
         Self { account: account.clone(), home, keys: moto().keys(account), endpoint, more: vec![] }
     }
@@ -82,10 +79,10 @@ impl Shell {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bylaw"));
         command
             .args(arguments)
-            .current_dir(&self.home)
+            .current_dir(&**self.home)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", &self.home)
+            .env("HOME", &**self.home)
             .env("USER", "ann")
             .env("AWS_ACCESS_KEY_ID", &self.keys.id)
             .env("AWS_SECRET_ACCESS_KEY", &self.keys.secret)
