@@ -31,6 +31,9 @@ pub const TAG_LEASE: &str = "bylaw.dev/lease";
 pub const ANNOTATION_ID: &str = "bylaw.dev/id";
 /// Annotation whose every new value asks for a pass.
 pub const ANNOTATION_RECONCILE_AT: &str = "bylaw.dev/reconcile-at";
+/// Annotation with the name, as the API server knows it, of who made what an object says now: this person does not approve
+/// it.
+pub const ANNOTATION_AUTHOR: &str = "bylaw.dev/author";
 
 /// A value that does not have the form its name asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -47,6 +47,9 @@ pub enum Command {
     /// Run the operator: keep the organization as the objects of a cluster say.
     #[cfg(feature = "controller")]
     Controller(super::controller::Controller),
+    /// Let refused changes pass that the controller shows in `status.refusals`: make an Approval in the cluster.
+    #[cfg(feature = "controller")]
+    Approve(super::approve::Approve),
     /// The whole story on an organization in memory: no AWS, no cluster, no network.
     Demo,
     /// Print the custom resource definitions.
@@ -136,7 +139,7 @@ fn age(text: &str) -> Result<k8s_openapi::jiff::SignedDuration, String> {
     }
 }
 
-fn wait(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn wait(text: &str) -> Result<std::time::Duration, String> {
     match text.parse::<k8s_openapi::jiff::SignedDuration>().map(std::time::Duration::try_from) {
         Ok(Ok(time)) if !time.is_zero() => Ok(time),
         _ => Err("expected a duration such as `10s` or `2m`".into()),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
 use tokio::net::TcpListener;
 
 use super::args::Reach;
@@ -43,12 +42,7 @@ pub struct Controller {
 /// # Errors
 /// The cluster cannot be reached, or another replica writes now.
 pub async fn run(asked: &Controller) -> Result<u8, Failure> {
-    let client = Client::try_default().await.map_err(|error| {
-        Failure::new(
-            format!("there is no way to a cluster: {error}"),
-            "run it in a cluster, or set `KUBECONFIG` to a file that names one",
-        )
-    })?;
+    let client = super::cluster::client().await?;
     let stop = interrupted();
     let metrics = Metrics::default();
     let log = super::log::of_the_controller();

@@ -4,7 +4,11 @@
 
 pub mod apply;
 pub mod approvals;
+#[cfg(feature = "controller")]
+pub mod approve;
 pub mod args;
+#[cfg(feature = "controller")]
+pub mod cluster;
 #[cfg(feature = "controller")]
 pub mod controller;
 pub mod crds;
@@ -32,9 +36,10 @@ pub mod validate;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Arguments, Command};
 use self::failure::Failure;
@@ -42,7 +47,13 @@ use self::terminal::Terminal;
 
 /// Runs one command. Exit codes are those of design section 7.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // kubectl finds its plugins by their names.
+    let plugin =
+        arguments.first().is_some_and(|own| Path::new(own).file_stem().is_some_and(|it| it == "kubectl-bylaw"));
+    let usage = Arguments::command().bin_name(if plugin { "kubectl bylaw" } else { "bylaw" });
+    let matches = usage.try_get_matches_from(arguments);
+    let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => {
             // A closed pipe is no reason to complain about a usage text.
@@ -123,6 +134,8 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         Command::Import(asked) => waiting(look::import(asked, terminal, out)),
         Command::Tree(asked) => waiting(look::tree(asked, terminal, out)),
         Command::Demo => waiting(demo::run(terminal.out_colour, out)),
+        #[cfg(feature = "controller")]
+        Command::Approve(asked) => waiting(approve::run(asked, out)),
         #[cfg(feature = "controller")]
         Command::Controller(asked) => waiting(controller::run(asked)),
     }

@@ -19,12 +19,13 @@ use crate::apply::{Control, Lease, Ledger, Outcome};
 use crate::aws::{AwsError, Request};
 use crate::desired::{Desired, Issue, build_from};
 use crate::events::{Hint, Trail};
-use crate::names::{AccountId, ObjectKey};
+use crate::names::{AccountId, Kind, ObjectKey};
 use crate::observed::Observed;
 use crate::pass::{self, ApplyError, Options, PassError, Planned, Report};
 use crate::plan::bind::bind;
-use crate::plan::{Change, Memory, Plan, name_authors};
-use crate::status::{self, Came, Notice, Subject, Verdict};
+use crate::plan::{Approvals, Change, Memory, Plan, name_authors};
+use crate::status::approvals::{Given, approval, counting, subject};
+use crate::status::{self, Came, Notice, Readiness, Subject, Verdict, Weight};
 use crate::store::{Journal, Store, StoreError};
 
 /// Time between two passes that nothing asks for, where the Organization does not say.
@@ -101,6 +102,8 @@ pub struct Turnout {
     pub notices: Vec<Notice>,
     /// Deleted objects of which nothing is left in AWS.
     pub gone: Vec<Named>,
+    /// Statuses of the approvals of its objects.
+    pub approvals: Vec<(Given, Verdict, Map<String, Value>)>,
     /// When to come back.
     pub again: Again,
     /// The organization was read.
@@ -126,6 +129,8 @@ pub struct Scene {
     seen: BTreeMap<ObjectKey, (String, i64)>,
     /// Objects that somebody deleted, and whose deletion policy says what is to go in AWS.
     deleted: BTreeSet<ObjectKey>,
+    /// Approvals of its objects, each with the author of what it approves.
+    approvals: Vec<(Given, Option<String>)>,
 }
 
 impl Scene {
@@ -144,7 +149,25 @@ impl Scene {
         let deleted = entries.iter().filter(|(_, entry)| going(entry)).map(|(key, _)| key.clone()).collect();
         let seen = entries.iter().filter(|(_, entry)| !entry.deleting || going(entry));
         let seen = seen.map(|(key, entry)| (key.clone(), (entry.uid.clone(), entry.generation))).collect();
-        Some(Self { desired, issues, seen, deleted })
+        let mut scene = Self { desired, issues, seen, deleted, approvals: vec![] };
+        let alone = entries.keys().filter(|key| key.kind == Kind::Organization).count() == 1;
+        let own = scene.keys();
+        let mut approvals = vec![];
+        for given in cluster.approvals().all()?.values() {
+            let subject = given.spec.as_ref().ok().map(subject);
+            // Where there is one Organization, it also answers for approvals of what nobody has.
+            if alone || subject.as_ref().is_some_and(|subject| own.contains(subject)) {
+                let author = subject.and_then(|subject| entries.get(&subject)?.author().map(str::to_owned));
+                approvals.push((given.clone(), author));
+            }
+        }
+        scene.approvals = approvals;
+        Some(scene)
+    }
+
+    /// What of its approvals counts now.
+    fn approved(&self, now: Timestamp) -> Approvals {
+        counting(self.approvals.iter().map(|(given, author)| (given, author.as_deref())), now)
     }
 
     /// How AWS is reached, and whose organization it is to be.
@@ -191,8 +214,15 @@ pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, sto
     let outcomes: &[(Change, Outcome)] = report.map_or(&[], |report| &report.applied.outcomes);
     let came =
         Came::Planned { drift: &planned.plan.drift, left, observed, outcomes, unapplied: applied.as_ref().err() };
-    let pass = status::Pass { now: (cx.clock)(), calls: door.tally().total() - before, drift: left.drift.len() };
-    let turnout = turnout(scene, came, Some((desired, observed, pass)));
+    let pass = status::Pass {
+        now: (cx.clock)(),
+        calls: door.tally().total() - before,
+        drift: left.drift.len(),
+        refusals: &left.refusals,
+    };
+    let mut turnout = turnout(scene, came, Some((desired, observed, pass)));
+    let passed = if report.is_some() { planned.plan.approved.clone() } else { BTreeMap::new() };
+    turnout.approve(scene, &passed, pass.now);
     kept.keep(observed);
     kept.observed = Some(match applied {
         Ok(Some(report)) => report.applied.observed,
@@ -216,7 +246,8 @@ async fn plan_and_apply(
     kept: &mut Kept,
     stop: signal::Receiver<bool>,
 ) -> Result<(Planned, Result<Option<Report>, ApplyError>), PassError> {
-    let options = Options { deleted: scene.deleted.clone(), ..Options::default() };
+    let approvals = scene.approved((cx.clock)());
+    let options = Options { deleted: scene.deleted.clone(), approvals, ..Options::default() };
     let Kept { observed, trail, .. } = kept;
     if let Some(observed) = observed {
         trail.iter().for_each(|hint| observed.outdate(hint));
@@ -315,7 +346,7 @@ async fn carry_out(
 }
 
 /// `found`: what there is to tell of AWS, where there is a plan.
-fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, status::Pass)>) -> Turnout {
+fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, status::Pass<'_>)>) -> Turnout {
     let binding = &found.map(|(desired, observed, _)| bind(desired, observed)).unwrap_or_default();
     let (desired, issues, deleted) = (scene.desired.as_ref(), &scene.issues, &scene.deleted);
     let verdicts = status::judge(&Subject { desired, issues, came, deleted, binding }, scene.keys());
@@ -334,7 +365,26 @@ fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, st
     let is_gone = |key: &&ObjectKey| found.is_some_and(|(_, observed, _)| status::is_gone(key, observed));
     let named = |key: &ObjectKey| Some((key.clone(), scene.seen.get(key)?.0.clone()));
     let gone = scene.deleted.iter().filter(is_gone).filter_map(named).collect();
-    Turnout { statuses, notices: status::notices(&came), gone, again, looked: found.is_some() }
+    let approvals = vec![];
+    Turnout { statuses, notices: status::notices(&came), gone, approvals, again, looked: found.is_some() }
+}
+
+impl Turnout {
+    /// Adds what came of the approvals.
+    fn approve(&mut self, scene: &Scene, passed: &BTreeMap<String, String>, now: Timestamp) {
+        for (given, author) in &scene.approvals {
+            let (verdict, fields) = approval(given, author.as_deref(), passed, now);
+            if let Ok(spec) = &given.spec
+                && passed.values().any(|hash| *hash == spec.hash)
+                && verdict.ready == Readiness::True
+            {
+                let note = format!("{} let refused changes pass (hash {}): {}", spec.approver, spec.hash, spec.reason);
+                let (weight, reason, action) = (Weight::Normal, "Approved", "Approve");
+                self.notices.push(Notice { object: subject(spec), weight, reason, action, note });
+            }
+            self.approvals.push((given.clone(), verdict, fields));
+        }
+    }
 }
 
 /// What the next pass waits for. Error kinds decide, not the place where they occurred.

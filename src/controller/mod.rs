@@ -4,6 +4,7 @@
 //! kind was listed to its end; an object that is gone from the cluster is never a reason to delete anything in AWS; and
 //! the status of every object is projected from the one plan.
 
+pub mod approvals;
 pub mod backoff;
 pub mod events;
 pub mod figures;
@@ -28,7 +29,7 @@ use tokio::sync::watch as signal;
 use self::backoff::{Backoff, spread};
 use self::events::Ear;
 use self::keep::{Again, Clock, Kept, Scene, keep};
-use self::watch::Cluster;
+use self::watch::{Cluster, Watched};
 use self::write::{MANAGER, Told, tell, write};
 use crate::api::organization::{Access, Partition};
 use crate::aws::dice::Dice;
@@ -83,8 +84,8 @@ pub struct Context {
 #[must_use]
 pub fn follow(client: &Client) -> Arc<Cluster> {
     let cluster = Arc::new(Cluster::default());
-    for kind in Kind::ALL {
-        tokio::spawn(watch::watch(client.clone(), kind, cluster.clone()));
+    for watched in Watched::all() {
+        tokio::spawn(watch::watch(client.clone(), watched, cluster.clone()));
     }
     cluster
 }

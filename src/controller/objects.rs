@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::api::FINALIZER;
 use crate::desired::{Issue, Manifest};
-use crate::names::{ANNOTATION_ID, ANNOTATION_RECONCILE_AT, Kind, ObjectKey};
+use crate::names::{ANNOTATION_AUTHOR, ANNOTATION_ID, ANNOTATION_RECONCILE_AT, Kind, ObjectKey};
 
 /// One object of the cluster.
 #[derive(Debug, Clone)]
@@ -141,7 +141,8 @@ impl Entry {
             let value = metadata.annotations.as_ref()?.get(key)?;
             Some((key, value.clone()))
         };
-        let asked = [ANNOTATION_ID, ANNOTATION_RECONCILE_AT].into_iter().filter_map(annotation).collect();
+        let asked =
+            [ANNOTATION_AUTHOR, ANNOTATION_ID, ANNOTATION_RECONCILE_AT].into_iter().filter_map(annotation).collect();
         let (uid, generation) = (metadata.uid.clone().unwrap_or_default(), metadata.generation.unwrap_or_default());
         let deleting = metadata.deletion_timestamp.is_some();
         let finalizer = metadata.finalizers.iter().flatten().any(|name| name == FINALIZER);
@@ -154,6 +155,12 @@ impl Entry {
         let deletes = matches!(policy, Some("Delete" | "Close"));
         let status = value.get_mut("status").map(Value::take).unwrap_or_default();
         Some(Self { uid, generation, deleting, finalizer, deletes, status, manifest: manifest?, issues, asked })
+    }
+
+    /// Who made what it says, as far as it tells.
+    #[must_use]
+    pub fn author(&self) -> Option<&str> {
+        self.asked.get(ANNOTATION_AUTHOR).map(String::as_str)
     }
 
     /// Whether nothing differs that a pass looks at.

@@ -1,4 +1,4 @@
-//! The watch of each kind, from the API server into [`Objects`].
+//! The watch of each kind, from the API server into [`Objects`] and [`Approvals`].
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, core::GroupVersionKind};
 use tokio::sync::Notify;
 
+use super::approvals::Approvals;
 use super::objects::Objects;
 use crate::names::Kind;
 
@@ -23,6 +24,7 @@ const ERRORS: usize = 4;
 #[derive(Debug, Default)]
 pub struct Cluster {
     objects: Mutex<Objects>,
+    approvals: Mutex<Approvals>,
     changed: Notify,
 }
 
@@ -30,6 +32,34 @@ impl Cluster {
     /// The objects of now.
     pub fn objects(&self) -> MutexGuard<'_, Objects> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The approvals of now.
+    pub fn approvals(&self) -> MutexGuard<'_, Approvals> {
+        self.approvals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in one watch event. Whether a pass should look at what changed.
+    fn take(&self, watched: Watched, event: watcher::Event<DynamicObject>) -> bool {
+        match watched {
+            Watched::Declared(kind) => self.objects().take(kind, event),
+            Watched::Approvals => self.approvals().take(event),
+        }
+    }
+
+    /// The kind cannot be listed.
+    fn lose(&self, watched: Watched, why: &str) {
+        match watched {
+            Watched::Declared(kind) => {
+                tracing::warn!(%kind, "the objects cannot be listed, nothing is planned: {why}");
+                self.objects().lose(kind, why);
+            }
+            Watched::Approvals => {
+                tracing::warn!("the approvals cannot be listed, none counts: {why}");
+                self.approvals().lose();
+            }
+        }
+        self.wake();
     }
 
     /// Resolves when something changed that a pass should look at.
@@ -43,21 +73,45 @@ impl Cluster {
     }
 }
 
+/// What is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watched {
+    /// What people declare.
+    Declared(Kind),
+    /// What people let pass.
+    Approvals,
+}
+
+impl Watched {
+    /// All of it.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        Kind::ALL.into_iter().map(Self::Declared).chain([Self::Approvals]).collect()
+    }
+
+    /// How the API server names it.
+    #[must_use]
+    pub fn resource(self) -> ApiResource {
+        let (kind, plural) = match self {
+            Self::Declared(Kind::Organization) => ("Organization", "organizations"),
+            Self::Declared(Kind::OrganizationalUnit) => ("OrganizationalUnit", "organizationalunits"),
+            Self::Declared(Kind::Account) => ("Account", "accounts"),
+            Self::Declared(Kind::OrganizationPolicy) => ("OrganizationPolicy", "organizationpolicies"),
+            Self::Approvals => ("Approval", "approvals"),
+        };
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("bylaw.dev", "v1alpha1", kind), plural)
+    }
+}
+
 /// How the API server names a kind.
 #[must_use]
 pub fn resource(kind: Kind) -> ApiResource {
-    let plural = match kind {
-        Kind::Organization => "organizations",
-        Kind::OrganizationalUnit => "organizationalunits",
-        Kind::Account => "accounts",
-        Kind::OrganizationPolicy => "organizationpolicies",
-    };
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("bylaw.dev", "v1alpha1", kind.as_str()), plural)
+    Watched::Declared(kind).resource()
 }
 
 /// Keeps one kind up to date, for ever.
-pub async fn watch(client: Client, kind: Kind, cluster: Arc<Cluster>) {
-    let api: Api<DynamicObject> = Api::all_with(client, &resource(kind));
+pub async fn watch(client: Client, watched: Watched, cluster: Arc<Cluster>) {
+    let api: Api<DynamicObject> = Api::all_with(client, &watched.resource());
     loop {
         // A watcher of its own each time: it begins with a list of everything.
         let events = watcher(api.clone(), watcher::Config::default()).default_backoff();
@@ -67,18 +121,16 @@ pub async fn watch(client: Client, kind: Kind, cluster: Arc<Cluster>) {
             match event {
                 Ok(event) => {
                     errors = 0;
-                    if cluster.objects().take(kind, event) {
+                    if cluster.take(watched, event) {
                         cluster.wake();
                     }
                 }
                 Err(error) if is_lasting(&error) => {
-                    tracing::warn!(%kind, "the objects cannot be listed, nothing is planned: {error}");
-                    cluster.objects().lose(kind, &error.to_string());
-                    cluster.wake();
+                    cluster.lose(watched, &error.to_string());
                     break;
                 }
                 Err(error) => {
-                    tracing::info!(%kind, "the watch was interrupted and is begun again: {error}");
+                    tracing::info!(?watched, "the watch was interrupted and is begun again: {error}");
                     errors += 1;
                     // A server that was restored from a backup knows no such version as the last one seen here, and
                     // would be asked for it for ever.

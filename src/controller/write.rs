@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
-use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DynamicObject, ObjectMeta, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Context;
 use super::keep::{Said, Turnout};
-use super::watch::{Cluster, resource};
+use super::watch::{Cluster, Watched, resource};
 use crate::api::API_VERSION;
 use crate::names::ObjectKey;
 use crate::status::{self, Notice, Weight};
@@ -24,27 +24,33 @@ const AT_ONCE: usize = 8;
 const SILENT: Duration = Duration::from_secs(3600);
 
 /// Writes statuses and tells Events. Returns how many statuses were written, and how many could not be.
-pub async fn write(cx: &Context, client: &Client, cluster: &Cluster, turnout: &Turnout) -> (usize, usize) {
+pub async fn write<'t>(cx: &Context, client: &Client, cluster: &Cluster, turnout: &'t Turnout) -> (usize, usize) {
     let now = (cx.clock)();
-    let patches: Vec<(&ObjectKey, serde_json::Value)> = {
+    let mut patches: Vec<(ApiResource, &'t str, Value)> = {
         let objects = cluster.objects();
         let Some(entries) = objects.whole() else { return (0, 0) };
-        let patch = |(key, said): (&'_ ObjectKey, &'_ Said)| {
+        let patch = |(key, said): (&'t ObjectKey, &Said)| {
             let entry = entries.get(key).filter(|entry| entry.uid == said.uid)?;
-            status::status(&said.verdict, said.facts.clone(), &entry.status, said.generation, now)
+            let status = status::status(&said.verdict, said.facts.clone(), &entry.status, said.generation, now)?;
+            Some((resource(key.kind), &*key.name, status))
         };
-        turnout.statuses.iter().filter_map(|(key, said)| Some((key, patch((key, said))?))).collect()
+        turnout.statuses.iter().filter_map(patch).collect()
     };
-    let written = stream::iter(patches).map(|(key, status)| async move {
-        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(key.kind));
-        let object = json!({"apiVersion": API_VERSION, "kind": key.kind.as_str(), "metadata": {"name": key.name},
+    patches.extend(turnout.approvals.iter().filter_map(|(given, verdict, fields)| {
+        let status = status::status(verdict, fields.clone(), &given.status, given.generation, now)?;
+        Some((Watched::Approvals.resource(), &*given.name, status))
+    }));
+    let written = stream::iter(patches).map(|(resource, name, status)| async move {
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+        let object = json!({"apiVersion": API_VERSION, "kind": resource.kind, "metadata": {"name": name},
             "status": status});
         let parameters = PatchParams::apply(MANAGER).force();
-        match api.patch_status(&key.name, &parameters, &Patch::Apply(&object)).await {
+        match api.patch_status(name, &parameters, &Patch::Apply(&object)).await {
             Ok(_) => true,
             Err(kube::Error::Api(error)) if error.is_not_found() => true,
             Err(error) => {
-                tracing::warn!(object = %key, "the status could not be written: {error}");
+                let kind = &resource.kind;
+                tracing::warn!(object = %format_args!("{kind}/{name}"), "the status could not be written: {error}");
                 false
             }
         }

@@ -69,16 +69,12 @@ pub fn hindrance(given: &Given, author: Option<&str>, now: Timestamp) -> Option<
     None
 }
 
-/// Approvals of those that count now, with what they let pass before.
-pub fn counting<'a>(
-    all: impl IntoIterator<Item = &'a Given>,
-    author: impl Fn(&ObjectKey) -> Option<&'a str>,
-    now: Timestamp,
-) -> Approvals {
+/// Approvals of those that count now, with what they let pass before; each comes with the author of what it approves.
+pub fn counting<'a>(all: impl IntoIterator<Item = (&'a Given, Option<&'a str>)>, now: Timestamp) -> Approvals {
     let mut approvals = Approvals::default();
-    for given in all {
+    for (given, author) in all {
         let Ok(spec) = &given.spec else { continue };
-        if hindrance(given, author(&subject(spec)), now).is_some() {
+        if hindrance(given, author, now).is_some() {
             continue;
         }
         approvals.hashes.insert(spec.hash.clone());
@@ -158,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_approval_counts_until_it_expires() {
-        let counts = |expires: &str| counting([&given("aa", "p", expires)], |_| None, now());
+        let counts = |expires: &str| counting([(&given("aa", "p", expires), None)], now());
         assert!(counts(LATER).hashes.contains("aa"));
         assert!(counts("2026-11-25T11:00:00+02:00").hashes.is_empty(), "another zone's eleven is past");
         for expires in ["2026-11-25T10:00:00Z", "2026-11-25T09:59:59Z", "tomorrow", ""] {
@@ -169,8 +165,8 @@ mod tests {
     #[test]
     fn the_author_of_a_change_does_not_approve_it() {
         let slip = given("aa", "p", LATER);
-        assert!(counting([&slip], |_| Some("jane"), now()).hashes.is_empty());
-        assert!(!counting([&slip], |_| Some("joe"), now()).hashes.is_empty());
+        assert!(counting([(&slip, Some("jane"))], now()).hashes.is_empty());
+        assert!(!counting([(&slip, Some("joe"))], now()).hashes.is_empty());
         let (verdict, _) = approval(&slip, Some("jane"), &Passed::new(), now());
         assert_eq!((verdict.reason, verdict.turn), (reasons::REASON_REFUSED, Turn::Person));
     }
@@ -178,7 +174,7 @@ mod tests {
     #[test]
     fn an_approval_names_its_object() {
         let both = [given("aa", "p", LATER), given("aa", "q", LATER)];
-        let approvals = counting(&both, |_| None, now());
+        let approvals = counting(both.iter().map(|given| (given, None)), now());
         let only: Vec<String> = approvals.only["aa"].iter().map(ToString::to_string).collect();
         assert_eq!(only, ["OrganizationPolicy/p", "OrganizationPolicy/q"]);
     }
@@ -194,10 +190,10 @@ mod tests {
         assert_eq!((used.ready, used.turn), (Readiness::True, Turn::Nobody));
         assert_eq!(fields["covers"], serde_json::json!(["1", "2"]));
         slip.status = fields.into();
-        let hashes = counting([&slip], |_| None, now()).hashes;
+        let hashes = counting([(&slip, None)], now()).hashes;
         assert!(["aa", "1", "2"].iter().all(|hash| hashes.contains(*hash)), "{hashes:?}");
         let later = "2026-11-26T10:00:00Z".parse().unwrap();
-        assert!(counting([&slip], |_| None, later).hashes.is_empty());
+        assert!(counting([(&slip, None)], later).hashes.is_empty());
         let (still, _) = approval(&slip, None, &Passed::new(), later);
         assert_eq!(still.message, "it let 2 changes pass, first at 2026-11-25T10:00:00Z");
     }

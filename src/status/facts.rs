@@ -6,22 +6,40 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Verdict;
+use crate::api::organization::Refused;
 use crate::api::{AccountStatus, OrganizationPolicyStatus, OrganizationStatus, OrganizationalUnitStatus};
 use crate::aws::port::AccountState;
 use crate::desired::Desired;
 use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE, Tags};
 use crate::observed::{Observed, Part};
+use crate::plan::Refusal;
 use crate::plan::bind::Binding;
 
 /// What the pass as a whole tells.
 #[derive(Debug, Clone, Copy)]
-pub struct Pass {
+pub struct Pass<'a> {
     /// When it ended.
     pub now: Timestamp,
     /// AWS calls that it took.
     pub calls: u64,
     /// Differences that no manifest explains.
     pub drift: usize,
+    /// What the guard does not let pass.
+    pub refusals: &'a [Refusal],
+}
+
+/// Most refusals that a status lists.
+const MOST: usize = 50;
+
+fn refused(refusal: &Refusal) -> Refused {
+    Refused {
+        rule: refusal.rule.into(),
+        object: refusal.object.to_string(),
+        message: refusal.message.clone(),
+        remedy: refusal.remedy.clone(),
+        changes: count(refusal.changes.len()),
+        hash: refusal.hash.clone(),
+    }
 }
 
 /// The fields of an object's status that come from AWS; empty where it is not there.
@@ -31,7 +49,7 @@ pub fn facts(
     desired: &Desired,
     observed: &Observed,
     binding: &Binding,
-    pass: Pass,
+    pass: Pass<'_>,
 ) -> Map<String, Value> {
     match key.kind {
         Kind::Organization => {
@@ -43,6 +61,7 @@ pub fn facts(
                 organizational_units: Some(count(observed.units.len())),
                 policies: Some(count(own)),
                 drift: Some(count(pass.drift)),
+                refusals: pass.refusals.iter().take(MOST).map(refused).collect(),
                 calls: Some(u32::try_from(pass.calls).unwrap_or(u32::MAX)),
                 last_pass: Some(format!("{:.0}", pass.now)),
                 oldest_part: Some(format!("{:.0}", observed.oldest())),

@@ -3,9 +3,13 @@
 use std::process::Output;
 use std::time::Instant;
 
+use serde_json::json;
+
+use super::install::scene;
 use super::rights::cluster_with_users;
 use super::*;
-use crate::support::kube::PATIENCE;
+use crate::controller::Scene;
+use crate::support::kube::{PATIENCE, condition, is_ready};
 
 fn approval(name: &str, of: &str, approver: &str) -> String {
     format!(
@@ -128,4 +132,109 @@ fn an_approval_is_that_of_who_asks_and_may_approve() {
     assert!(!ran.status.success(), "{}", said(&ran));
     // Withdrawn.
     accepted(&cluster.try_kubectl(&["delete", "approval.bylaw.dev", "proper", "--as", "approver"]));
+}
+
+/// Of the first refusal that the Organization shows.
+fn hash(organization: &Value) -> Option<String> {
+    organization["status"]["refusals"][0]["hash"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn what_is_refused_is_done_when_somebody_else_approves_it() {
+    let mut scene = scene(cluster_with_users());
+    scene.start();
+    scene.data_science();
+    let policy = |scene: &Scene| scene.cluster.get("organizationpolicies", "sagemaker-baseline");
+    let id = policy(&scene)["status"]["id"].as_str().unwrap().to_owned();
+    let content = |scene: &Scene| {
+        scene.shell.aws("DescribePolicy", &json!({"PolicyId": id}))["Policy"]["Content"].as_str().unwrap().to_owned()
+    };
+    let deny = |scene: &Scene, service: &str| {
+        let statement = json!({"Effect": "Deny", "Action": format!("{service}:*"), "Resource": "*"});
+        let patch = json!([{"op": "add", "path": "/spec/content/Statement/-", "value": statement}]).to_string();
+        scene.cluster.kubectl(&[
+            "patch",
+            "organizationpolicy.bylaw.dev",
+            "sagemaker-baseline",
+            "--type=json",
+            "-p",
+            &patch,
+        ]);
+    };
+    let approve = |scene: &Scene, user: &str, arguments: &[&str]| {
+        let arguments = [&["approve"], arguments].concat();
+        scene.shell.with("KUBECONFIG", path(&scene.cluster.kubeconfig(user))).run(&arguments)
+    };
+
+    // It reaches three accounts, and two are allowed.
+    let before = content(&scene);
+    deny(&scene, "comprehend");
+    let refused = scene.until("organizationpolicies", "sagemaker-baseline", |policy| {
+        policy["status"]["observedGeneration"] == policy["metadata"]["generation"]
+            && condition(policy, "Stalled").is_some_and(|stalled| stalled["reason"] == "Refused")
+    });
+    assert_eq!(scene.cluster.kstatus(&refused), "Failed");
+    let organization = scene.until("organizations", "acme", |organization| hash(organization).is_some());
+    let first = hash(&organization).unwrap();
+    approve(&scene, "reader", &[]).exits(0).says(&[&first, "OrganizationPolicy/sagemaker-baseline", "limit-affected"]);
+    approve(&scene, "approver", &[&first]).exits(1).complains(&["--reason"]);
+    approve(&scene, "approver", &["0123456789abcdef", "--reason", "r", "--yes"])
+        .exits(1)
+        .complains(&["0123456789abcdef"]);
+    approve(&scene, "approver", &[&first, "--reason", "r"]).exits(1).complains(&["--yes"]);
+    approve(&scene, "editor", &[&first, "--reason", "r", "--yes"]).exits(1).complains(&["`editor` may not approve"]);
+
+    // Who wrote it does not approve it.
+    scene.cluster.kubectl(&[
+        "annotate",
+        "organizationpolicy.bylaw.dev",
+        "sagemaker-baseline",
+        "bylaw.dev/author=approver",
+    ]);
+    approve(&scene, "approver", &[&first[..10], "--reason", "mine", "--yes"]).exits(0).says(&["approved by approver"]);
+    let own = scene.cluster.kubectl(&["get", "approvals.bylaw.dev", "-o", "jsonpath={.items[0].metadata.name}"]);
+    let judged = scene.until("approvals", &own, |approval| condition(approval, "Stalled").is_some());
+    assert_eq!(condition(&judged, "Ready").unwrap()["reason"], "Refused", "{judged:#}");
+    assert_eq!(content(&scene), before);
+    scene.cluster.kubectl(&[
+        "annotate",
+        "organizationpolicy.bylaw.dev",
+        "sagemaker-baseline",
+        "bylaw.dev/author=editor",
+        "--overwrite",
+    ]);
+
+    let used = scene.until("approvals", &own, is_ready);
+    assert_eq!(scene.cluster.kstatus(&used), "Current");
+    assert!(
+        used["status"]["usedAt"].is_string() && !used["status"]["covers"].as_array().unwrap().is_empty(),
+        "{used:#}"
+    );
+    scene.until("organizationpolicies", "sagemaker-baseline", is_ready);
+    assert!(content(&scene).contains("comprehend:*"));
+    let told = scene.cluster.kubectl(&["get", "events.events.k8s.io", "-n", "default", "-o", "json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let note = told["items"].as_array().unwrap().iter().find(|event| event["reason"] == "Approved").unwrap();
+    assert!(note["note"].as_str().unwrap().contains("approver let refused changes pass"), "{note:#}");
+
+    // It is an approval of these changes and no others, and of one object and no other.
+    deny(&scene, "textract");
+    let organization =
+        scene.until("organizations", "acme", |organization| hash(organization).is_some_and(|hash| hash != first));
+    let second = hash(&organization).unwrap();
+    let elsewhere = approval("elsewhere", "acme", "approver").replace("b8dd8c127a3d9827", &second);
+    let elsewhere = elsewhere.replace("kind: Organization, name: acme", "kind: OrganizationPolicy, name: project-tag");
+    accepted(&create(&scene.cluster, "approver", &elsewhere, &[]));
+    let idle = scene.until("approvals", "elsewhere", |approval| condition(approval, "Ready").is_some());
+    assert_eq!(condition(&idle, "Ready").unwrap()["reason"], "Waiting", "{idle:#}");
+    assert!(!content(&scene).contains("textract:*"));
+    // One for the Organization counts for all of its objects.
+    accepted(&create(
+        &scene.cluster,
+        "approver",
+        &approval("all", "acme", "approver").replace("b8dd8c127a3d9827", &second),
+        &[],
+    ));
+    scene.until("organizationpolicies", "sagemaker-baseline", is_ready);
+    assert!(content(&scene).contains("textract:*"));
 }

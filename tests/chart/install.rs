@@ -110,8 +110,8 @@ fn the_charts_are_installed_upgraded_and_uninstalled_and_the_kinds_stay() {
 }
 
 /// A cluster with the charts, and replicas that run as the chart's service account with the chart's environment.
-fn scene() -> Scene {
-    let mut scene = Scene::on(installed("{}"));
+pub fn scene(cluster: Cluster) -> Scene {
+    let mut scene = Scene::on(cluster);
     let asked = ["get", "deployment", "bylaw", "-n", NAMESPACE, "-o", "json"];
     let deployment: Value = serde_json::from_str(&scene.cluster.kubectl(&asked)).unwrap();
     let pod = &deployment["spec"]["template"]["spec"];
@@ -133,7 +133,7 @@ fn holder(scene: &Scene) -> String {
 
 #[test]
 fn the_controller_keeps_an_organization_with_the_rights_of_the_chart_and_no_others() {
-    let mut scene = scene();
+    let mut scene = scene(installed("{}"));
     scene.start();
     scene.data_science();
     assert_eq!(holder(&scene), "bylaw-0");

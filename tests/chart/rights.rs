@@ -9,40 +9,6 @@ use super::*;
 /// The service account of the controller, as the API server names it.
 const CONTROLLER: &str = "system:serviceaccount:bylaw-system:bylaw";
 
-/// The kind as far as the admission policy sees it, where the chart of the definitions does not have it yet.
-const KIND: &str = "
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: approvals.bylaw.dev}
-spec:
-  group: bylaw.dev
-  scope: Cluster
-  names: {kind: Approval, plural: approvals, singular: approval, shortNames: [appr]}
-  versions:
-  - name: v1alpha1
-    served: true
-    storage: true
-    subresources: {status: {}}
-    schema:
-      openAPIV3Schema:
-        type: object
-        required: [spec]
-        properties:
-          spec:
-            type: object
-            required: [for, hash, approver, reason, expiresAt]
-            properties:
-              for:
-                type: object
-                required: [kind, name]
-                properties: {kind: {type: string}, namespace: {type: string}, name: {type: string}}
-              hash: {type: string}
-              approver: {type: string}
-              reason: {type: string}
-              expiresAt: {type: string, format: date-time}
-          status: {type: object, x-kubernetes-preserve-unknown-fields: true}
-";
-
 /// Who is bound to which role of the chart.
 fn bindings() -> String {
     let binding = |user: &str, role: &str| {
@@ -61,10 +27,6 @@ fn bindings() -> String {
 pub fn cluster_with_users() -> Cluster {
     let cluster = installed("{}");
     cluster.apply(&bindings());
-    if !repository("crds/bylaw.dev_approvals.yaml").exists() {
-        cluster.apply(KIND);
-        cluster.kubectl(&["wait", "--for=condition=Established", "crd/approvals.bylaw.dev", "--timeout=60s"]);
-    }
     cluster
 }
 

@@ -56,7 +56,7 @@ impl Scene {
             "userIdentity": {"type": "AssumedRole", "arn": MALLORY}
         });
         record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        moto().put_event(&self.shell.account, &record);
+        moto().put_event(&self.shell.account, QUEUE, &record);
     }
 
     fn events_with(&self, reason: &str, words: &str) -> bool {

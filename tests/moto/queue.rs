@@ -14,7 +14,7 @@ async fn messages_are_received_as_they_were_put_and_are_gone_when_deleted() {
     let url = moto().queue_url(&account, "bylaw-events");
     let queue = Sqs::connect(&moto().options_in(&account), &url).await.unwrap();
     let record = json!({"eventName": "DetachPolicy", "eventID": "1"});
-    moto().put_event(&account, &record);
+    moto().put_event(&account, "bylaw-events", &record);
     moto().send(&account, "bylaw-events", "an odd <&> \u{2603} message");
     let mut bodies = vec![];
     let mut receipts = vec![];

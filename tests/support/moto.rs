@@ -185,21 +185,18 @@ impl Moto {
         format!("http://{}/{account}/{name}", self.address)
     }
 
-    /// Makes a queue into which a rule of EventBridge puts what happens in Organizations, as `docs/events.md` has it.
+    /// Makes a queue.
     pub fn make_queue(&self, account: &AccountId, name: &str) {
         self.service(account, "AmazonSQS", "sqs", "CreateQueue", &json!({"QueueName": name}));
-        let pattern = json!({"source": ["aws.organizations"]}).to_string();
-        self.service(account, "AWSEvents", "events", "PutRule", &json!({"Name": name, "EventPattern": pattern}));
-        let arn = format!("arn:aws:sqs:us-east-1:{account}:{name}");
-        let targets = json!({"Rule": name, "Targets": [{"Id": "bylaw", "Arn": arn}]});
-        self.service(account, "AWSEvents", "events", "PutTargets", &targets);
     }
 
-    /// Puts a CloudTrail record on the bus: moto makes none of its own.
-    pub fn put_event(&self, account: &AccountId, record: &Value) {
-        let entry = json!({"Source": "aws.organizations", "DetailType": "AWS API Call via CloudTrail",
-            "Detail": record.to_string()});
-        self.service(account, "AWSEvents", "events", "PutEvents", &json!({"Entries": [entry]}));
+    /// Puts a CloudTrail record into a queue, in the envelope in which EventBridge delivers it: moto makes no events of
+    /// its own, and needs more packages for the rules that would carry them.
+    pub fn put_event(&self, account: &AccountId, name: &str, record: &Value) {
+        let envelope = json!({"version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+            "detail-type": "AWS API Call via CloudTrail", "source": "aws.organizations", "account": account,
+            "time": record["eventTime"], "region": "us-east-1", "resources": [], "detail": record});
+        self.send(account, name, &envelope.to_string());
     }
 
     /// Puts any text into a queue.
