@@ -289,14 +289,18 @@ async fn freshen(
     if !unasked.is_empty() {
         observed = refresh(port, observed, unasked, clock).await?;
     }
+    let mut proposed = propose(desired, &observed, memory, options, clock());
     // What is read again can make another plan, which touches something else.
     for _ in 0..FRESHENINGS {
-        let proposed = propose(desired, &observed, memory, options, clock());
         let requests = plan::fresh::stale(&proposed, &observed, since);
         if requests.is_empty() {
             return Ok((observed, proposed));
         }
+        let before = plan::fresh::Before::of(&requests, &observed);
         observed = refresh(port, observed, requests, clock).await?;
+        if !before.is_some_and(|before| before.holds(&observed)) {
+            proposed = propose(desired, &observed, memory, options, clock());
+        }
     }
     // Something changes as fast as it is read: nothing old is left.
     let observed = read(port, &wants(desired, SignedDuration::ZERO), None, clock).await?;
