@@ -2,6 +2,8 @@
 
 mod events;
 mod keeps;
+#[cfg(feature = "otel")]
+mod traces;
 mod trouble;
 
 use std::fs::{self, File};

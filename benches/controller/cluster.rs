@@ -94,22 +94,23 @@ impl Cluster {
     fn watch(self: Arc<Self>, plural: String, query: &str) -> Response {
         let from: u64 = parameter(query, "resourceVersion").and_then(|version| version.parse().ok()).unwrap_or(0);
         let news = self.changed.subscribe();
-        let stream = futures::stream::unfold((self, plural, from, news), |(cluster, plural, mut from, mut news)| async move {
-            loop {
-                let mut text = String::new();
-                if let Some(shelf) = cluster.contents().shelves.get(&plural) {
-                    let seen = shelf.log.partition_point(|(version, _)| *version <= from);
-                    for (version, event) in &shelf.log[seen..] {
-                        text.push_str(event);
-                        from = *version;
+        let stream =
+            futures::stream::unfold((self, plural, from, news), |(cluster, plural, mut from, mut news)| async move {
+                loop {
+                    let mut text = String::new();
+                    if let Some(shelf) = cluster.contents().shelves.get(&plural) {
+                        let seen = shelf.log.partition_point(|(version, _)| *version <= from);
+                        for (version, event) in &shelf.log[seen..] {
+                            text.push_str(event);
+                            from = *version;
+                        }
                     }
+                    if !text.is_empty() {
+                        return Some((Ok::<_, std::io::Error>(Bytes::from(text)), (cluster, plural, from, news)));
+                    }
+                    news.changed().await.ok()?;
                 }
-                if !text.is_empty() {
-                    return Some((Ok::<_, std::io::Error>(Bytes::from(text)), (cluster, plural, from, news)));
-                }
-                news.changed().await.ok()?;
-            }
-        });
+            });
         ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(stream)).into_response()
     }
 

@@ -127,6 +127,8 @@ pub struct Turnout {
     pub again: Again,
     /// The organization was read.
     pub looked: bool,
+    /// AWS calls that it took.
+    pub calls: u64,
 }
 
 /// What is to be written of one object.
@@ -386,7 +388,8 @@ fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, st
     let named = |key: &ObjectKey| Some((key.clone(), scene.seen.get(key)?.0.clone()));
     let gone = scene.deleted.iter().filter(is_gone).filter_map(named).collect();
     let approvals = vec![];
-    Turnout { statuses, notices: status::notices(&came), gone, approvals, again, looked: found.is_some() }
+    let calls = found.map_or(0, |(_, _, pass)| pass.calls);
+    Turnout { statuses, notices: status::notices(&came), gone, approvals, again, looked: found.is_some(), calls }
 }
 
 impl Turnout {

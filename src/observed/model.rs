@@ -408,7 +408,9 @@ mod tests {
             |it| it.accounts.values_mut().for_each(|account| account.name.push('x')),
             |it| it.accounts.values_mut().for_each(|account| account.tags = Part::known(Tags::new(), at(1))),
             // Contents and tags are asked for by their age, which has to survive.
-            |it| it.units.values_mut().for_each(|unit| unit.tags = Part::known(unit.tags.get().cloned().unwrap(), at(9))),
+            |it| {
+                it.units.values_mut().for_each(|unit| unit.tags = Part::known(unit.tags.get().cloned().unwrap(), at(9)))
+            },
             |it| it.policies.values_mut().for_each(|policy| policy.content = Part::known("{}".into(), at(9))),
             |it| it.policies.values_mut().for_each(|policy| policy.targets = Part::known(BTreeSet::new(), at(9))),
             |it| it.policies.clear(),
