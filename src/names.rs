@@ -27,6 +27,8 @@ pub const TAG_DELETION: &str = "bylaw.dev/deletion-policy";
 pub const TAG_HOLD: &str = "bylaw.dev/hold";
 /// Tag on the root: `holder@until` of the one writer.
 pub const TAG_LEASE: &str = "bylaw.dev/lease";
+/// Target of the spans that become traces. They are of the lowest level: unless somebody asks for traces they cost nothing.
+pub const SPANS: &str = "bylaw::spans";
 /// Annotation: the AWS id that a manifest is bound to (written by `bylaw import`).
 pub const ANNOTATION_ID: &str = "bylaw.dev/id";
 /// Annotation whose every new value asks for a pass.

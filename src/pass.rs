@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use futures::future::{Either, select};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use tracing::{Instrument, Span};
 
 use crate::api::Mode;
 use crate::apply::lease::LeaseError;
 use crate::apply::{Applied, Control, Lease, apply};
 use crate::aws::{AwsError, Port, Request, Response};
 use crate::desired::Desired;
-use crate::names::{AccountId, ObjectKey, RootId};
+use crate::names::{AccountId, ObjectKey, RootId, SPANS};
 use crate::observed::{AccountRef, Clock, Observed, Wants, pages, read, refresh};
 use crate::plan::{self, Approvals, Guarded, Memory, Plan, Proposed};
 
@@ -193,6 +194,8 @@ pub async fn plan(
     let wants = wants(desired, options.max_age);
     let management = &desired.organization.spec.management_account;
     let (check, read) = (check_caller(port, management), read(port, &wants, previous, clock));
+    let span = span("observe");
+    let (check, read) = (check.instrument(span.clone()), read.instrument(span));
     futures::pin_mut!(check, read);
     // Whose the credentials are explains more than what they cannot read, whichever is known first.
     let observed = match select(check, read).await {
@@ -207,8 +210,23 @@ pub async fn plan(
     };
     check_organization(desired, &observed)?;
     let (observed, proposed) = freshen(port, desired, observed, memory, options, began, clock).await?;
-    let plan = plan::guard(proposed, desired, &observed, &options.approvals, clock());
+    let plan = guard(proposed, desired, &observed, options, clock());
     Ok(Planned { observed, plan })
+}
+
+/// A phase of a pass, for traces.
+fn span(phase: &'static str) -> Span {
+    tracing::trace_span!(target: SPANS, "phase", otel.name = phase)
+}
+
+fn guard(
+    proposed: Plan<Proposed>,
+    desired: &Desired,
+    observed: &Observed,
+    options: &Options,
+    now: Timestamp,
+) -> Plan<Guarded> {
+    span("guard").in_scope(|| plan::guard(proposed, desired, observed, &options.approvals, now))
 }
 
 /// Reads again what `requests` tell and nothing else, and plans to put back the attachments that drifted away: what a
@@ -231,7 +249,7 @@ pub async fn glance(
     let observed = refresh(port, previous, requests, clock).await?;
     check_organization(desired, &observed)?;
     let (observed, proposed) = freshen(port, desired, observed, memory, options, began, clock).await?;
-    let plan = plan::guard(proposed, desired, &observed, &options.approvals, clock());
+    let plan = guard(proposed, desired, &observed, options, clock());
     // What only adds a guard that was in force can be taken out of a plan: it rests on no other change of it.
     let puts_back = |change: &&plan::Change| {
         change.reason == plan::Reason::Drift
@@ -247,7 +265,7 @@ pub async fn glance(
     let mut proposed = plan.only(&ids);
     proposed.drift.retain(|drift| facts.contains(&plan::memory::Mark::of_fact(&drift.object, &drift.path)));
     proposed.refusals.clear();
-    let plan = plan::guard(proposed, desired, &observed, &options.approvals, clock());
+    let plan = guard(proposed, desired, &observed, options, clock());
     Ok((!plan.changes.is_empty()).then_some(Planned { observed, plan }))
 }
 
@@ -261,7 +279,7 @@ pub fn plan_offline(
     now: Timestamp,
 ) -> Planned {
     let proposed = propose(desired, &observed, memory, options, now);
-    let plan = plan::guard(proposed, desired, &observed, &options.approvals, now);
+    let plan = guard(proposed, desired, &observed, options, now);
     Planned { observed, plan }
 }
 
@@ -272,14 +290,8 @@ fn propose(
     options: &Options,
     now: Timestamp,
 ) -> Plan<Proposed> {
-    plan::propose(
-        desired,
-        observed,
-        memory,
-        &plan::Options { prune: options.prune, deleted: options.deleted.clone() },
-        now,
-    )
-    .0
+    let asked = plan::Options { prune: options.prune, deleted: options.deleted.clone() };
+    span("plan").in_scope(|| plan::propose(desired, observed, memory, &asked, now).0)
 }
 
 /// Checks that an organization is the one that the manifests are for.
@@ -310,16 +322,20 @@ async fn freshen(
     let mut observed = observed;
     let unasked = plan::fresh::unasked(desired, &observed);
     if !unasked.is_empty() {
-        observed = refresh(port, observed, unasked, clock).await?;
+        observed = refresh(port, observed, unasked, clock).instrument(span("observe")).await?;
     }
+    let mut proposed = propose(desired, &observed, memory, options, clock());
     // What is read again can make another plan, which touches something else.
     for _ in 0..FRESHENINGS {
-        let proposed = propose(desired, &observed, memory, options, clock());
         let requests = plan::fresh::stale(&proposed, &observed, since);
         if requests.is_empty() {
             return Ok((observed, proposed));
         }
-        observed = refresh(port, observed, requests, clock).await?;
+        let before = plan::fresh::Before::of(&requests, &observed);
+        observed = refresh(port, observed, requests, clock).instrument(span("observe")).await?;
+        if !before.is_some_and(|before| before.holds(&observed)) {
+            proposed = propose(desired, &observed, memory, options, clock());
+        }
     }
     // Something changes as fast as it is read: nothing old is left.
     let observed = read(port, &wants(desired, SignedDuration::ZERO), None, clock).await?;
@@ -420,7 +436,7 @@ pub async fn apply_holding(
         Some(lease) => lease,
         None => Lease::take(port, &observed.root.id, control.who, clock).await?,
     };
-    let mut applied = apply(port, &plan, observed, lease, control).await;
+    let mut applied = apply(port, &plan, observed, lease, control).instrument(span("apply")).await;
     *held = applied.lease.take();
     let drift = applied
         .outcomes
@@ -429,7 +445,8 @@ pub async fn apply_holding(
     memory.corrected(drift.flat_map(|(change, _)| change.facts.clone()), clock());
     let touched: Vec<&plan::Change> = applied.outcomes.iter().map(|(change, _)| change).collect();
     let requests = plan::fresh::touched(&touched, &applied.observed);
-    let unverified = match refresh(port, applied.observed.clone(), requests, clock).await {
+    let verified = refresh(port, applied.observed.clone(), requests, clock).instrument(span("verify")).await;
+    let unverified = match verified {
         Ok(observed) => {
             applied.observed = observed;
             None

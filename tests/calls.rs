@@ -15,7 +15,7 @@ use crate::engine::{apply, clock};
 
 #[allow(dead_code, reason = "benchmarks use the rest")]
 #[path = "../benches/organization/generate.rs"]
-mod generate;
+pub mod generate;
 
 type Calls = BTreeMap<&'static str, u64>;
 

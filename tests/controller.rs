@@ -5,6 +5,8 @@ mod events;
 mod hours;
 mod keeps;
 mod outage;
+#[cfg(feature = "otel")]
+mod traces;
 mod trouble;
 mod two;
 

@@ -134,6 +134,7 @@ const KINDS: &[(&str, Check)] = &[
     ("OrganizationalUnit", |text| read_and_rule(text, api::OrganizationalUnit::validate_cel)),
     ("Account", |text| read_and_rule(text, api::Account::validate_cel)),
     ("OrganizationPolicy", |text| read_and_rule(text, api::OrganizationPolicy::validate_cel)),
+    ("Approval", |text| read_and_rule(text, api::Approval::validate_cel)),
 ];
 
 fn read_and_rule<T: DeserializeOwned>(text: &str, rules: fn(&T) -> Result<(), ValidationErrors>) -> Vec<String> {
@@ -291,8 +292,8 @@ fn the_examples_have_the_objects_they_promise() {
     let of = |example: &str| -> Vec<usize> {
         KINDS.iter().map(|(kind, _)| *counts.get(&(example.into(), (*kind).to_owned())).unwrap_or(&0)).collect()
     };
-    assert_eq!(of("data-science"), [1, 3, 3, 3]);
-    assert_eq!(of("platform"), [1, 6, 12, 10]);
+    assert_eq!(of("data-science"), [1, 3, 3, 3, 0]);
+    assert_eq!(of("platform"), [1, 6, 12, 10, 0]);
     assert_eq!(types.len(), 4, "{types:?}");
 }
 

@@ -17,6 +17,8 @@ mod cli;
 mod controller;
 mod engine;
 mod events;
+#[cfg(feature = "controller")]
+mod figures;
 mod generated;
 #[cfg(feature = "aws")]
 mod moto;

@@ -50,7 +50,7 @@ fn cpu() -> Duration {
 }
 
 /// A line of `/proc/self/status`, in bytes.
-fn status(name: &str) -> u64 {
+pub fn status(name: &str) -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).unwrap_or_default() * 1024

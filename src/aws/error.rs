@@ -27,6 +27,25 @@ pub enum ErrorClass {
     Unknown,
 }
 
+impl ErrorClass {
+    /// As figures and traces name it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Busy => "busy",
+            Self::AlreadyDone => "already_done",
+            Self::Exists => "exists",
+            Self::NotFound => "not_found",
+            Self::Denied => "denied",
+            Self::Credentials => "credentials",
+            Self::Constraint => "constraint",
+            Self::Invalid => "invalid",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// An AWS call that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{operation}: {code}: {message}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]

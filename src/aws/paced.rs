@@ -14,11 +14,14 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde::Serialize;
 use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::buckets::{Rate, TokenBucket, rate_of};
 use super::dice::Dice;
 use super::port::{Port, Request, Response};
 use super::{AwsError, ErrorClass};
+use crate::names::SPANS;
 
 /// Whose rates to keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +135,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// One call, for traces, named as OpenTelemetry names calls to AWS. Whoever sends it adds AWS's request id.
+fn span(operation: &'static str) -> Span {
+    tracing::trace_span!(target: SPANS, "call", otel.name = operation, otel.kind = "client", rpc.system = "aws-api",
+        rpc.method = operation, outcome = Empty, aws.request_id = Empty, error.type = Empty, otel.status_code = Empty,
+        otel.status_description = Empty)
+}
+
 /// Below AWS's rate by 2 %, and by a token, since calls do not arrive as evenly as they leave.
 fn tighter(rate: Rate) -> Rate {
     Rate { per_second: rate.per_second * 0.98, burst: (rate.burst - 1.0).max(1.0) }
@@ -225,13 +235,22 @@ impl<P: Port> Paced<P> {
             tally.waited += arrived.elapsed();
         }
         self.tell(Moment::Sent(request));
-        match tokio::time::timeout(self.conduct.timeout, self.port.call(request)).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let message = format!("no answer within {} s", self.conduct.timeout.as_secs_f64());
-                Err(AwsError::unanswered(operation, "timeout", &message))
+        let span = span(operation);
+        let call = self.port.call(request).instrument(span.clone());
+        let answer = tokio::time::timeout(self.conduct.timeout, call).await.unwrap_or_else(|_| {
+            let message = format!("no answer within {} s", self.conduct.timeout.as_secs_f64());
+            Err(AwsError::unanswered(operation, "timeout", &message))
+        });
+        match &answer {
+            Ok(_) => {
+                span.record("outcome", "ok");
+            }
+            Err(error) => {
+                span.record("outcome", error.class.as_str()).record("otel.status_code", "ERROR");
+                span.record("error.type", &error.code).record("otel.status_description", &error.message);
             }
         }
+        answer
     }
 
     /// Half of a pause that doubles each time, and up to as much again.

@@ -29,6 +29,10 @@ pub fn failure(error: &kube::Error) -> Failure {
             format!("the cluster forbids it: {}", status.message),
             "ask for the role `bylaw-reader` or `bylaw-approver` of the chart",
         ),
+        kube::Error::Api(status) => Failure::new(
+            format!("the cluster answered: {}", status.message),
+            "check that `kubectl auth whoami` works with the same `KUBECONFIG`",
+        ),
         error => Failure::new(
             format!("the cluster does not answer: {error}"),
             "check that `kubectl get organizations.bylaw.dev` works with the same `KUBECONFIG`",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
+use kube::Client;
 use tokio::net::TcpListener;
 
 use super::args::Reach;
@@ -15,7 +16,7 @@ use crate::api::organization::{Access, Partition};
 use crate::aws::queue::Queue;
 use crate::controller::leader::{Candidate, Claim, Fenced};
 use crate::controller::{Context, Door, Doors, figures, follow, run as keep_all};
-use crate::process::{Health, Metrics, serve};
+use crate::process::{Filter, Health, Metrics, serve};
 
 /// `controller`.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,9 +44,15 @@ pub struct Controller {
 /// The cluster cannot be reached, or another replica writes now.
 pub async fn run(asked: &Controller) -> Result<u8, Failure> {
     let client = super::cluster::client().await?;
+    let (log, ending) = super::log::of_the_controller();
+    let ended = control(asked, client, log).await;
+    ending.send().await;
+    ended
+}
+
+async fn control(asked: &Controller, client: Client, log: Filter) -> Result<u8, Failure> {
     let stop = interrupted();
     let metrics = Metrics::default();
-    let log = super::log::of_the_controller();
     let listener = TcpListener::bind(asked.listen).await.map_err(|error| {
         let help = "give another address with `--listen`";
         Failure::new(format!("`{}` cannot be listened on: {error}", asked.listen), help)

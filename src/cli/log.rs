@@ -29,9 +29,11 @@ pub fn of_a_command() {
 
 /// The controller's log: `info` and more unless `BYLAW_LOG` says otherwise, JSON unless a person reads it or
 /// `BYLAW_LOG_FORMAT=text`.
+///
+/// The second is to be ended with the process.
 #[cfg(feature = "controller")]
 #[must_use]
-pub fn of_the_controller() -> crate::process::Filter {
+pub fn of_the_controller() -> (crate::process::Filter, Ending) {
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
     use tracing_subscriber::{Layer, fmt, registry, reload};
@@ -42,13 +44,50 @@ pub fn of_the_controller() -> crate::process::Filter {
     let text = format.as_deref().map_or_else(|| io::stderr().is_terminal(), |format| format == "text");
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let lines = if text { lines.boxed() } else { lines.json().flatten_event(true).boxed() };
-    drop(registry().with(filter).with(lines).try_init());
-    Box::new(move |asked| {
+    // The filter is that of the lines: traces, which the environment turns on, are of spans that it need not let through.
+    let lines = registry().with(lines.with_filter(filter));
+    #[cfg(feature = "otel")]
+    let ending = {
+        let traces = crate::process::traces::Traces::from_environment();
+        drop(lines.with(traces.as_ref().ok().and_then(Option::as_ref).map(|traces| traces.layer())).try_init());
+        match &traces {
+            Ok(None) => {}
+            Ok(Some(traces)) => tracing::info!("traces are sent to `{}`", traces.endpoint()),
+            Err(why) => tracing::warn!("no traces are sent: {why}"),
+        }
+        Ending(traces.ok().flatten())
+    };
+    #[cfg(not(feature = "otel"))]
+    let ending = {
+        drop(lines.try_init());
+        Ending
+    };
+    let set = move |asked: Option<&str>| {
         if let Some(asked) = asked {
             let filter =
                 EnvFilter::try_new(asked).map_err(|error| format!("`{asked}` is not a log filter: {error}"))?;
             handle.reload(filter).map_err(|error| format!("the log filter could not be set: {error}"))?;
         }
         handle.with_current(ToString::to_string).map_err(|error| format!("the log filter is not known: {error}"))
-    })
+    };
+    (Box::new(set), ending)
+}
+
+/// What is still to be sent when the process ends.
+#[cfg(feature = "otel")]
+pub struct Ending(Option<crate::process::traces::Traces>);
+/// Nothing is to be sent.
+#[cfg(all(feature = "controller", not(feature = "otel")))]
+pub struct Ending;
+
+#[cfg(feature = "controller")]
+impl Ending {
+    /// Sends it, within a few seconds.
+    #[cfg_attr(not(feature = "otel"), allow(clippy::unused_async, reason = "the same with traces and without"))]
+    pub async fn send(self) {
+        #[cfg(feature = "otel")]
+        if let Some(traces) = self.0 {
+            traces.end().await;
+        }
+    }
 }

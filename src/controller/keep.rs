@@ -1,7 +1,9 @@
 //! One pass of one Organization: build desired, observe, plan, guard, apply, judge. The same engine as the command line's;
 //! what woke it never decides what it does.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
@@ -25,8 +27,9 @@ use crate::names::{AccountId, Kind, ObjectKey};
 use crate::observed::Observed;
 use crate::pass::{self, ApplyError, Options, PassError, Planned, Report};
 use crate::plan::bind::bind;
+use crate::plan::guard::idle;
 use crate::plan::{Approvals, Change, Memory, Plan, name_authors};
-use crate::status::approvals::{Given, approval, counting, subject};
+use crate::status::approvals::{Given, Passed, approval, counting, subject};
 use crate::status::{self, Came, Notice, Readiness, Subject, Verdict, Weight};
 use crate::store::{Journal, Store, StoreError};
 
@@ -47,6 +50,10 @@ pub struct Kept {
     /// What AWS told of late.
     pub trail: Trail,
     store: Option<(Store, Journal)>,
+    /// What is on disk says what `observed` says.
+    stored: bool,
+    /// Fingerprint of the memory on disk.
+    remembered: Option<u64>,
 }
 
 impl Kept {
@@ -57,6 +64,7 @@ impl Kept {
     pub fn remember(&mut self, management: &AccountId) -> Result<(), StoreError> {
         let store = Store::of(management)?;
         self.observed = store.snapshot();
+        self.stored = self.observed.is_some();
         self.memory = store.memory();
         self.trail = store.trail();
         let journal = store.journal()?;
@@ -76,12 +84,24 @@ impl Kept {
         }
     }
 
-    /// Keeps what the next process needs to go on.
-    fn keep(&self, observed: &Observed) {
+    /// Keeps what the next process needs to go on, as far as it is not on disk already: a pass that found nothing new
+    /// writes nothing, since the file of a large organization takes longer than the rest of the pass.
+    fn keep(&mut self, observed: &Observed) {
         let Some((store, _)) = &self.store else { return };
-        let kept = store.keep_snapshot(observed).and_then(|()| store.keep_memory(&self.memory));
+        let known = self.stored && self.observed.as_ref().is_some_and(|before| observed.repeats(before));
+        let mut hasher = DefaultHasher::new();
+        self.memory.hash(&mut hasher);
+        let memory = hasher.finish();
         let none = self.trail.iter().next().is_none();
-        if let Err(error) = kept.and_then(|()| if none { Ok(()) } else { store.keep_trail(&self.trail) }) {
+        let kept = if known { Ok(()) } else { store.keep_snapshot(observed) };
+        let kept = kept.and_then(|()| match self.remembered == Some(memory) {
+            true => Ok(()),
+            false => store.keep_memory(&self.memory),
+        });
+        let kept = kept.and_then(|()| if none { Ok(()) } else { store.keep_trail(&self.trail) });
+        self.stored = kept.is_ok();
+        self.remembered = kept.is_ok().then_some(memory);
+        if let Err(error) = kept {
             tracing::warn!("what this pass learned could not be kept, a restart reads everything: {error}");
         }
     }
@@ -110,6 +130,8 @@ pub struct Turnout {
     pub again: Again,
     /// The organization was read.
     pub looked: bool,
+    /// AWS calls that it took.
+    pub calls: u64,
 }
 
 /// What is to be written of one object.
@@ -153,7 +175,7 @@ impl Scene {
         let seen = seen.map(|(key, entry)| (key.clone(), (entry.uid.clone(), entry.generation))).collect();
         let mut scene = Self { desired, issues, seen, deleted, approvals: vec![] };
         let alone = entries.keys().filter(|key| key.kind == Kind::Organization).count() == 1;
-        let own = scene.keys();
+        let own = LazyCell::new(|| scene.keys());
         let mut approvals = vec![];
         for given in cluster.approvals().all()?.values() {
             let subject = given.spec.as_ref().ok().map(subject);
@@ -185,6 +207,13 @@ impl Scene {
     #[must_use]
     pub fn queue(&self) -> Option<&str> {
         self.desired.as_ref()?.organization.spec.queue.as_deref()
+    }
+
+    /// What its approvals let pass in a plan that was judged with them.
+    fn passed(&self, desired: &Desired, planned: &Planned, now: Timestamp) -> Passed {
+        let approvals = self.approved(now);
+        let idle = idle(&approvals, &planned.plan, desired, &planned.observed, now);
+        Passed { hashes: &approvals.hashes - &idle, alone: planned.plan.approved.clone() }
     }
 
     /// The name under which the lease in AWS is taken. All replicas of a cluster share it, since the cluster's own lease
@@ -230,7 +259,7 @@ pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, sto
         refusals: &left.refusals,
     };
     let mut turnout = turnout(scene, came, Some((desired, observed, pass)));
-    let passed = if report.is_some() { planned.plan.approved.clone() } else { BTreeMap::new() };
+    let passed = report.map_or_else(Passed::default, |_| scene.passed(desired, &planned, pass.now));
     turnout.approve(scene, &passed, pass.now);
     kept.keep(observed);
     kept.observed = Some(match applied {
@@ -314,6 +343,7 @@ pub async fn put_back(
             let notices = status::notices(&came).into_iter();
             let notices = notices.filter(|notice| ["DriftFound", "DriftCorrected"].contains(&notice.reason)).collect();
             kept.observed = Some(report.applied.observed);
+            kept.stored = false;
             notices
         }
         Err(error) => {
@@ -385,16 +415,17 @@ fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, st
     let named = |key: &ObjectKey| Some((key.clone(), scene.seen.get(key)?.0.clone()));
     let gone = scene.deleted.iter().filter(is_gone).filter_map(named).collect();
     let approvals = vec![];
-    Turnout { statuses, notices: status::notices(&came), gone, approvals, again, looked: found.is_some() }
+    let calls = found.map_or(0, |(_, _, pass)| pass.calls);
+    Turnout { statuses, notices: status::notices(&came), gone, approvals, again, looked: found.is_some(), calls }
 }
 
 impl Turnout {
     /// Adds what came of the approvals.
-    fn approve(&mut self, scene: &Scene, passed: &BTreeMap<String, String>, now: Timestamp) {
+    fn approve(&mut self, scene: &Scene, passed: &Passed, now: Timestamp) {
         for (given, author) in &scene.approvals {
             let (verdict, fields) = approval(given, author.as_deref(), passed, now);
             if let Ok(spec) = &given.spec
-                && passed.values().any(|hash| *hash == spec.hash)
+                && passed.hashes.contains(&spec.hash)
                 && verdict.ready == Readiness::True
             {
                 let note = format!("{} let refused changes pass (hash {}): {}", spec.approver, spec.hash, spec.reason);

@@ -72,25 +72,9 @@ impl<P: Port> Port for Fenced<P> {
             } else {
                 self.port.call(request).await
             };
-            self.metrics.call(request.operation(), answer.as_ref().map_or_else(|error| class(error.class), |_| "ok"));
+            self.metrics.call(request.operation(), answer.as_ref().map_or_else(|error| error.class.as_str(), |_| "ok"));
             answer
         })
-    }
-}
-
-/// The class as a label.
-fn class(class: ErrorClass) -> &'static str {
-    match class {
-        ErrorClass::Throttled => "throttled",
-        ErrorClass::Busy => "busy",
-        ErrorClass::AlreadyDone => "already_done",
-        ErrorClass::Exists => "exists",
-        ErrorClass::NotFound => "not_found",
-        ErrorClass::Denied => "denied",
-        ErrorClass::Credentials => "credentials",
-        ErrorClass::Constraint => "constraint",
-        ErrorClass::Invalid => "invalid",
-        ErrorClass::Unknown => "unknown",
     }
 }
 

@@ -26,6 +26,8 @@ use futures::stream::FuturesUnordered;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::watch as signal;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use self::backoff::{Backoff, spread};
 use self::events::Ear;
@@ -36,7 +38,7 @@ use crate::api::organization::{Access, Partition};
 use crate::aws::dice::Dice;
 use crate::aws::queue::Queue;
 use crate::aws::{Paced, Port};
-use crate::names::{AccountId, Kind};
+use crate::names::{AccountId, Kind, SPANS};
 use crate::process::Metrics;
 
 /// Changes that come close together are looked at together.
@@ -157,7 +159,9 @@ impl Keeper {
         let mut door: Option<Way> = None;
         loop {
             woken.mark_unchanged();
-            let pause = match self.pass(&mut kept, &mut door, &mut told, stop.clone()).await {
+            let span = tracing::trace_span!(target: SPANS, "pass", organization = %self.name, outcome = Empty,
+                calls = Empty, statuses = Empty);
+            let pause = match self.pass(&mut kept, &mut door, &mut told, stop.clone()).instrument(span).await {
                 Some(Again::After(pause)) => {
                     backoff.reset();
                     spread(pause, &mut dice)
@@ -225,7 +229,8 @@ impl Keeper {
             }
             Err(why) => keep::hindered(&scene, why),
         };
-        let (written, failed) = write(&self.cx, &self.client, &self.cluster, &turnout).await;
+        let span = tracing::trace_span!(target: SPANS, "status");
+        let (written, failed) = write(&self.cx, &self.client, &self.cluster, &turnout).instrument(span).await;
         for object in &turnout.gone {
             finalize::let_go(&self.client, object).await;
         }
@@ -233,6 +238,7 @@ impl Keeper {
         let seconds = began.elapsed().as_secs_f64();
         let outcome = if turnout.again == Again::Failed { "failed" } else { "done" };
         self.cx.metrics.pass(outcome, seconds, written);
+        Span::current().record("outcome", outcome).record("statuses", written).record("calls", turnout.calls);
         tracing::info!(organization = %self.name, seconds, written, outcome, "pass over");
         Some(if failed > 0 { Again::Failed } else { turnout.again })
     }

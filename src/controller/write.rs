@@ -31,13 +31,13 @@ pub async fn write<'t>(cx: &Context, client: &Client, cluster: &Cluster, turnout
         let Some(entries) = objects.whole() else { return (0, 0) };
         let patch = |(key, said): (&'t ObjectKey, &Said)| {
             let entry = entries.get(key).filter(|entry| entry.uid == said.uid)?;
-            let status = status::status(&said.verdict, said.facts.clone(), &entry.status, said.generation, now)?;
+            let status = status::status(&said.verdict, &said.facts, &entry.status, said.generation, now)?;
             Some((resource(key.kind), &*key.name, status))
         };
         turnout.statuses.iter().filter_map(patch).collect()
     };
     patches.extend(turnout.approvals.iter().filter_map(|(given, verdict, fields)| {
-        let status = status::status(verdict, fields.clone(), &given.status, given.generation, now)?;
+        let status = status::status(verdict, fields, &given.status, given.generation, now)?;
         Some((Watched::Approvals.resource(), &*given.name, status))
     }));
     let written = stream::iter(patches).map(|(resource, name, status)| async move {

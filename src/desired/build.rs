@@ -156,9 +156,12 @@ impl<'a> Build<'a> {
 
     /// What is wrong with a reference, if anything.
     pub(super) fn reference_issue(&self, from: usize, field: &str, kind: Kind, to: &Reference) -> Option<Issue> {
-        let manifest = self.manifests.get(from)?;
-        let name = quoted(&to.name);
-        match self.find(kind, &to.name) {
+        let found = self.find(kind, &to.name);
+        if matches!(found, Found::Sound) {
+            return None;
+        }
+        let (manifest, name) = (self.manifests.get(from)?, quoted(&to.name));
+        match found {
             Found::Sound => None,
             Found::Broken(index) => Some(
                 manifest

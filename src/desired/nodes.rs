@@ -73,7 +73,7 @@ pub(super) fn units(cx: &mut Build<'_>) -> Units {
                     spec: Unit {
                         name: spec.name.clone(),
                         parent: parent_key(parent),
-                        tags: spec.tags.clone().into(),
+                        tags: (&spec.tags).into(),
                         attachments: spec.attachments.unwrap_or_else(|| cx.attachments()),
                         base_access: spec.base_access,
                         adoption: spec.adoption_policy,
@@ -197,7 +197,10 @@ pub(super) fn accounts(cx: &mut Build<'_>, units: &Units) -> Accounts {
         if cx.is_management(own_id.or(manifest.id.as_deref())) {
             management(cx, index, manifest, spec);
         }
-        if let Some(parent) = &spec.organizational_unit_ref {
+        // An OU that came through is one that can be referred to.
+        if let Some(parent) = &spec.organizational_unit_ref
+            && !units.contains_key(parent.name.as_str())
+        {
             cx.refer(index, "spec.organizationalUnitRef", Kind::OrganizationalUnit, parent);
         }
         let parent = parent_key(spec.organizational_unit_ref.as_ref());
@@ -222,7 +225,7 @@ pub(super) fn accounts(cx: &mut Build<'_>, units: &Units) -> Accounts {
                     email: spec.email.clone(),
                     name: spec.name.clone(),
                     parent,
-                    tags: spec.tags.clone().into(),
+                    tags: (&spec.tags).into(),
                     contacts: contacts(spec),
                     role_name: spec.role_name.clone(),
                     base_access: spec.base_access,

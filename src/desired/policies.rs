@@ -85,7 +85,7 @@ pub(super) fn policies(cx: &mut Build<'_>, units: &Units, accounts: &Accounts) -
                     content: Arc::new(document),
                     targets,
                     excluding,
-                    tags: spec.tags.clone().into(),
+                    tags: (&spec.tags).into(),
                     adoption: spec.adoption_policy,
                     deletion: spec.deletion_policy,
                 },

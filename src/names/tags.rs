@@ -2,7 +2,7 @@
 //! declared, as read and as read before), and a map of strings takes ten times the room.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -71,10 +71,10 @@ impl Tags {
 }
 
 fn pack<'a>(sorted: impl Iterator<Item = (&'a str, &'a str)>) -> Arc<str> {
-    let mut text = String::new();
+    let mut text = String::with_capacity(256);
     for part in sorted.flat_map(|(key, value)| [key, value]) {
-        text.push_str(&part.len().to_string());
-        text.push(':');
+        // Writing into a text does not fail.
+        let _ = write!(text, "{}:", part.len());
         text.push_str(part);
     }
     text.into()
@@ -86,10 +86,18 @@ pub struct Iter<'a>(&'a str);
 
 impl<'a> Iter<'a> {
     fn part(&mut self) -> Option<&'a str> {
-        let (length, rest) = self.0.split_once(':')?;
-        let (part, rest) = rest.split_at_checked(length.parse().ok()?)?;
+        // By hand: every tag of every object is read so, several times a pass.
+        let (mut length, mut digits) = (0_usize, 0);
+        for byte in self.0.bytes() {
+            digits += 1;
+            match byte {
+                b'0'..=b'9' => length = length.checked_mul(10)?.checked_add(usize::from(byte - b'0'))?,
+                _ => break,
+            }
+        }
+        let (part, rest) = self.0.get(digits..)?.split_at_checked(length)?;
         self.0 = rest;
-        Some(part)
+        Some(part).filter(|_| digits > 0)
     }
 }
 impl<'a> Iterator for Iter<'a> {
@@ -133,6 +141,11 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Tags {
 impl<const N: usize> From<[(String, String); N]> for Tags {
     fn from(tags: [(String, String); N]) -> Self {
         tags.into_iter().collect()
+    }
+}
+impl From<&BTreeMap<String, String>> for Tags {
+    fn from(tags: &BTreeMap<String, String>) -> Self {
+        Self(pack(tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))))
     }
 }
 impl From<BTreeMap<String, String>> for Tags {

@@ -86,6 +86,17 @@ impl<T> Part<T> {
             Self::Unreadable { error, remedy, .. } => Some(Unknown::Lost { error, remedy: remedy.as_deref() }),
         }
     }
+    /// Whether both were read and say the same, or neither was read.
+    pub fn says(&self, other: &Self) -> bool
+    where
+        T: PartialEq,
+    {
+        match (self, other) {
+            (Self::Unread, Self::Unread) => true,
+            (Self::Known { value, .. }, Self::Known { value: other, .. }) => value == other,
+            _ => false,
+        }
+    }
     /// Why it could not be read, if so.
     pub fn error(&self) -> Option<&str> {
         match self {
@@ -294,6 +305,35 @@ impl Observed {
         .map_or(node.as_str(), String::as_str)
     }
 
+    /// Whether it says what `other` says, and of whatever lasts from pass to pass (contents, tags, contacts) with the same
+    /// times. When the lists and what every pass reads again were read may differ.
+    #[must_use]
+    pub fn repeats(&self, other: &Self) -> bool {
+        let Self { organization, root, units, accounts, policies, .. } = self;
+        let Self { services, administrators, delegation_policy, creations, gaps, listed_types, lists_at: _, .. } = self;
+        let same_policy = |(a, b): ((&PolicyId, &Policy), (&PolicyId, &Policy))| {
+            let (Policy { kind, name, description, aws_managed, content, tags, targets }, other) = (a.1, b.1);
+            a.0 == b.0
+                && (kind, name, description, aws_managed)
+                    == (&other.kind, &other.name, &other.description, &other.aws_managed)
+                && (content, tags) == (&other.content, &other.tags)
+                && targets.says(&other.targets)
+        };
+        *organization == other.organization
+            && (&root.id, &root.name, &root.policy_types)
+                == (&other.root.id, &other.root.name, &other.root.policy_types)
+            && root.tags.says(&other.root.tags)
+            && *units == other.units
+            && *accounts == other.accounts
+            && policies.len() == other.policies.len()
+            && policies.iter().zip(&other.policies).all(same_policy)
+            && services.says(&other.services)
+            && administrators.says(&other.administrators)
+            && delegation_policy.says(&other.delegation_policy)
+            && creations.says(&other.creations)
+            && (gaps, listed_types) == (&other.gaps, &other.listed_types)
+    }
+
     /// Whether the account is the management account, which policies do not bind and bylaw never changes.
     #[must_use]
     pub fn is_management(&self, node: &NodeId) -> bool {
@@ -324,5 +364,63 @@ impl Observed {
         see(self.administrators.read_at());
         see(self.delegation_policy.read_at());
         oldest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn observed() -> Observed {
+        let known = |value| json!({"known": {"value": value, "at": "2026-11-25T10:00:00Z"}});
+        serde_json::from_value(json!({
+            "organization": {"id": "o-aaaaaaaaaa", "managementAccount": "111111111111", "allFeatures": true},
+            "root": {"id": "r-abcd", "name": "Root", "policyTypes": {}, "tags": known(json!({}))},
+            "units": {"ou-abcd-11111111": {"name": "a", "parent": "r-abcd", "tags": known(json!({"k": "v"}))}},
+            "accounts": {"222222222222": {"name": "b", "email": "b@example.com", "state": "ACTIVE",
+                "parent": "r-abcd", "tags": known(json!({"k": "v"}))}},
+            "policies": {"p-11111111": {"type": "TAG_POLICY", "name": "c", "description": "", "awsManaged": false,
+                "content": known(json!("{}")), "tags": known(json!({})), "targets": known(json!(["r-abcd"]))}},
+            "services": "unread", "administrators": "unread", "delegationPolicy": "unread",
+            "creations": known(json!([])), "gaps": [], "listedTypes": ["TAG_POLICY"], "listsAt": "2026-11-25T10:00:00Z",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_reading_repeats_another_where_only_the_lists_are_newer() {
+        let (first, id) = (observed(), "p-11111111".parse::<PolicyId>().unwrap());
+        let newer = |part: &mut Part<_>| *part = Part::known(part.get().cloned().unwrap(), at(9));
+        let mut again = first.clone();
+        again.lists_at = at(9);
+        newer(&mut again.root.tags);
+        let targets = &mut again.policies.get_mut(&id).unwrap().targets;
+        *targets = Part::known(targets.get().cloned().unwrap(), at(9));
+        again.creations = Part::known(vec![], at(9));
+        assert!(again.repeats(&first) && first.repeats(&again));
+
+        let changes: [fn(&mut Observed); 8] = [
+            |it| it.accounts.values_mut().for_each(|account| account.name.push('x')),
+            |it| it.accounts.values_mut().for_each(|account| account.tags = Part::known(Tags::new(), at(1))),
+            // Contents and tags are asked for by their age, which has to survive.
+            |it| {
+                it.units.values_mut().for_each(|unit| unit.tags = Part::known(unit.tags.get().cloned().unwrap(), at(9)))
+            },
+            |it| it.policies.values_mut().for_each(|policy| policy.content = Part::known("{}".into(), at(9))),
+            |it| it.policies.values_mut().for_each(|policy| policy.targets = Part::known(BTreeSet::new(), at(9))),
+            |it| it.policies.clear(),
+            |it| it.creations = Part::Unread,
+            |it| it.gaps.push(Gap { scope: Scope::Accounts, error: "no".into(), remedy: None }),
+        ];
+        for (n, change) in changes.into_iter().enumerate() {
+            let mut other = first.clone();
+            change(&mut other);
+            assert!(!other.repeats(&first) && !first.repeats(&other), "change {n}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::world::{World, policy_of, touches};
 use crate::aws::Request;
 use crate::aws::port::Resource;
 use crate::desired::Desired;
-use crate::names::{NodeId, PolicyId, PolicyType};
+use crate::names::{NodeId, PolicyId, PolicyType, Tags};
 use crate::observed::{Observed, Part, Policy};
 use crate::policy::Document;
 
@@ -91,6 +91,60 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
         }
     }
     requests
+}
+
+/// What some requests tell, as it was known before they are made: a plan rests on what was read and not on when, so it holds
+/// where they tell nothing new.
+#[derive(Debug)]
+pub struct Before {
+    told: Vec<(Request, Told)>,
+    gaps: usize,
+}
+
+/// What one request tells.
+#[derive(Debug, PartialEq)]
+enum Told {
+    Tags(Tags),
+    Targets(BTreeSet<NodeId>),
+    Document(PolicyType, String, String, String),
+}
+
+impl Told {
+    /// `None`: it is not known, or is more than can be told from here.
+    fn of(request: &Request, observed: &Observed) -> Option<Self> {
+        let policy = |id| observed.policies.get(id);
+        match request {
+            Request::ListTagsForResource { resource, .. } => {
+                let tags = match resource {
+                    Resource::Node(node) => observed.tags(node)?,
+                    Resource::Policy(id) => &policy(id)?.tags,
+                };
+                tags.get().cloned().map(Self::Tags)
+            }
+            Request::ListTargetsForPolicy { policy: id, .. } => policy(id)?.targets.get().cloned().map(Self::Targets),
+            Request::DescribePolicy { policy: id } => {
+                let Policy { kind, name, description, content, .. } = policy(id)?;
+                Some(Self::Document(kind.clone(), name.clone(), description.clone(), content.get()?.clone()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Before {
+    /// What is known; `None` where some of it is not.
+    #[must_use]
+    pub fn of(requests: &[Request], observed: &Observed) -> Option<Self> {
+        let told = |request: &Request| Some((request.clone(), Told::of(request, observed)?));
+        Some(Self { told: requests.iter().map(told).collect::<Option<_>>()?, gaps: observed.gaps.len() })
+    }
+
+    /// Whether it is known just so now.
+    #[must_use]
+    pub fn holds(&self, observed: &Observed) -> bool {
+        let as_before = |(request, told): &(Request, Told)| Told::of(request, observed).as_ref() == Some(told);
+        self.gaps == observed.gaps.len() && self.told.iter().all(as_before)
+    }
 }
 
 /// Whether something that allows is taken away: a service control policy that does, or a statement in one.

@@ -41,7 +41,7 @@ impl Mark {
 }
 
 /// One correction of drift.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Correction {
     /// The fact that was put right.
     pub fact: Mark,
@@ -50,7 +50,7 @@ pub struct Correction {
 }
 
 /// What is remembered of one organization.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Memory {
     /// Facts that were as declared, with the value they had.

@@ -4,6 +4,8 @@
 
 pub mod http;
 pub mod metrics;
+#[cfg(feature = "otel")]
+pub mod traces;
 
 pub use http::{Filter, Health, serve};
 pub use metrics::Metrics;

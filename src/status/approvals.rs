@@ -3,7 +3,7 @@
 //! Whoever has a copy of an object cannot approve by it: the API server's admission holds the approver to be the one who
 //! asked. What it cannot see is judged here: the author of what is approved, and the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -84,8 +84,14 @@ pub fn counting<'a>(all: impl IntoIterator<Item = (&'a Given, Option<&'a str>)>,
     approvals
 }
 
-/// What an approval let pass in a pass: hashes of the changes, each alone, with the hash that was approved.
-pub type Passed = BTreeMap<String, String>;
+/// What approvals let pass in a pass.
+#[derive(Debug, Clone, Default)]
+pub struct Passed {
+    /// Hashes that were refused otherwise.
+    pub hashes: BTreeSet<String>,
+    /// Hashes of the changes, each alone, with the hash that was approved.
+    pub alone: BTreeMap<String, String>,
+}
 
 /// What a pass means for one approval, and the fields of its status.
 #[must_use]
@@ -93,27 +99,20 @@ pub fn approval(given: &Given, author: Option<&str>, passed: &Passed, now: Times
     let mut after = given.before();
     let hindrance = hindrance(given, author, now);
     let hash = given.spec.as_ref().ok().map(|spec| spec.hash.as_str()).filter(|_| hindrance.is_none());
-    let mine = passed.iter().filter(|(_, group)| Some(group.as_str()) == hash).map(|(alone, _)| alone);
-    let before = after.covers.len();
+    let mine = passed.alone.iter().filter(|(_, group)| Some(group.as_str()) == hash).map(|(alone, _)| alone);
     for alone in mine {
         if !after.covers.contains(alone) {
             after.covers.push(alone.clone());
         }
     }
-    if after.covers.len() > before && after.used_at.is_none() {
+    if after.used_at.is_none() && hash.is_some_and(|hash| passed.hashes.contains(hash)) {
         after.used_at = Some(format!("{now:.0}"));
     }
     let say = |ready, reason, message: String, turn| Verdict { ready, reason, message, turn, drifted: None };
     let verdict = match (&after.used_at, hindrance) {
         (Some(at), _) => {
-            let changes =
-                if after.covers.len() == 1 { "1 change".into() } else { format!("{} changes", after.covers.len()) };
-            say(
-                Readiness::True,
-                reasons::REASON_SUCCEEDED,
-                format!("it let {changes} pass, first at {at}"),
-                Turn::Nobody,
-            )
+            let message = format!("it let the changes pass, first at {at}");
+            say(Readiness::True, reasons::REASON_SUCCEEDED, message, Turn::Nobody)
         }
         (None, Some((reason, message))) => say(Readiness::False, reason, message, Turn::Person),
         (None, None) => {
@@ -167,7 +166,7 @@ mod tests {
         let slip = given("aa", "p", LATER);
         assert!(counting([(&slip, Some("jane"))], now()).hashes.is_empty());
         assert!(!counting([(&slip, Some("joe"))], now()).hashes.is_empty());
-        let (verdict, _) = approval(&slip, Some("jane"), &Passed::new(), now());
+        let (verdict, _) = approval(&slip, Some("jane"), &Passed::default(), now());
         assert_eq!((verdict.reason, verdict.turn), (reasons::REASON_REFUSED, Turn::Person));
     }
 
@@ -182,10 +181,17 @@ mod tests {
     #[test]
     fn what_was_let_pass_is_remembered_after_it_expired() {
         let mut slip = given("aa", "p", LATER);
-        let (waiting, none) = approval(&slip, None, &Passed::from([("1".into(), "bb".into())]), now());
+        let passed = |hashes: &[&str], alone: &[(&str, &str)]| Passed {
+            hashes: hashes.iter().map(|hash| (*hash).into()).collect(),
+            alone: alone.iter().map(|(alone, hash)| ((*alone).into(), (*hash).into())).collect(),
+        };
+        let (waiting, none) = approval(&slip, None, &passed(&["bb"], &[("1", "bb")]), now());
         assert_eq!((waiting.ready, waiting.turn), (Readiness::False, Turn::Bylaw));
         assert!(none.is_empty());
-        let passed = Passed::from([("1".into(), "aa".into()), ("2".into(), "aa".into()), ("3".into(), "bb".into())]);
+        // One change alone has no hash beside that which was approved.
+        let (used, _) = approval(&slip, None, &passed(&["aa"], &[]), now());
+        assert_eq!(used.ready, Readiness::True);
+        let passed = passed(&["aa", "bb"], &[("1", "aa"), ("2", "aa"), ("3", "bb")]);
         let (used, fields) = approval(&slip, None, &passed, now());
         assert_eq!((used.ready, used.turn), (Readiness::True, Turn::Nobody));
         assert_eq!(fields["covers"], serde_json::json!(["1", "2"]));
@@ -194,7 +200,7 @@ mod tests {
         assert!(["aa", "1", "2"].iter().all(|hash| hashes.contains(*hash)), "{hashes:?}");
         let later = "2026-11-26T10:00:00Z".parse().unwrap();
         assert!(counting([(&slip, None)], later).hashes.is_empty());
-        let (still, _) = approval(&slip, None, &Passed::new(), later);
-        assert_eq!(still.message, "it let 2 changes pass, first at 2026-11-25T10:00:00Z");
+        let (still, _) = approval(&slip, None, &Passed::default(), later);
+        assert_eq!(still.message, "it let the changes pass, first at 2026-11-25T10:00:00Z");
     }
 }

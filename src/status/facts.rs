@@ -105,20 +105,31 @@ pub fn facts(
 #[must_use]
 pub fn status(
     verdict: &Verdict,
-    facts: Map<String, Value>,
+    facts: &Map<String, Value>,
     before: &Value,
     generation: i64,
     now: Timestamp,
 ) -> Option<Value> {
+    if is_said(verdict, facts, before, generation) {
+        return None;
+    }
     let conditions = before.get("conditions").cloned();
     let conditions: Vec<Condition> = conditions.and_then(|c| serde_json::from_value(c).ok()).unwrap_or_default();
     let mut status = before.as_object().cloned().unwrap_or_default();
-    status.extend(facts);
+    status.extend(facts.iter().map(|(key, value)| (key.clone(), value.clone())));
     status.insert("observedGeneration".into(), generation.into());
     let conditions = serde_json::to_value(verdict.conditions(&conditions, generation, now)).unwrap_or_default();
     status.insert("conditions".into(), conditions);
     let status = Value::Object(status);
     (status != *before).then_some(status)
+}
+
+/// Whether the status says all that already.
+fn is_said(verdict: &Verdict, facts: &Map<String, Value>, before: &Value, generation: i64) -> bool {
+    let conditions = before.get("conditions").and_then(Value::as_array);
+    before.get("observedGeneration").and_then(Value::as_i64) == Some(generation)
+        && conditions.is_some_and(|conditions| verdict.is_said_by(conditions, generation))
+        && facts.iter().all(|(key, value)| before.get(key) == Some(value))
 }
 
 /// Whether nothing in AWS is this object's any more. What was not read may be.
@@ -154,8 +165,19 @@ fn object(status: &impl Serialize) -> Map<String, Value> {
 
 /// Ids from the organization down, as AWS writes a path.
 fn path(observed: &Observed, node: &NodeId) -> String {
-    let ids: Vec<String> = observed.chain(node).iter().rev().map(ToString::to_string).collect();
-    format!("{}/{}/", observed.organization.id, ids.join("/"))
+    let mut nodes = vec![node];
+    while let Some(parent) = nodes.last().and_then(|node| observed.parent(node)) {
+        if nodes.contains(&parent) {
+            break;
+        }
+        nodes.push(parent);
+    }
+    let mut path = format!("{}/", observed.organization.id);
+    for node in nodes.iter().rev() {
+        path.push_str(node.as_str());
+        path.push('/');
+    }
+    path
 }
 
 #[cfg(test)]
@@ -175,9 +197,41 @@ mod tests {
         };
         let (then, now) = (Timestamp::from_second(1).unwrap(), Timestamp::from_second(9).unwrap());
         let facts = || json!({"id": "ou-1"}).as_object().cloned().unwrap();
-        let written = status(&verdict, facts(), &Value::Null, 1, then).unwrap();
-        assert_eq!(status(&verdict, facts(), &written, 1, now), None);
-        assert_eq!(status(&verdict, Map::new(), &written, 1, now), None, "what is known of AWS stays");
-        assert!(status(&verdict, facts(), &written, 2, now).is_some());
+        let written = status(&verdict, &facts(), &Value::Null, 1, then).unwrap();
+        assert_eq!(status(&verdict, &facts(), &written, 1, now), None);
+        assert_eq!(status(&verdict, &Map::new(), &written, 1, now), None, "what is known of AWS stays");
+        assert!(status(&verdict, &facts(), &written, 2, now).is_some());
+    }
+
+    /// The short way to "nothing is new" must never hide what the long way would write, nor send what it would not.
+    #[test]
+    fn what_is_said_already_is_what_would_be_written_again() {
+        let long = "ü".repeat(3000);
+        let mut verdicts = vec![];
+        for ready in [Readiness::True, Readiness::False] {
+            for turn in [Turn::Nobody, Turn::Bylaw, Turn::Person] {
+                for message in ["a", "b", &long] {
+                    for drifted in [None, Some("tags".to_owned())] {
+                        let message = message.to_owned();
+                        verdicts.push(Verdict { ready, reason: "Refused", message, turn, drifted });
+                    }
+                }
+            }
+        }
+        let (then, now) = (Timestamp::from_second(1).unwrap(), Timestamp::from_second(9).unwrap());
+        let facts = json!({"id": "ou-1", "targets": 3}).as_object().cloned().unwrap();
+        let other = json!({"id": "ou-2"}).as_object().cloned().unwrap();
+        for before in &verdicts {
+            let written = status(before, &facts, &Value::Null, 1, then).unwrap();
+            for after in &verdicts {
+                for (facts, same) in [(&facts, true), (&other, false)] {
+                    assert_eq!(status(after, facts, &written, 1, now).is_none(), same && after == before, "{after:?}");
+                }
+                assert!(status(after, &facts, &written, 2, now).is_some());
+            }
+            let mut odd = written.clone();
+            odd["conditions"][0]["lastTransitionTime"] = Value::Null;
+            assert!(status(before, &facts, &odd, 1, now).is_some(), "a condition without its time is written anew");
+        }
     }
 }

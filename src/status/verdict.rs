@@ -1,9 +1,12 @@
 //! One object's verdict, and the conditions that say it.
 
+use std::borrow::Cow;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
 
-use crate::api::conditions::{DRIFTED, READY, RECONCILING, STALLED};
+use crate::api::conditions::{DRIFTED, READY, REASON_CHANGED_OUTSIDE, RECONCILING, STALLED};
 
 /// Most characters of a condition's message (Kubernetes' limit is 32768); the rest is in the events and the log.
 const LONGEST: usize = 1024;
@@ -60,34 +63,54 @@ impl Verdict {
     /// status is that of `before` stays.
     #[must_use]
     pub fn conditions(&self, before: &[Condition], generation: i64, now: Timestamp) -> Vec<Condition> {
-        let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+        let condition = |[kind, status, reason, message]: [&str; 4]| {
             let same = before.iter().find(|c| c.type_ == kind && c.status == status);
             Condition {
                 type_: kind.to_owned(),
                 status: status.to_owned(),
                 reason: reason.to_owned(),
-                message: cut(message),
+                message: cut(message).into_owned(),
                 observed_generation: Some(generation),
                 last_transition_time: same.map_or(Time(now), |c| c.last_transition_time.clone()),
             }
         };
-        let mut conditions = vec![condition(READY, self.ready.as_str(), self.reason, &self.message)];
-        match self.turn {
-            Turn::Nobody => {}
-            Turn::Bylaw => conditions.push(condition(RECONCILING, "True", self.reason, &self.message)),
-            Turn::Person => conditions.push(condition(STALLED, "True", self.reason, &self.message)),
-        }
-        if let Some(drift) = &self.drifted {
-            conditions.push(condition(DRIFTED, "True", crate::api::conditions::REASON_CHANGED_OUTSIDE, drift));
-        }
-        conditions
+        self.told().map(condition).collect()
+    }
+
+    /// Whether these conditions, as an API server has them, say just this. Nothing is copied: it is asked of every object
+    /// in every pass.
+    #[must_use]
+    pub fn is_said_by(&self, conditions: &[Value], generation: i64) -> bool {
+        let says = |condition: &Value, [kind, status, reason, message]: [&str; 4]| {
+            let is = |field: &str, word: &str| condition.get(field).and_then(Value::as_str) == Some(word);
+            is("type", kind)
+                && is("status", status)
+                && is("reason", reason)
+                && is("message", &cut(message))
+                && condition.get("observedGeneration").and_then(Value::as_i64) == Some(generation)
+                && condition.get("lastTransitionTime").is_some_and(Value::is_string)
+        };
+        conditions.len() == self.told().count() && conditions.iter().zip(self.told()).all(|(c, told)| says(c, told))
+    }
+
+    /// Type, status, reason and message of each condition.
+    fn told(&self) -> impl Iterator<Item = [&str; 4]> {
+        let turn = match self.turn {
+            Turn::Nobody => None,
+            Turn::Bylaw => Some(RECONCILING),
+            Turn::Person => Some(STALLED),
+        };
+        let ready = [READY, self.ready.as_str(), self.reason, &self.message];
+        let turn = turn.map(|kind| [kind, "True", self.reason, &self.message]);
+        let drifted = self.drifted.as_deref().map(|drift| [DRIFTED, "True", REASON_CHANGED_OUTSIDE, drift]);
+        [Some(ready), turn, drifted].into_iter().flatten()
     }
 }
 
 /// At most [`LONGEST`] characters.
-fn cut(text: &str) -> String {
-    if text.chars().count() <= LONGEST {
-        return text.to_owned();
+fn cut(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST || text.chars().count() <= LONGEST {
+        return text.into();
     }
     text.chars().take(LONGEST - 1).chain(['…']).collect()
 }

@@ -21,6 +21,8 @@ fn shown() -> BTreeMap<String, BTreeSet<String>> {
     metrics.drift("Account", 1);
     metrics.leader(true);
     metrics.ready(true);
+    metrics.event("hint");
+    metrics.event_lag(1.0);
     let (sample, label) = (Regex::new(r"^([a-z_]+)(?:\{(.*)\})? ").unwrap(), Regex::new(r#"([a-z_]+)=""#).unwrap());
     let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in metrics.text().lines().filter(|line| !line.starts_with('#')) {
@@ -38,7 +40,8 @@ fn wrong(expression: &str) -> Vec<String> {
     let selector = Regex::new(r"\b(bylaw_[a-z_]+)(?:\{([^}]*)\})?").unwrap();
     let matcher = Regex::new(r#"([a-z_]+)\s*(=~|!=|=)\s*"([^"]*)""#).unwrap();
     let grouping = Regex::new(r"\bby \(([^)]*)\)").unwrap();
-    let sources: String = ["mod.rs", "leader.rs"].map(|name| read(&format!("src/controller/{name}"))).concat();
+    let sources: String =
+        ["mod.rs", "leader.rs", "events.rs"].map(|name| read(&format!("src/controller/{name}"))).concat();
     let types = [conditions::READY, conditions::RECONCILING, conditions::STALLED, conditions::DRIFTED];
     let mut out = vec![];
     let mut labels: BTreeSet<&str> = ADDED.into();

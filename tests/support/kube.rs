@@ -17,8 +17,7 @@ use super::scratch::{self, Scratch};
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Users by token, as `tokens.csv` has them.
-const TOKENS: &str =
-    "admintoken,admin,1,\"system:masters\"\neditortoken,editor,2,\"editors\"\napprovertoken,approver,3,\"approvers\"\n";
+const TOKENS: &str = "admintoken,admin,1,\"system:masters\"\neditortoken,editor,2,\"editors\"\napprovertoken,approver,3,\"approvers\"\nreadertoken,reader,4,\"readers\"\n";
 
 /// One cluster without nodes.
 pub struct Cluster {

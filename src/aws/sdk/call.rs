@@ -1,7 +1,13 @@
 //! One request, one call: the table from [`Request`] to the SDK's operations and from their answers to [`Response`].
 
+use std::error::Error;
+
 use aws_sdk_account::types::AlternateContactType;
+use aws_sdk_organizations::operation::RequestId;
 use aws_sdk_organizations::types as org;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::convert::{Answer, tags};
 use super::{Sdk, fault};
@@ -30,6 +36,32 @@ fn absent<T>(result: Result<T, AwsError>, code: &str) -> Result<Option<T>, AwsEr
     }
 }
 
+/// Tells the log and the trace by which id AWS knows the call: with it, and with nothing else, a support case can be opened.
+fn heard<T, E>(operation: &str, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
+where
+    T: RequestId,
+    E: ProvideErrorMetadata + Error + 'static,
+    SdkError<E, HttpResponse>: RequestId,
+{
+    let request_id = match &answer {
+        Ok(out) => out.request_id(),
+        Err(error) => error.request_id(),
+    };
+    tracing::Span::current().record("aws.request_id", request_id);
+    match answer {
+        Ok(out) => {
+            tracing::debug!(operation, request_id = out.request_id(), outcome = "ok", "AWS answered");
+            Ok(out)
+        }
+        Err(error) => {
+            let error = fault::map(operation, &error);
+            let (outcome, request_id) = (error.class.as_str(), error.request_id.as_deref());
+            tracing::debug!(operation, request_id, outcome, %error, "AWS answered");
+            Err(error)
+        }
+    }
+}
+
 impl Sdk {
     /// The `AccountId` parameter of the Account API: left out for the account of the credentials themselves ("the
     /// management account can't specify its own `AccountId`", AWS Account Management API reference).
@@ -44,7 +76,7 @@ impl Sdk {
         let organizations = &self.organizations;
         macro_rules! send {
             ($call:expr) => {
-                $call.send().await.map_err(|error| fault::map(operation, &error))
+                heard(operation, $call.send().await)
             };
         }
         Ok(match request {
