@@ -109,10 +109,17 @@ impl Scene {
         })
     }
 
+    /// Applies the manifests of a folder, the Organization last: nothing is planned of half of them.
+    pub fn apply(&self, folder: &str) {
+        let file = |name: &str| format!("{folder}/{name}");
+        self.cluster.kubectl(&["apply", "-f", &file("units.yaml"), "-f", &file("policies.yaml")]);
+        self.cluster.kubectl(&["apply", "-f", &file("organization.yaml")]);
+    }
+
     /// Applies `examples/data-science` and waits until every object is as declared.
     pub fn data_science(&self) {
         let folder = self.shell.data_science();
-        self.cluster.kubectl(&["apply", "-f", &folder]);
+        self.apply(&folder);
         self.until("organizations", "acme", is_ready);
         for (kind, name) in DATA_SCIENCE {
             let object = self.until(kind, name, is_ready);

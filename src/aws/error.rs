@@ -171,6 +171,7 @@ impl AwsError {
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         Some(match self.class {
+            ErrorClass::Denied if self.code == NOT_LEADER => return None,
             ErrorClass::Denied => return Some(self.permission()),
             ErrorClass::Credentials => {
                 "sign in again, or check the AWS profile, environment or role in use (`aws sts get-caller-identity`)"
@@ -192,6 +193,9 @@ impl AwsError {
         })
     }
 }
+
+/// Code of a write that was not sent, because another replica of the controller has the right to write.
+pub const NOT_LEADER: &str = "not-leader";
 
 #[cfg(test)]
 mod tests {

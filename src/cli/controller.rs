@@ -71,7 +71,7 @@ async fn control(asked: &Controller, client: Client, log: Filter) -> Result<u8, 
     let claim = Claim::default();
     let mut told = stop.clone();
     tokio::select! {
-        () = candidate.elected(&claim) => {}
+        elected = candidate.elected(&claim) => elected.map_err(ends)?,
         _ = told.wait_for(|stop| *stop) => return Ok(0),
     }
     tracing::info!(%instance, "this replica writes");
@@ -85,12 +85,16 @@ async fn control(asked: &Controller, client: Client, log: Filter) -> Result<u8, 
     };
     match lost {
         // Whatever was in flight is left to its fate: the next leader looks before it writes.
-        Some(why) => Err(Failure { message: format!("{why}: this replica ends"), help: None }),
+        Some(why) => Err(ends(why)),
         None => {
             candidate.give_up(&claim).await;
             Ok(0)
         }
     }
+}
+
+fn ends(why: String) -> Failure {
+    Failure { message: format!("{why}: this replica ends"), help: None }
 }
 
 /// Ways to AWS behind the fence of the lease.

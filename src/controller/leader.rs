@@ -13,6 +13,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 
+use crate::aws::error::NOT_LEADER;
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
 use crate::process::Metrics;
 
@@ -64,7 +65,7 @@ impl<P: Port> Port for Fenced<P> {
             let answer = if request.is_write() && !self.claim.holds() {
                 Err(AwsError {
                     operation: request.operation().to_owned(),
-                    code: "not-leader".into(),
+                    code: NOT_LEADER.into(),
                     message: "this replica is not, or no longer, the one that writes; nothing was sent".into(),
                     request_id: None,
                     class: ErrorClass::Denied,
@@ -84,7 +85,14 @@ enum Look {
     Mine,
     /// Somebody else's.
     Theirs,
+    /// The cluster is older than it was.
+    Back,
 }
+
+/// A cluster that was restored from a backup counts its versions from there again, and a watch that asks for what comes
+/// after a version that is not reached yet is told of nothing until it is. Whoever watched before has to list anew.
+const WENT_BACK: &str =
+    "the cluster was set back, as when it is restored from a backup: what is known of it is to be read anew";
 
 /// One candidate.
 pub struct Candidate {
@@ -96,6 +104,10 @@ pub struct Candidate {
     /// The record as this replica wrote it last: with it, a renewal is one call, and a server that takes seconds for each
     /// costs nobody the lease.
     mine: Option<Lease>,
+    /// The newest version of the cluster that was seen.
+    newest: u64,
+    /// When the lease was asked for last.
+    asked: Instant,
 }
 
 impl Candidate {
@@ -108,28 +120,43 @@ impl Candidate {
             who: who.into(),
             seen: None,
             mine: None,
+            newest: 0,
+            asked: Instant::now(),
         }
     }
 
     /// Waits until this replica is the leader and has the right to write.
-    pub async fn elected(&mut self, claim: &Claim) {
+    ///
+    /// # Errors
+    /// For people: what this replica knows of the cluster is of a time that the cluster has gone back from.
+    pub async fn elected(&mut self, claim: &Claim) -> Result<(), String> {
         loop {
-            let asked = (Instant::now(), Timestamp::now());
+            self.asked = Instant::now();
+            let asked = (self.asked, Timestamp::now());
             match self.look().await {
-                Ok(Look::Mine) => return claim.until(asked),
-                Ok(Look::Theirs) => {}
-                Err(error) => tracing::info!("the lease cannot be had: {error}"),
+                Ok(Look::Mine) => {
+                    claim.until(asked);
+                    // Where the server took longer than the lease is relied on, it is asked once more.
+                    if claim.holds() {
+                        return Ok(());
+                    }
+                }
+                Ok(Look::Theirs) => tokio::time::sleep(EVERY).await,
+                Ok(Look::Back) => return Err(WENT_BACK.into()),
+                Err(error) => {
+                    tracing::info!("the lease cannot be had: {error}");
+                    tokio::time::sleep(EVERY).await;
+                }
             }
-            tokio::time::sleep(EVERY).await;
         }
     }
 
     /// Renews the lease until it is lost; the reason is for people. The process is to end then: what it knows is old.
     pub async fn lost(&mut self, claim: &Claim) -> String {
-        let mut asked = (Instant::now(), Timestamp::now());
         loop {
-            tokio::time::sleep(EVERY.saturating_sub(asked.0.elapsed())).await;
-            asked = (Instant::now(), Timestamp::now());
+            tokio::time::sleep(EVERY.saturating_sub(self.asked.elapsed())).await;
+            self.asked = Instant::now();
+            let asked = (self.asked, Timestamp::now());
             match self.look().await {
                 // One that ran out in between was nobody's in the meantime, or somebody's: what is known may be old.
                 Ok(Look::Mine) if claim.holds() => claim.until(asked),
@@ -137,6 +164,10 @@ impl Candidate {
                 Ok(Look::Theirs) => {
                     claim.end();
                     return "another replica took the lease".into();
+                }
+                Ok(Look::Back) => {
+                    claim.end();
+                    return WENT_BACK.into();
                 }
                 Err(error) if claim.holds() => tracing::warn!("the lease could not be renewed yet: {error}"),
                 Err(error) => return format!("the lease ran out and could not be renewed: {error}"),
@@ -180,10 +211,7 @@ impl Candidate {
             let held = lease.spec.take().unwrap_or_default();
             lease.spec = Some(spec(held.lease_transitions.unwrap_or_default(), held.acquire_time));
             match in_time(self.api.replace(&self.name, &PostParams::default(), &lease)).await {
-                Ok(written) => {
-                    self.mine = Some(written);
-                    return Ok(Look::Mine);
-                }
+                Ok(written) => return Ok(self.is_mine(written)),
                 // Somebody else wrote it, or took it away: whose it is, is to be seen.
                 Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {}
                 Err(error) => return Err(error),
@@ -192,9 +220,12 @@ impl Candidate {
         let Some(mut lease) = in_time(self.api.get_opt(&self.name)).await? else {
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(spec(0, None)) };
-            self.mine = Some(in_time(self.api.create(&PostParams::default(), &lease)).await?);
-            return Ok(Look::Mine);
+            let created = in_time(self.api.create(&PostParams::default(), &lease)).await?;
+            return Ok(self.is_mine(created));
         };
+        if self.is_back(&lease) {
+            return Ok(Look::Back);
+        }
         let held = lease.spec.clone().unwrap_or_default();
         let transitions = held.lease_transitions.unwrap_or_default();
         let holder = held.holder_identity.as_deref().filter(|holder| !holder.is_empty());
@@ -203,8 +234,25 @@ impl Candidate {
             Some(_) if !self.ran_out(&held) => return Ok(Look::Theirs),
             _ => spec(transitions.saturating_add(1), None),
         });
-        self.mine = Some(in_time(self.api.replace(&self.name, &PostParams::default(), &lease)).await?);
-        Ok(Look::Mine)
+        let written = in_time(self.api.replace(&self.name, &PostParams::default(), &lease)).await?;
+        Ok(self.is_mine(written))
+    }
+
+    fn is_mine(&mut self, written: Lease) -> Look {
+        if self.is_back(&written) {
+            return Look::Back;
+        }
+        self.mine = Some(written);
+        Look::Mine
+    }
+
+    /// Whether a record has an older version than one that was seen before. All objects of a cluster count by one clock, and
+    /// versions may be compared (Kubernetes API concepts, "Resource versions"); one that is no number tells nothing.
+    fn is_back(&mut self, lease: &Lease) -> bool {
+        let version = lease.metadata.resource_version.as_ref().and_then(|version| version.parse().ok());
+        let back = version.is_some_and(|version| version < self.newest);
+        self.newest = self.newest.max(version.unwrap_or_default());
+        back
     }
 
     /// Whether another's record has not changed for as long as it counts.

@@ -20,9 +20,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::watch as signal;
@@ -41,8 +41,11 @@ use crate::aws::{Paced, Port};
 use crate::names::{AccountId, Kind, SPANS};
 use crate::process::Metrics;
 
-/// Changes that come close together are looked at together.
+/// Changes that come closer together than this are looked at together: half of what belongs together can be refused, where
+/// the whole is not.
 const DEBOUNCE: Duration = Duration::from_millis(300);
+/// Changes that go on for longer are looked at in between.
+const LONGEST_DEBOUNCE: Duration = Duration::from_secs(3);
 
 /// A paced way to AWS.
 pub type Door = Paced<Box<dyn Port>>;
@@ -100,6 +103,8 @@ pub async fn run(cx: Arc<Context>, client: Client, cluster: Arc<Cluster>, mut st
     // They share one task: what they wait for is AWS, and a pass borrows across its waits.
     let mut running = FuturesUnordered::new();
     loop {
+        // What is looked at now needs no second look.
+        let _ = cluster.changed().now_or_never();
         let names: Vec<Box<str>> = match cluster.objects().whole() {
             Some(entries) => entries
                 .iter()
@@ -124,7 +129,9 @@ pub async fn run(cx: Arc<Context>, client: Client, cluster: Arc<Cluster>, mut st
         }
         let looked = async {
             cluster.changed().await;
-            tokio::time::sleep(DEBOUNCE).await;
+            let still = async { while tokio::time::timeout(DEBOUNCE, cluster.changed()).await.is_ok() {} };
+            // Where it is not quiet by then, it is looked at all the same.
+            drop(tokio::time::timeout(LONGEST_DEBOUNCE, still).await);
         };
         futures::pin_mut!(looked);
         let ended = loop {

@@ -6,6 +6,7 @@ use super::verdict::{Readiness, Turn, Verdict};
 use crate::api::conditions as reasons;
 use crate::apply::Outcome;
 use crate::apply::lease::LeaseError;
+use crate::aws::error::NOT_LEADER;
 use crate::aws::{AwsError, ErrorClass};
 use crate::desired::{Desired, Issue, Severity};
 use crate::names::{Kind, NodeId, ObjectKey};
@@ -290,6 +291,8 @@ fn aws(error: &AwsError) -> Verdict {
         | ErrorClass::Credentials
         | ErrorClass::NotFound
         | ErrorClass::AlreadyDone => Turn::Bylaw,
+        // Whichever replica has the right to write goes on.
+        ErrorClass::Denied if error.code == NOT_LEADER => Turn::Bylaw,
         ErrorClass::Denied | ErrorClass::Constraint | ErrorClass::Invalid | ErrorClass::Exists => Turn::Person,
     };
     let remedy = error.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();

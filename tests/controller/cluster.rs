@@ -36,7 +36,7 @@ fn a_slow_api_server_costs_nobody_the_lease() {
     relay.delay(Duration::from_secs(2));
     scene.start();
     let folder = scene.shell.data_science();
-    scene.cluster.kubectl(&["apply", "-f", &folder]);
+    scene.apply(&folder);
     scene.as_declared();
     // Several renewals later it is still the same leader.
     std::thread::sleep(Duration::from_secs(12));
@@ -59,7 +59,7 @@ fn a_leader_that_is_cut_off_from_its_cluster_writes_nothing_past_its_lease() {
     scene.start();
     scene.until_aws(|| scene.log(0).contains("this replica writes"));
     let folder = scene.shell.data_science();
-    scene.cluster.kubectl(&["apply", "-f", &folder]);
+    scene.apply(&folder);
     scene.until_aws(|| proxy.seen("CreateOrganizationalUnit") >= 1);
 
     // Cut off for less than the lease counts: it goes on.

@@ -19,7 +19,7 @@ impl Scene {
         let folder = self
             .shell
             .example("data-science", |file, text| Some(if file == "organization.yaml" { text + &more } else { text }));
-        self.cluster.kubectl(&["apply", "-f", &folder]);
+        self.apply(&folder);
         for (kind, name) in DATA_SCIENCE {
             self.until(kind, name, is_ready);
         }
