@@ -35,7 +35,7 @@ fn a_slow_api_server_costs_nobody_the_lease() {
     let relay = scene.through_relay();
     relay.delay(Duration::from_secs(2));
     scene.start();
-    let folder = scene.shell.data_science();
+    let folder = scene.unlimited();
     scene.apply(&folder);
     scene.as_declared();
     // Several renewals later it is still the same leader.
@@ -58,7 +58,7 @@ fn a_leader_that_is_cut_off_from_its_cluster_writes_nothing_past_its_lease() {
     scene.shell = scene.shell.through(&proxy);
     scene.start();
     scene.until_aws(|| scene.log(0).contains("this replica writes"));
-    let folder = scene.shell.data_science();
+    let folder = scene.unlimited();
     scene.apply(&folder);
     scene.until_aws(|| proxy.seen("CreateOrganizationalUnit") >= 1);
 

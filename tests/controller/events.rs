@@ -16,9 +16,10 @@ impl Scene {
     fn with_queue(&self) {
         let url = moto().queue_url(&self.shell.account, QUEUE);
         let more = format!("\n  interval: 1h\n  events:\n    queueUrl: {url}\n");
-        let folder = self
-            .shell
-            .example("data-science", |file, text| Some(if file == "organization.yaml" { text + &more } else { text }));
+        let folder = self.shell.example("data-science", |file, text| {
+            let text = text.replace("accounts: 2", "accounts: 100");
+            Some(if file == "organization.yaml" { text + &more } else { text })
+        });
         self.apply(&folder);
         for (kind, name) in DATA_SCIENCE {
             self.until(kind, name, is_ready);

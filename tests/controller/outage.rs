@@ -26,7 +26,7 @@ impl Scene {
         proxy.on("CreatePolicy", 0, usize::MAX, Fault::Delay(Duration::from_millis(1000)));
         self.shell = self.shell.through(&proxy);
         self.start();
-        let folder = self.shell.data_science();
+        let folder = self.unlimited();
         self.apply(&folder);
         self.until_aws(|| proxy.seen("CreatePolicy") >= 1);
         proxy.outage(Some(fault));

@@ -30,7 +30,7 @@ fn a_leader_that_was_frozen_in_the_middle_of_an_apply_writes_nothing_when_it_wak
     scene.start();
     scene.until_log(0, "this replica writes");
     scene.start();
-    let folder = scene.shell.data_science();
+    let folder = scene.unlimited();
     scene.apply(&folder);
     scene.until_aws(|| proxy.seen("AttachPolicy") >= 2);
     scene.signal(0, "-STOP");
@@ -62,7 +62,7 @@ fn a_leader_that_was_frozen_in_the_middle_of_an_apply_writes_nothing_when_it_wak
 fn an_older_backup_of_the_cluster_leaves_the_organization_alone() {
     let mut scene = Scene::new();
     scene.start();
-    let folder = scene.shell.example("data-science", |_, text| Some(text.replace("accounts: 2", "accounts: 100")));
+    let folder = scene.unlimited();
     let units = std::path::Path::new(&folder).join("units.yaml");
     let organization = std::path::Path::new(&folder).join("organization.yaml");
     let policies = fs::read_to_string(std::path::Path::new(&folder).join("policies.yaml")).unwrap();
