@@ -41,7 +41,7 @@ fn wrong(expression: &str) -> Vec<String> {
     let matcher = Regex::new(r#"([a-z_]+)\s*(=~|!=|=)\s*"([^"]*)""#).unwrap();
     let grouping = Regex::new(r"\bby \(([^)]*)\)").unwrap();
     let sources: String =
-        ["mod.rs", "leader.rs", "events.rs"].map(|name| read(&format!("src/controller/{name}"))).concat();
+        ["controller/mod.rs", "controller/events.rs", "aws/error.rs"].map(|name| read(&format!("src/{name}"))).concat();
     let types = [conditions::READY, conditions::RECONCILING, conditions::STALLED, conditions::DRIFTED];
     let mut out = vec![];
     let mut labels: BTreeSet<&str> = ADDED.into();
