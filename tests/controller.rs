@@ -124,13 +124,15 @@ impl Scene {
 
     /// Applies `examples/data-science` and waits until every object is as declared.
     pub fn data_science(&self) {
-        let folder = self.unlimited();
-        self.apply(&folder);
-        self.until("organizations", "acme", is_ready);
+        self.apply(&self.unlimited());
         for (kind, name) in DATA_SCIENCE {
             let object = self.until(kind, name, is_ready);
             assert_eq!(self.cluster.kstatus(&object), "Current", "{object:#}");
         }
+        // With its limit, from here on.
+        let folder = self.shell.data_science();
+        self.cluster.kubectl(&["apply", "-f", &format!("{folder}/organization.yaml")]);
+        self.until("organizations", "acme", is_ready);
     }
 
     /// A page of a replica: status and text.
