@@ -41,7 +41,9 @@ use crate::aws::{Paced, Port};
 use crate::names::{AccountId, Kind, SPANS};
 use crate::process::Metrics;
 
-/// Changes that come close together are looked at together.
+/// Changes that come closer together than this are looked at together,
+const TOGETHER: Duration = Duration::from_millis(100);
+/// and the first of them waits no longer than this.
 const DEBOUNCE: Duration = Duration::from_millis(300);
 
 /// A paced way to AWS.
@@ -124,7 +126,9 @@ pub async fn run(cx: Arc<Context>, client: Client, cluster: Arc<Cluster>, mut st
         }
         let looked = async {
             cluster.changed().await;
-            tokio::time::sleep(DEBOUNCE).await;
+            let more = async { while tokio::time::timeout(TOGETHER, cluster.changed()).await.is_ok() {} };
+            // Enough came together.
+            let _ = tokio::time::timeout(DEBOUNCE, more).await;
         };
         futures::pin_mut!(looked);
         let ended = loop {

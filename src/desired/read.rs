@@ -16,6 +16,7 @@ use crate::api::organization::OrganizationSpec;
 use crate::api::organizational_unit::OrganizationalUnitSpec;
 use crate::api::policy::OrganizationPolicySpec;
 use crate::names::{ANNOTATION_ID, Kind, ObjectKey};
+use crate::policy;
 
 /// A text and where it is from.
 #[derive(Debug, Clone)]
@@ -52,6 +53,9 @@ pub struct Manifest {
     pub(crate) organization: Option<Box<str>>,
     /// The spec; `None` for an object with an error.
     pub(crate) body: Option<Body>,
+    /// The document of a policy and what is wrong with it, read when first asked for: what lives on is built from in every
+    /// pass.
+    pub(super) document: OnceLock<(Option<Arc<policy::Document>>, Vec<Issue>)>,
     source: Written,
 }
 
@@ -493,6 +497,7 @@ impl Manifest {
             labels: BTreeMap::new(),
             organization: text(&["spec", "organizationRef", "name"]).map(Into::into),
             body: None,
+            document: OnceLock::new(),
             source: Written::nothing(),
         };
         (manifest, tree)

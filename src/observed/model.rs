@@ -379,7 +379,7 @@ mod tests {
     fn observed() -> Observed {
         let known = |value| json!({"known": {"value": value, "at": "2026-11-25T10:00:00Z"}});
         serde_json::from_value(json!({
-            "organization": {"id": "o-aaaaaaaaaa", "managementAccount": "111111111111", "allFeatures": true},
+            "organization": {"id": "o-aaaaaaaaaa", "management_account": "111111111111", "all_features": true},
             "root": {"id": "r-abcd", "name": "Root", "policyTypes": {}, "tags": known(json!({}))},
             "units": {"ou-abcd-11111111": {"name": "a", "parent": "r-abcd", "tags": known(json!({"k": "v"}))}},
             "accounts": {"222222222222": {"name": "b", "email": "b@example.com", "state": "ACTIVE",

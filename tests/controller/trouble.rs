@@ -102,7 +102,9 @@ fn an_older_backup_of_the_cluster_leaves_the_organization_alone() {
     scene.until_aws(|| scene.log(1).contains("pass over") || scene.log(0).matches("pass over").count() > 3);
     scene.until("accounts", "data-science-production", is_ready);
     // The id of its old status is nobody's any more, and its tag tells which policy it is.
-    scene.until("organizationpolicies", "sagemaker-baseline", |policy| is_ready(policy) && policy["status"]["id"] == new);
+    scene.until("organizationpolicies", "sagemaker-baseline", |policy| {
+        is_ready(policy) && policy["status"]["id"] == new
+    });
     assert_eq!(scene.organization(), before, "what the backup does not know is kept");
     let calls = scene.shell.calls();
     for call in ["CreatePolicy", "DeletePolicy", "UpdatePolicy", "AttachPolicy", "DetachPolicy", "CreateAccount"] {
