@@ -41,7 +41,7 @@ pub struct ApprovalSpec {
     #[serde(rename = "for")]
     pub subject: Approved,
     /// Hash of exactly the changes, as the refusal shows it.
-    #[schemars(regex(pattern = r"^[0-9a-f]{16,64}$"))]
+    #[schemars(length(max = 64), regex(pattern = r"^[0-9a-f]{16,64}$"))]
     pub hash: String,
     /// Who approves: the name that the API server knows the person by. The chart's admission policy refuses another's.
     #[schemars(length(min = 1, max = 1024))]

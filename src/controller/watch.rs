@@ -40,7 +40,7 @@ impl Cluster {
     }
 
     /// Takes in one watch event. Whether a pass should look at what changed.
-    fn take(&self, watched: Watched, event: watcher::Event<DynamicObject>) -> bool {
+    pub fn take(&self, watched: Watched, event: watcher::Event<DynamicObject>) -> bool {
         match watched {
             Watched::Declared(kind) => self.objects().take(kind, event),
             Watched::Approvals => self.approvals().take(event),
@@ -152,5 +152,23 @@ fn is_lasting(error: &watcher::Error) -> bool {
         watcher::Error::WatchError(status) => status,
         _ => return false,
     };
-    status.is_not_found() || status.is_forbidden()
+    // By the code: where the definition is gone the server answers with a plain `404 page not found`, without a reason.
+    matches!(status.code, 403 | 404)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_whose_definition_is_gone_is_lost_though_the_server_gives_no_reason() {
+        let answered = |code, reason: &str| {
+            let status = kube::core::Status { code, reason: reason.into(), ..kube::core::Status::default() };
+            watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status)))
+        };
+        assert!(is_lasting(&answered(404, "Failed to parse error data")));
+        assert!(is_lasting(&answered(403, "Forbidden")));
+        assert!(!is_lasting(&answered(429, "TooManyRequests")));
+        assert!(!is_lasting(&answered(503, "ServiceUnavailable")));
+    }
 }

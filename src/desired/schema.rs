@@ -539,6 +539,7 @@ fn expected_of(pattern: &str, text: &str) -> (String, Option<String>) {
         r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$" => {
             ("the ARN of a role (`arn:aws:iam::111122223333:role/name`)", None)
         }
+        r"^[0-9a-f]{16,64}$" => ("the hash of refused changes (16 hexadecimal digits)", None),
         r"^([0-9]+(h|m|s))+$" => ("a duration as Go writes it (`10m`, `1h30m`)", None),
         r"^[A-Z][A-Z0-9_]{1,63}$" => {
             let near = nearest_policy_type(text);

@@ -40,8 +40,9 @@ fn wrong(expression: &str) -> Vec<String> {
     let selector = Regex::new(r"\b(bylaw_[a-z_]+)(?:\{([^}]*)\})?").unwrap();
     let matcher = Regex::new(r#"([a-z_]+)\s*(=~|!=|=)\s*"([^"]*)""#).unwrap();
     let grouping = Regex::new(r"\bby \(([^)]*)\)").unwrap();
-    let sources: String =
-        ["mod.rs", "leader.rs", "events.rs"].map(|name| read(&format!("src/controller/{name}"))).concat();
+    let sources: String = ["controller/mod.rs", "controller/leader.rs", "controller/events.rs", "aws/error.rs"]
+        .map(|name| read(&format!("src/{name}")))
+        .concat();
     let types = [conditions::READY, conditions::RECONCILING, conditions::STALLED, conditions::DRIFTED];
     let mut out = vec![];
     let mut labels: BTreeSet<&str> = ADDED.into();

@@ -15,7 +15,7 @@ use bylaw::aws::{AwsError, Port, Request, Response};
 use bylaw::controller::backoff::{Backoff, spread};
 use bylaw::controller::keep::{Again, Kept, Scene as Seen, keep};
 use bylaw::controller::tenure::{self, Claimant, LENGTH, Tenure};
-use bylaw::controller::watch::Cluster as Store;
+use bylaw::controller::watch::{Cluster as Store, Watched};
 use bylaw::controller::{Context, Door, Doors};
 use bylaw::names::{Kind, RootId, TAG_HOLD, TAG_LEASE, Tags};
 use bylaw::process::Metrics;
@@ -145,14 +145,14 @@ fn store() -> Store {
         value["metadata"]["generation"] = json!(1);
         objects.push(serde_json::from_value(value).unwrap());
     }
-    for kind in Kind::ALL {
-        let mut known = store.objects();
-        known.take(kind, Event::Init);
-        let of_kind = |object: &&DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == kind.as_str());
+    for watched in Watched::all() {
+        store.take(watched, Event::Init);
+        let kind = watched.resource().kind;
+        let of_kind = |object: &&DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == kind);
         for object in objects.iter().filter(of_kind) {
-            known.take(kind, Event::InitApply(object.clone()));
+            store.take(watched, Event::InitApply(object.clone()));
         }
-        known.take(kind, Event::InitDone);
+        store.take(watched, Event::InitDone);
     }
     store
 }

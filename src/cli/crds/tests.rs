@@ -179,6 +179,7 @@ fn rendering_is_stable_and_reads_back() {
             "bylaw.dev_organizationalunits.yaml",
             "bylaw.dev_accounts.yaml",
             "bylaw.dev_organizationpolicies.yaml",
+            "bylaw.dev_approvals.yaml",
         ]
     );
     for ((name, yaml), definition) in files.iter().zip(api::definitions()) {
