@@ -4,6 +4,7 @@ mod cluster;
 mod events;
 mod hours;
 mod keeps;
+mod start;
 mod outage;
 #[cfg(feature = "otel")]
 mod traces;
