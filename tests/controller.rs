@@ -4,7 +4,6 @@ mod cluster;
 mod events;
 mod hours;
 mod keeps;
-mod start;
 mod outage;
 #[cfg(feature = "otel")]
 mod traces;
