@@ -311,21 +311,26 @@ pub struct OrganizationStatus {
     /// Id of its root.
     pub root_id: Option<String>,
     /// Number of accounts.
+    #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub accounts: Option<u32>,
     /// Number of OUs.
+    #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub organizational_units: Option<u32>,
     /// Number of policies that are not AWS's own.
+    #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub policies: Option<u32>,
     /// Differences that no manifest explains.
+    #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub drift: Option<u32>,
     /// Refused changes, each with the hash that an approval names; at most fifty.
     #[serde(default)]
     pub refusals: Vec<Refused>,
     /// AWS calls of the last pass.
+    #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub calls: Option<u32>,
     /// Time of the last whole pass.

@@ -100,9 +100,11 @@ pub struct OrganizationPolicyStatus {
     /// Id of the policy in AWS.
     pub id: Option<String>,
     /// Number of nodes it is attached to.
+    #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub targets: Option<u32>,
     /// Characters of the document as sent.
+    #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub characters: Option<u32>,
     /// Generation that the status speaks of.

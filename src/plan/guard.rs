@@ -243,9 +243,9 @@ impl Court<'_> {
 
     /// Whether the change is approved by itself, under the hash that it has or had before what it touches was made.
     fn is_approved_alone(&self, rule: &'static str, change: &Change) -> bool {
-        let hashes = &self.approvals.hashes;
         let made = || self.made.get_or_init(|| Made::of(self.desired, self.observed));
-        !hashes.is_empty() && made().fingerprints(change).iter().any(|print| hashes.contains(&alone(rule, print)))
+        let held = |print: &String| self.approvals.hold(&alone(rule, print), &change.object);
+        !self.approvals.hashes.is_empty() && made().fingerprints(change).iter().any(held)
     }
 
     /// How many accounts each change reaches.
