@@ -86,7 +86,7 @@ pub(super) fn policies(cx: &mut Build<'_>, units: &Units, accounts: &Accounts) -
                     content: document,
                     targets,
                     excluding,
-                    tags: (&spec.tags).into(),
+                    tags: manifest.tags.clone(),
                     adoption: spec.adoption_policy,
                     deletion: spec.deletion_policy,
                 },
