@@ -1,7 +1,7 @@
 //! The manifests as bylaw reads them.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bylaw::api::organization::Partition;
