@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::calls::generate;
 
 #[path = "../benches/controller/cluster.rs"]
-mod server;
+pub mod server;
 
 struct NoDoors;
 
@@ -118,13 +118,10 @@ async fn a_pass_writes_what_changed_and_no_more() {
     stand.until(|cluster| cluster.objects().whole().unwrap().values().all(|it| it.status != Value::Null)).await;
 
     // The second takes fewer calls than the first, which the Organization tells.
-    let told = stand.cluster.objects().whole().unwrap()[&ObjectKey::new(Kind::Organization, "bench")].status.clone();
+    let organization = ObjectKey::new(Kind::Organization, "bench");
+    let told = stand.cluster.objects().whole().unwrap()[&organization].status.clone();
     assert_eq!(stand.pass().await, (1, 0, vec![]));
-    stand
-        .until(|cluster| {
-            cluster.objects().whole().unwrap()[&ObjectKey::new(Kind::Organization, "bench")].status != told
-        })
-        .await;
+    stand.until(|cluster| cluster.objects().whole().unwrap()[&organization].status != told).await;
     assert_eq!(stand.pass().await, (0, 0, vec![]), "nothing is new, not even the time");
     stand.now.fetch_add(60, Ordering::Relaxed);
     assert_eq!(stand.pass().await, (1, 0, vec![]), "the time of the last pass");

@@ -165,9 +165,12 @@ impl Stand {
 
     /// Until no pass follows the last one.
     async fn quiet(&self) {
-        let mut passes = u64::MAX;
-        while std::mem::replace(&mut passes, self.passes()) != self.passes() {
-            tokio::time::sleep(Duration::from_millis(1500)).await;
+        let (mut passes, mut same) = (self.passes(), 0);
+        // A pass gives way where it writes statuses: one look between two of them says nothing.
+        while same < 20 {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            same = if self.passes() == passes { same + 1 } else { 0 };
+            passes = self.passes();
         }
     }
 
@@ -234,10 +237,15 @@ async fn control(size: Size, url: &str) {
                 let tag = format!("{}", 1000 + passes);
                 let patch = serde_json::json!({"spec": {"tags": {"cost-center": tag}}});
                 api.patch("acct-00007", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+                let (at, operation) = loop {
+                    if let Some(write) = writes.lock().unwrap().pop() {
+                        break write;
+                    }
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                };
                 stand.passed(passes + 1).await;
                 let cost = meter.stop();
                 let statuses = stand.statuses().await - statuses;
-                let (at, operation) = *writes.lock().unwrap().last().unwrap();
                 let after = at.duration_since(edited).as_millis();
                 told("one object edited", cost, &format!("{operation} after {after} ms, {statuses} statuses"));
                 stand.quiet().await;

@@ -127,7 +127,7 @@ fn declared<T>(kind: Kind, name: &str, spec: T) -> Declared<T> {
         key: ObjectKey::new(kind, name),
         origin: Origin::default(),
         id: None,
-        labels: BTreeMap::new(),
+        labels: Tags::new(),
         suspend: false,
         spec,
     }

@@ -375,7 +375,7 @@ impl<'a> Build<'a> {
                 delegation_policy,
                 interval: spec.interval.as_ref().and_then(|interval| interval.parse().ok()),
                 queue: spec.events.as_ref().map(|events| events.queue_url.clone()),
-                tags: spec.tags.clone().into(),
+                tags: manifest.tags.clone(),
                 limits: spec.limits.clone(),
             },
         })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::report::{nearest, quoted};
 use super::schema::{self, Finding};
 use super::tree::{Form, Node, Read};
+use crate::names::Tags;
 
 /// Fields of `metadata`: those people write, and those the API server adds.
 const METADATA: [&str; 15] = [
@@ -25,15 +26,15 @@ const METADATA: [&str; 15] = [
     "selfLink",
 ];
 
-/// Checks `metadata`; the labels go to `labels`.
-pub(super) fn check(root: &Node, labels: &mut BTreeMap<String, String>, findings: &mut Vec<Finding>) {
+/// Checks `metadata`, and gives the labels.
+pub(super) fn check(root: &Node, findings: &mut Vec<Finding>) -> Tags {
     let mut add = |rule, place, field: &str, message: String, help: Option<String>| {
         findings.push(Finding { rule, place, field: field.into(), message, help });
     };
     let Some(metadata) = root.get("metadata").filter(|node| matches!(node.form, Form::Map(_))) else {
         let help = Some("add `metadata: {name: …}`".to_owned());
         add("missing-field", root.place_of("metadata"), "metadata.name", "`metadata.name` is missing".into(), help);
-        return;
+        return Tags::new();
     };
     if let Form::Map(entries) = &metadata.form {
         for entry in entries {
@@ -101,14 +102,16 @@ pub(super) fn check(root: &Node, labels: &mut BTreeMap<String, String>, findings
             }
         },
     }
+    let mut labels = Tags::new();
     for field in ["labels", "annotations"] {
         let Some(node) = metadata.get(field).filter(|node| !schema::is_null(node)) else { continue };
         let map = schema::text_map(node, &format!("metadata.{field}"), findings);
         if field == "labels" {
             check_labels(node, &map, findings);
-            *labels = map;
+            labels = Tags::from(&map);
         }
     }
+    labels
 }
 
 fn check_labels(node: &Node, labels: &BTreeMap<String, String>, findings: &mut Vec<Finding>) {

@@ -74,8 +74,8 @@ pub struct Declared<T> {
     pub origin: Origin,
     /// Id from the annotation `bylaw.dev/id` or from status: the AWS object this one is bound to.
     pub id: Option<String>,
-    /// Labels, which selectors look at.
-    pub labels: BTreeMap<String, String>,
+    /// Labels, which selectors look at; packed as tags are.
+    pub labels: Tags,
     /// The object is to be left alone.
     pub suspend: bool,
     /// What it asks for.

@@ -73,7 +73,7 @@ pub(super) fn units(cx: &mut Build<'_>) -> Units {
                     spec: Unit {
                         name: spec.name.clone(),
                         parent: parent_key(parent),
-                        tags: (&spec.tags).into(),
+                        tags: manifest.tags.clone(),
                         attachments: spec.attachments.unwrap_or_else(|| cx.attachments()),
                         base_access: spec.base_access,
                         adoption: spec.adoption_policy,
@@ -225,7 +225,7 @@ pub(super) fn accounts(cx: &mut Build<'_>, units: &Units) -> Accounts {
                     email: spec.email.clone(),
                     name: spec.name.clone(),
                     parent,
-                    tags: (&spec.tags).into(),
+                    tags: manifest.tags.clone(),
                     contacts: contacts(spec),
                     role_name: spec.role_name.clone(),
                     base_access: spec.base_access,
@@ -312,7 +312,7 @@ fn management(cx: &mut Build<'_>, index: usize, manifest: &Manifest, spec: &Acco
     let changes = [
         ("name", spec.name.is_some()),
         ("organizationalUnitRef", spec.organizational_unit_ref.is_some()),
-        ("tags", !spec.tags.is_empty()),
+        ("tags", !manifest.tags.is_empty()),
         ("alternateContacts", spec.alternate_contacts.is_some()),
         ("roleName", spec.role_name.is_some()),
         ("baseAccess", spec.base_access.is_some()),

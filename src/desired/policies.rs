@@ -15,6 +15,7 @@ use super::selector;
 use crate::api::common::{BaseAccess, Target};
 use crate::api::policy::{Enforcement, OrganizationPolicySpec};
 use crate::names::{Kind, ObjectKey, PolicyType};
+use crate::policy::Document;
 
 type Policies = BTreeMap<Box<str>, Declared<Policy>>;
 
@@ -82,10 +83,10 @@ pub(super) fn policies(cx: &mut Build<'_>, units: &Units, accounts: &Accounts) -
                     kind,
                     name: aws_name(key, spec).to_owned(),
                     description: spec.description.clone(),
-                    content: Arc::new(document),
+                    content: document,
                     targets,
                     excluding,
-                    tags: (&spec.tags).into(),
+                    tags: manifest.tags.clone(),
                     adoption: spec.adoption_policy,
                     deletion: spec.deletion_policy,
                 },
@@ -155,16 +156,19 @@ fn document(
     manifest: &Manifest,
     spec: &OrganizationPolicySpec,
     kind: &PolicyType,
-) -> Option<crate::policy::Document> {
-    let (document, issues) = content::document(manifest, "spec.content", kind, &spec.content);
-    for issue in issues {
+) -> Option<Arc<Document>> {
+    let (document, issues) = manifest.document.get_or_init(|| {
+        let (document, issues) = content::document(manifest, "spec.content", kind, &spec.content);
+        (document.map(Arc::new), issues)
+    });
+    for issue in issues.iter().cloned() {
         if issue.severity == super::Severity::Error {
             cx.fail(index, issue);
         } else {
             cx.issues.push(issue);
         }
     }
-    let document = document?;
+    let document = document.clone()?;
     let (count, most) = (document.characters(), kind.rule().max_characters);
     if count > most {
         let message = format!(

@@ -1,6 +1,5 @@
 //! Text to manifests: which documents are ours, and whether each is right by itself.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
@@ -15,7 +14,8 @@ use crate::api::account::AccountSpec;
 use crate::api::organization::OrganizationSpec;
 use crate::api::organizational_unit::OrganizationalUnitSpec;
 use crate::api::policy::OrganizationPolicySpec;
-use crate::names::{ANNOTATION_ID, Kind, ObjectKey};
+use crate::names::{ANNOTATION_ID, Kind, ObjectKey, Tags};
+use crate::policy;
 
 /// A text and where it is from.
 #[derive(Debug, Clone)]
@@ -35,6 +35,18 @@ pub(crate) enum Body {
     Policy(Box<OrganizationPolicySpec>),
 }
 
+impl Body {
+    fn take_tags(&mut self) -> Tags {
+        let tags = match self {
+            Self::Organization(spec) => &mut spec.tags,
+            Self::Unit(spec) => &mut spec.tags,
+            Self::Account(spec) => &mut spec.tags,
+            Self::Policy(spec) => &mut spec.tags,
+        };
+        std::mem::take(tags).into()
+    }
+}
+
 /// One object of group `bylaw.dev`, right or wrong.
 #[derive(Debug, Clone)]
 pub struct Manifest {
@@ -46,12 +58,17 @@ pub struct Manifest {
     pub id: Option<String>,
     /// Its AWS name, where it could be read.
     pub aws_name: Option<String>,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    /// Its labels, packed as tags are.
+    pub labels: Tags,
+    /// The tags of its spec, which are here and not there: 50,000 objects share them with what is declared of them.
+    pub(super) tags: Tags,
     /// Name of the Organization it belongs to, where it says so.
     pub(crate) organization: Option<Box<str>>,
     /// The spec; `None` for an object with an error.
     pub(crate) body: Option<Body>,
+    /// The document of a policy and what is wrong with it, read when first asked for: what lives on is built from in every
+    /// pass.
+    pub(super) document: OnceLock<(Option<Arc<policy::Document>>, Vec<Issue>)>,
     source: Written,
 }
 
@@ -339,7 +356,7 @@ impl Found {
         }
         let mut findings = Vec::new();
         // A name that Kubernetes would refuse is a key all the same: it bounds what the broken object may stand for.
-        metadata::check(&root, &mut manifest.labels, &mut findings);
+        manifest.labels = metadata::check(&root, &mut findings);
         let Some(rules) = schema::of(kind) else { return };
         top_level(&root, &mut findings);
         let spec = rules.check(&root, &mut findings);
@@ -356,7 +373,10 @@ impl Found {
         }
         if findings.is_empty() && !cx.broken {
             match typed(kind, spec) {
-                Ok(body) => manifest.body = Some(body),
+                Ok(mut body) => {
+                    manifest.tags = body.take_tags();
+                    manifest.body = Some(body);
+                }
                 Err(error) => findings.push(Finding {
                     rule: "wrong-type",
                     place: root.place_of("spec"),
@@ -490,9 +510,11 @@ impl Manifest {
                 .or_else(|| text(&["status", "id"]))
                 .map(str::to_owned),
             aws_name: text(&["spec", "name"]).or(own).map(str::to_owned),
-            labels: BTreeMap::new(),
+            labels: Tags::new(),
+            tags: Tags::new(),
             organization: text(&["spec", "organizationRef", "name"]).map(Into::into),
             body: None,
+            document: OnceLock::new(),
             source: Written::nothing(),
         };
         (manifest, tree)

@@ -111,7 +111,7 @@ fn a_tree_is_what_its_manifests_say() {
     let desired = good(&text);
     assert_eq!(desired.units["web"].spec.parent, NodeKey::Unit("prod".into()));
     assert_eq!(desired.accounts["a"].spec.parent, NodeKey::Unit("web".into()));
-    assert_eq!(desired.accounts["a"].labels["stage"], "prod");
+    assert_eq!(desired.accounts["a"].labels.get("stage"), Some("prod"));
     let p = &desired.policies["p"].spec;
     assert_eq!(p.targets, [NodeKey::Unit("prod".into())].into());
     assert_eq!(p.excluding, [NodeKey::Account("a".into())].into(), "b was a target itself; a lies below one");

@@ -150,7 +150,7 @@ impl From<&BTreeMap<String, String>> for Tags {
 }
 impl From<BTreeMap<String, String>> for Tags {
     fn from(tags: BTreeMap<String, String>) -> Self {
-        tags.into_iter().collect()
+        (&tags).into()
     }
 }
 

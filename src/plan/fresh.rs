@@ -256,3 +256,70 @@ pub fn touched(changes: &[&Change], observed: &Observed) -> Vec<Request> {
     }
     requests
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::AccountId;
+    use serde_json::json;
+
+    fn observed() -> Observed {
+        let known = |value| json!({"known": {"value": value, "at": "2026-11-25T10:00:00Z"}});
+        serde_json::from_value(json!({
+            "organization": {"id": "o-aaaaaaaaaa", "management_account": "111111111111", "all_features": true},
+            "root": {"id": "r-abcd", "name": "Root", "policyTypes": {}, "tags": known(json!({}))},
+            "units": {},
+            "accounts": {"222222222222": {"name": "b", "email": "b@example.com", "state": "ACTIVE",
+                "parent": "r-abcd", "tags": known(json!({"k": "v"}))}},
+            "policies": {"p-11111111": {"type": "TAG_POLICY", "name": "c", "description": "", "awsManaged": false,
+                "content": known(json!("{}")), "tags": known(json!({})), "targets": known(json!(["r-abcd"]))}},
+            "services": "unread", "administrators": "unread", "delegationPolicy": "unread", "creations": "unread",
+            "gaps": [], "listedTypes": ["TAG_POLICY"], "listsAt": "2026-11-25T10:00:00Z",
+        }))
+        .unwrap()
+    }
+
+    /// A plan is made anew only where this says that something is new: whatever it overlooks is planned on what was.
+    #[test]
+    fn what_is_read_again_is_news_wherever_it_differs_or_is_not_known() {
+        let (account, policy): (AccountId, PolicyId) = ("222222222222".parse().unwrap(), "p-11111111".parse().unwrap());
+        let requests = [
+            Request::ListTagsForResource { resource: Resource::Node(NodeId::Account(account.clone())), token: None },
+            Request::ListTagsForResource { resource: Resource::Policy(policy.clone()), token: None },
+            Request::ListTargetsForPolicy { policy: policy.clone(), token: None },
+            Request::DescribePolicy { policy: policy.clone() },
+        ];
+        let first = observed();
+        let before = Before::of(&requests, &first).unwrap();
+        let at: Timestamp = "2026-11-25T11:00:00Z".parse().unwrap();
+        let mut again = first.clone();
+        let tags = first.accounts[&account].tags.get().cloned().unwrap();
+        again.accounts.get_mut(&account).unwrap().tags = Part::known(tags, at);
+        again.policies.get_mut(&policy).unwrap().content = Part::known("{}".into(), at);
+        assert!(before.holds(&again), "only the times are new");
+
+        let lost = || Part::Unreadable { error: "no".into(), remedy: None, at };
+        let news: [&dyn Fn(&mut Observed); 9] = [
+            &|it| it.accounts.get_mut(&account).unwrap().tags = Part::known(Tags::new(), at),
+            &|it| it.accounts.get_mut(&account).unwrap().tags = lost(),
+            &|it| drop(it.accounts.remove(&account)),
+            &|it| it.policies.get_mut(&policy).unwrap().content = Part::known("{ }".into(), at),
+            &|it| it.policies.get_mut(&policy).unwrap().name.push('x'),
+            &|it| it.policies.get_mut(&policy).unwrap().targets = Part::known(BTreeSet::new(), at),
+            &|it| it.policies.get_mut(&policy).unwrap().targets = Part::Unread,
+            &|it| drop(it.policies.remove(&policy)),
+            &|it| {
+                let scope = crate::observed::Scope::Accounts;
+                it.gaps.push(crate::observed::Gap { scope, error: "no".into(), remedy: None });
+            },
+        ];
+        for (n, change) in news.iter().enumerate() {
+            let mut other = first.clone();
+            change(&mut other);
+            assert!(!before.holds(&other), "change {n}");
+        }
+        assert!(Before::of(&[Request::ListRoots { token: None }], &first).is_none(), "more than can be told from here");
+        let unknown = Observed { policies: BTreeMap::new(), ..first };
+        assert!(Before::of(&requests, &unknown).is_none());
+    }
+}

@@ -1,7 +1,7 @@
 //! The manifests as bylaw reads them.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bylaw::api::organization::Partition;
@@ -67,7 +67,7 @@ impl Wish {
             key: ObjectKey::new(Kind::Organization, "org"),
             origin: origin.clone(),
             id: None,
-            labels: BTreeMap::new(),
+            labels: Tags::new(),
             suspend: self.suspend,
             spec: Organization {
                 management_account: MANAGEMENT.parse().unwrap(),
@@ -94,7 +94,7 @@ impl Wish {
         };
         fn declare<T>(kind: Kind, name: &str, suspend: bool, spec: T) -> (Box<str>, Declared<T>) {
             let key = ObjectKey::new(kind, name);
-            let (origin, labels) = (Origin::default(), BTreeMap::new());
+            let (origin, labels) = (Origin::default(), Tags::new());
             (name.into(), Declared { key, origin, id: None, labels, suspend, spec })
         }
         let units = self.units.iter().map(|(index, unit)| {
