@@ -43,7 +43,7 @@ use crate::process::Metrics;
 
 /// Changes that come closer together than this are looked at together: half of what belongs together can be refused, where
 /// the whole is not.
-const DEBOUNCE: Duration = Duration::from_millis(200);
+const DEBOUNCE: Duration = Duration::from_millis(150);
 /// Changes that go on for longer are looked at in between.
 const LONGEST_DEBOUNCE: Duration = Duration::from_secs(3);
 

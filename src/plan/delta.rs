@@ -15,8 +15,8 @@ use super::memory::{Fact, Mark, Memory};
 use super::model::{Action, Change, Drift, NodeRef, Note, Plan, Proposed, Reason, Refusal, Stage};
 use super::partial::Partial;
 use crate::desired::{Declared, Desired, NodeKey, model};
-use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE};
-use crate::observed::Observed;
+use crate::names::{AccountId, Kind, NodeId, ObjectKey, TAG_RESOURCE};
+use crate::observed::{self, Observed};
 
 /// What a plan is made with besides the two sides.
 #[derive(Debug, Clone, Default)]
@@ -284,31 +284,24 @@ impl Delta<'_> {
     /// Whether a node is bylaw's to change at all: not the management account, not ignored, not suspended, and not
     /// perhaps the counterpart of an object that could not be read.
     fn is_open(&self, node: &NodeId) -> bool {
-        let ignore = &self.desired.organization.spec.ignore;
         if self.observed.is_management(node) {
             return false;
         }
         let object = self.binding.node_objects.get(node);
-        let place = match node {
-            NodeId::Account(_) => self.observed.parent(node),
-            _ => Some(node),
-        };
-        if place.is_some_and(|place| self.ignored.contains(place)) {
-            return false;
-        }
-        let open = |name: &str, account: Option<&Declared<model::Account>>| {
-            let to_be = account.and_then(|account| account.spec.name.as_deref());
-            let names = [Some(node.as_str()), Some(name), to_be];
-            !names.into_iter().flatten().any(|name| matches_any(&ignore.accounts, name))
+        let open = match node {
+            NodeId::Account(id) => {
+                let account = match object {
+                    Some(NodeKey::Account(name)) => self.desired.accounts.get(name),
+                    _ => None,
+                };
+                self.is_account_open(id, self.observed.accounts.get(id), account)
+            }
+            _ => !self.ignored.contains(node),
         };
         match object {
+            _ if !open => false,
             Some(NodeKey::Unit(name)) => !self.desired.units.get(name).is_some_and(|unit| unit.suspend),
-            Some(NodeKey::Account(name)) => {
-                let account = self.desired.accounts.get(name);
-                open(self.observed.name(node), account) && !account.is_some_and(|account| account.suspend)
-            }
-            Some(NodeKey::Root) => true,
-            None if matches!(node, NodeId::Account(_)) && !open(self.observed.name(node), None) => false,
+            Some(NodeKey::Account(_) | NodeKey::Root) => true,
             None => {
                 let kind = match node {
                     NodeId::Account(_) => Kind::Account,
@@ -323,6 +316,24 @@ impl Delta<'_> {
                 !self.desired.may_be_broken(kind, node.as_str(), self.observed.name(node), tag)
             }
         }
+    }
+
+    /// Whether an account is neither below what is ignored, nor ignored itself by any of its names, nor suspended in the
+    /// manifest that it is bound to.
+    fn is_account_open(
+        &self,
+        id: &AccountId,
+        found: Option<&observed::Account>,
+        declared: Option<&Declared<model::Account>>,
+    ) -> bool {
+        if found.and_then(|found| found.parent.as_ref()).is_some_and(|place| self.ignored.contains(place)) {
+            return false;
+        }
+        let patterns = &self.desired.organization.spec.ignore.accounts;
+        let name = found.map_or(id.as_str(), |found| &found.name);
+        let to_be = declared.and_then(|account| account.spec.name.as_deref());
+        let mut names = [Some(id.as_str()), Some(name), to_be].into_iter().flatten();
+        !names.any(|name| matches_any(patterns, name)) && !declared.is_some_and(|account| account.suspend)
     }
 }
 

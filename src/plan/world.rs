@@ -11,6 +11,9 @@ use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType, UnitId};
 use crate::observed::{Observed, Part};
 use crate::policy::Document;
 
+/// Nodes from an account to the root are 7 at most (the root, five OUs); what a broken reading makes a ring of ends here.
+const LONGEST_CHAIN: usize = 17;
+
 /// Number of one deny or allow, the same for equal ones.
 pub(super) type Atom = u32;
 
@@ -71,7 +74,8 @@ pub(super) struct Binds {
 #[derive(Debug, Clone)]
 pub(super) struct World<'a> {
     observed: &'a Observed,
-    parents: BTreeMap<NodeRef, NodeRef>,
+    /// What is new or somewhere else than it was read, and what it is below.
+    moved: BTreeMap<NodeRef, NodeRef>,
     attached: BTreeMap<NodeRef, BTreeSet<PolicyRef>>,
     policies: BTreeMap<PolicyRef, (PolicyType, Rc<Meaning>)>,
     /// The atom of allowing everything.
@@ -106,20 +110,12 @@ impl<'a> World<'a> {
         });
         let mut world = Self {
             observed,
-            parents: BTreeMap::new(),
+            moved: BTreeMap::new(),
             attached: BTreeMap::new(),
             policies: BTreeMap::new(),
             full: full.unwrap_or_default(),
             assumed: BTreeSet::new(),
         };
-        for (id, unit) in &observed.units {
-            world.parents.insert(unit_ref(id), NodeRef::Known(unit.parent.clone()));
-        }
-        for (id, account) in &observed.accounts {
-            if let Some(parent) = &account.parent {
-                world.parents.insert(NodeRef::Known(NodeId::Account(id.clone())), NodeRef::Known(parent.clone()));
-            }
-        }
         for (id, policy) in &observed.policies {
             let name = PolicyRef::Known(id.clone());
             let text = policy.content.get().map(String::as_str);
@@ -176,7 +172,7 @@ impl<'a> World<'a> {
                 }
             }
             Action::MoveAccount { account, to, .. } => {
-                self.parents.insert(account.clone(), to.clone());
+                self.moved.insert(account.clone(), to.clone());
             }
             Action::DeletePolicy { policy, .. } => {
                 let policy = PolicyRef::Known(policy.clone());
@@ -190,7 +186,7 @@ impl<'a> World<'a> {
 
     /// A new node starts with AWS's defaults attached.
     fn born(&mut self, node: NodeRef, parent: &NodeRef) {
-        self.parents.insert(node.clone(), parent.clone());
+        self.moved.insert(node.clone(), parent.clone());
         for (id, policy) in &self.observed.policies {
             let on = self.observed.root.policy_types.contains_key(&policy.kind);
             let default = policy.kind.rule().default_policy == Some(id.as_str());
@@ -206,9 +202,11 @@ impl<'a> World<'a> {
         if !self.assumed.remove(policy) {
             return;
         }
-        let mut nodes: Vec<NodeRef> = self.parents.keys().cloned().collect();
-        nodes.push(NodeRef::Known(self.observed.root_node()));
-        for node in nodes {
+        let units = self.observed.units.keys().cloned().map(NodeId::Unit);
+        let accounts = self.observed.accounts.keys().cloned().map(NodeId::Account);
+        let placed = units.chain(accounts).filter(|node| self.observed.parent(node).is_some());
+        let known = placed.chain([self.observed.root_node()]).map(NodeRef::Known);
+        for node in known.chain(self.moved.keys().cloned()) {
             self.attached.entry(node).or_default().insert(policy.clone());
         }
     }
@@ -230,17 +228,17 @@ impl<'a> World<'a> {
         self.policies.get(policy).is_some_and(|(_, meaning)| !meaning.allows.is_empty())
     }
 
+    /// What a node is directly below, unless that is not known or it is the root.
+    fn parent(&self, node: &NodeRef) -> Option<NodeRef> {
+        self.moved.get(node).cloned().or_else(|| match node {
+            NodeRef::Known(id) => self.observed.parent(id).cloned().map(NodeRef::Known),
+            NodeRef::New(_) => None,
+        })
+    }
+
     pub(super) fn chain(&self, node: &NodeRef) -> Vec<NodeRef> {
-        let mut chain = vec![node.clone()];
-        let mut at = node;
-        while let Some(parent) = self.parents.get(at) {
-            if chain.len() > 16 {
-                break;
-            }
-            chain.push(parent.clone());
-            at = parent;
-        }
-        chain
+        let above = std::iter::successors(Some(node.clone()), |at| self.parent(at));
+        above.take(LONGEST_CHAIN).collect()
     }
 
     /// What binds what is at this node.
@@ -275,10 +273,8 @@ impl<'a> World<'a> {
             let node = NodeRef::Known(id);
             let own =
                 self.attached.get(&node).is_some_and(|attached| attached.iter().any(|name| !self.is_default(name)));
-            match self.parents.get(&node) {
-                Some(parent) if !own && !special.contains(&node) => {
-                    by_parent.entry(parent.clone()).or_default().push(node);
-                }
+            match self.parent(&node) {
+                Some(parent) if !own && !special.contains(&node) => by_parent.entry(parent).or_default().push(node),
                 _ => classes.push(Class { node: node.clone(), accounts: vec![node] }),
             }
         }
@@ -295,25 +291,34 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Number of member accounts at or below each node.
+    /// Number of member accounts below each OU and the root.
     pub(super) fn counts(&self) -> BTreeMap<NodeRef, u32> {
-        let mut counts = BTreeMap::new();
+        let mut directly: BTreeMap<NodeRef, u32> = BTreeMap::new();
         for id in self.observed.accounts.keys() {
-            let id = NodeId::Account(id.clone());
-            if self.observed.is_management(&id) {
-                continue;
+            let node = NodeRef::Known(NodeId::Account(id.clone()));
+            if let Some(parent) = self.parent(&node).filter(|_| self.is_member(&node)) {
+                *directly.entry(parent).or_default() += 1;
             }
-            for at in self.chain(&NodeRef::Known(id)) {
-                *counts.entry(at).or_default() += 1;
+        }
+        let mut counts = BTreeMap::new();
+        for (parent, accounts) in directly {
+            for at in self.chain(&parent) {
+                *counts.entry(at).or_default() += accounts;
             }
         }
         counts
     }
 
+    fn is_member(&self, node: &NodeRef) -> bool {
+        matches!(node, NodeRef::Known(id @ NodeId::Account(account))
+            if self.observed.accounts.contains_key(account) && !self.observed.is_management(id))
+    }
+
     /// Number of member accounts at or below the nodes together, each counted once.
     pub(super) fn reach(&self, nodes: &[NodeRef], counts: &BTreeMap<NodeRef, u32>) -> u32 {
         let top = |node: &&NodeRef| !self.chain(node).iter().skip(1).any(|above| nodes.contains(above));
-        nodes.iter().filter(top).filter_map(|node| counts.get(node)).sum()
+        let accounts = |node: &NodeRef| counts.get(node).copied().unwrap_or_else(|| self.is_member(node).into());
+        nodes.iter().filter(top).map(accounts).sum()
     }
 
     /// Nodes that a policy is attached to.

@@ -154,11 +154,10 @@ impl Delta<'_> {
                         self.note(&account.key, "is the management account, which is never changed");
                         continue;
                     }
-                    if !self.is_open(&node) {
+                    let found = self.observed.accounts.get(id);
+                    if !self.is_account_open(id, found, Some(account)) {
                         self.note(&account.key, "is ignored (`spec.ignore`), or below what is: left alone");
-                        continue;
-                    }
-                    if let Some(found) = self.observed.accounts.get(id) {
+                    } else if let Some(found) = found {
                         self.known_account(account, id, found, *adopt);
                     }
                 }
