@@ -8,8 +8,11 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessR
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ListParams, ObjectMeta, PostParams};
 use kube::{Client, Resource};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::args;
+use super::args::{self, Machine};
+use super::diagnostics::FORMAT_VERSION;
 use super::failure::Failure;
 use crate::api::approval::{Approved, ApprovedKind};
 use crate::api::organization::Refused;
@@ -30,6 +33,39 @@ pub struct Approve {
     /// Do not ask.
     #[arg(short, long)]
     pub yes: bool,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Machine,
+}
+
+/// Output of `bylaw approve -o json`.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApproveOutput<'a> {
+    /// 1. It changes when a field is renamed, removed or changes its meaning; new fields may appear without.
+    format_version: u32,
+    /// What the cluster's Organizations show as refused; where a hash was given, what is refused under it.
+    refusals: &'a [Refused],
+    /// The Approval that was made, where a hash was given.
+    approval: Option<Made<'a>>,
+}
+
+/// An Approval that is in the cluster now.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Made<'a> {
+    /// Its `metadata.name`.
+    name: &'a str,
+    /// The object that it is for, `Kind/name`.
+    object: &'a str,
+    /// The whole hash.
+    hash: &'a str,
+    /// Who approves, as the API server knows the person.
+    approver: &'a str,
+    /// Why.
+    reason: &'a str,
+    /// Until when it counts (RFC 3339).
+    expires_at: &'a str,
 }
 
 /// Lists refusals, or makes an Approval of one.
@@ -39,23 +75,33 @@ pub struct Approve {
 pub async fn run(asked: &Approve, out: &mut dyn Write) -> Result<u8, Failure> {
     let client = super::cluster::client().await?;
     let refusals = refusals(&client).await?;
+    let text = asked.output == Machine::Text;
     let Some(hash) = asked.hash.as_deref() else {
-        list(&refusals, out)?;
+        if text {
+            list(&refusals, out)?;
+        } else {
+            write_json(&refusals, None, out)?;
+        }
         return Ok(0);
     };
     let refused = find(&refusals, hash)?;
     let subject = subject(refused)?;
     let approver = who(&client, &subject.name).await?;
-    writeln!(
-        out,
-        "{} {} of {} is refused:\n  {}: {}",
-        refused.changes,
-        changes(refused),
-        refused.object,
-        refused.rule,
-        refused.message
-    )?;
-    out.flush()?;
+    if text {
+        writeln!(
+            out,
+            "{} {} of {} is refused:\n  {}: {}",
+            refused.changes,
+            changes(refused),
+            refused.object,
+            refused.rule,
+            refused.message
+        )?;
+        out.flush()?;
+    }
+    if !asked.yes && !(text && io::stdin().is_terminal()) {
+        return Err(Failure::new("nobody is there to confirm the approval", "add `--yes`"));
+    }
     if !asked.yes && !confirmed(&approver, out)? {
         writeln!(out, "nothing was approved")?;
         return Ok(1);
@@ -71,7 +117,7 @@ pub async fn run(asked: &Approve, out: &mut dyn Write) -> Result<u8, Failure> {
         expires_at: format!("{expires:.0}"),
     };
     let metadata = ObjectMeta { generate_name: Some(format!("approve-{:.8}-", spec.hash)), ..ObjectMeta::default() };
-    let approval = Approval { metadata, ..Approval::new("", spec) };
+    let approval = Approval { metadata, ..Approval::new("", spec.clone()) };
     let approvals: Api<Approval> = Api::all(client);
     let made = approvals.create(&PostParams::default(), &approval).await.map_err(|error| match error {
         kube::Error::Api(status) => Failure::new(
@@ -81,6 +127,18 @@ pub async fn run(asked: &Approve, out: &mut dyn Write) -> Result<u8, Failure> {
         error => super::cluster::failure(&error),
     })?;
     let name = made.metadata.name.unwrap_or_default();
+    if !text {
+        let made = Made {
+            name: &name,
+            object: &refused.object,
+            hash: &spec.hash,
+            approver: &approver,
+            reason: &spec.reason,
+            expires_at: &spec.expires_at,
+        };
+        write_json(std::slice::from_ref(refused), Some(made), out)?;
+        return Ok(0);
+    }
     writeln!(out, "approved by {approver} until {expires:.0}: `kubectl get approval {name}` tells what comes of it")?;
     Ok(0)
 }
@@ -90,6 +148,11 @@ async fn refusals(client: &Client) -> Result<Vec<Refused>, Failure> {
     let organizations: Api<Organization> = Api::all(client.clone());
     let found = organizations.list(&ListParams::default()).await.map_err(|error| super::cluster::failure(&error))?;
     Ok(found.items.into_iter().filter_map(|organization| organization.status).flat_map(|s| s.refusals).collect())
+}
+
+fn write_json(refusals: &[Refused], approval: Option<Made<'_>>, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &ApproveOutput { format_version: FORMAT_VERSION, refusals, approval })?;
+    writeln!(out)
 }
 
 fn list(refusals: &[Refused], out: &mut dyn Write) -> io::Result<()> {
@@ -170,9 +233,6 @@ async fn who(client: &Client, object: &str) -> Result<String, Failure> {
 }
 
 fn confirmed(approver: &str, out: &mut dyn Write) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::new("nobody is there to confirm the approval", "add `--yes`"));
-    }
     write!(out, "Approve as {approver}? Only `yes` does: ")?;
     out.flush()?;
     let mut answer = String::new();

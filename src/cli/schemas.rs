@@ -15,6 +15,8 @@ use crate::observed::snapshot::SnapshotFile;
 #[must_use]
 pub fn render() -> Vec<(String, String)> {
     vec![
+        #[cfg(feature = "controller")]
+        file("approve", of::<super::approve::ApproveOutput<'_>>()),
         file("apply", of::<ApplyOutput>()),
         file("plan", of::<PlanOutput>()),
         file("snapshot", of::<SnapshotFile<'_>>()),

@@ -3,6 +3,7 @@
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 
 use super::model::Refusal;
 use super::partial::Partial;
@@ -113,10 +114,11 @@ impl<'a, Id: std::fmt::Display> Tagged<'a, Id> {
 }
 
 /// How one object is looked for: what the three kinds have in common.
-struct Search<'a, Id> {
+struct Search<'a, 't, Id> {
     key: &'a ObjectKey,
     by_id: Option<Result<Id, Miss>>,
-    tagged: &'a Tagged<'a, Id>,
+    /// Gone through only for what has no id yet: in the controller that is nothing as a rule.
+    tagged: &'a dyn Deref<Target = Tagged<'t, Id>>,
     /// Asked only of what nothing else tells.
     by_name: &'a dyn Fn() -> Vec<(Id, Holder)>,
     adoption: AdoptionPolicy,
@@ -163,7 +165,7 @@ fn tags_of(id: &impl std::fmt::Display) -> String {
     format!("the tags of `{id}`")
 }
 
-impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, Id> {
+impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, '_, Id> {
     fn run(self, binding: &mut Binding) -> Bound<Id> {
         let found = |id: Id, adopt: bool| Bound::Found { id, adopt };
         match self.by_id.clone() {
@@ -329,7 +331,7 @@ fn refuse_shared(binding: &mut Binding) {
 }
 
 fn bind_units(desired: &Desired, observed: &Observed, binding: &mut Binding) {
-    let tagged = Tagged::of(observed.units.iter().map(|(id, unit)| (id, &unit.tags)));
+    let tagged = LazyCell::new(|| Tagged::of(observed.units.iter().map(|(id, unit)| (id, &unit.tags))));
     let mut by_place: BTreeMap<(&NodeId, &str), Vec<&UnitId>> = BTreeMap::new();
     for (id, unit) in &observed.units {
         by_place.entry((&unit.parent, &unit.name)).or_default().push(id);
@@ -422,7 +424,7 @@ fn declared_id<T, Id: std::str::FromStr>(
 }
 
 fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) {
-    let tagged = Tagged::of(observed.accounts.iter().map(|(id, account)| (id, &account.tags)));
+    let tagged = LazyCell::new(|| Tagged::of(observed.accounts.iter().map(|(id, account)| (id, &account.tags))));
     let by_email = LazyCell::new(|| {
         let mut by_email: HashMap<String, Vec<&AccountId>> = HashMap::new();
         for (id, account) in &observed.accounts {
@@ -490,7 +492,7 @@ fn refuse_inactive(
 
 fn bind_policies(desired: &Desired, observed: &Observed, binding: &mut Binding) {
     let own = || observed.policies.iter().filter(|(_, policy)| !policy.aws_managed);
-    let tagged = Tagged::of(own().map(|(id, policy)| (id, &policy.tags)));
+    let tagged = LazyCell::new(|| Tagged::of(own().map(|(id, policy)| (id, &policy.tags))));
     let mut by_name: BTreeMap<(&str, &str), Vec<&PolicyId>> = BTreeMap::new();
     for (id, policy) in own() {
         by_name.entry((policy.kind.as_str(), &policy.name)).or_default().push(id);

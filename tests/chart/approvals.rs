@@ -177,6 +177,9 @@ fn what_is_refused_is_done_when_somebody_else_approves_it() {
     let organization = scene.until("organizations", "acme", |organization| hash(organization).is_some());
     let first = hash(&organization).unwrap();
     approve(&scene, "reader", &[]).exits(0).says(&[&first, "OrganizationPolicy/sagemaker-baseline", "limit-affected"]);
+    let listed = approve(&scene, "reader", &["-o", "json"]).exits(0).quietly().json("approve");
+    assert_eq!((&listed["refusals"][0]["hash"], &listed["approval"]), (&json!(first), &Value::Null));
+    approve(&scene, "approver", &[&first, "--reason", "r", "-o", "json"]).exits(1).complains(&["--yes"]);
     approve(&scene, "approver", &[&first]).exits(1).complains(&["--reason"]);
     approve(&scene, "approver", &["0123456789abcdef", "--reason", "r", "--yes"])
         .exits(1)
@@ -191,8 +194,10 @@ fn what_is_refused_is_done_when_somebody_else_approves_it() {
         "sagemaker-baseline",
         "bylaw.dev/author=approver",
     ]);
-    approve(&scene, "approver", &[&first[..10], "--reason", "mine", "--yes"]).exits(0).says(&["approved by approver"]);
-    let own = scene.cluster.kubectl(&["get", "approvals.bylaw.dev", "-o", "jsonpath={.items[0].metadata.name}"]);
+    let made = approve(&scene, "approver", &[&first[..10], "--reason", "mine", "--yes", "-o", "json"]).exits(0);
+    let made = made.json("approve")["approval"].take();
+    assert_eq!((&made["hash"], &made["approver"]), (&json!(first), &json!("approver")));
+    let own = made["name"].as_str().unwrap().to_owned();
     let judged = scene.until("approvals", &own, |approval| condition(approval, "Stalled").is_some());
     assert_eq!(condition(&judged, "Ready").unwrap()["reason"], "Refused", "{judged:#}");
     assert_eq!(content(&scene), before);

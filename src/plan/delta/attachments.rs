@@ -173,7 +173,7 @@ impl Delta<'_> {
                     continue;
                 }
                 let Some(tags) =
-                    self.known(&key, &format!("the tags of policy `{}` (`{id}`)", policy.name), &policy.tags)
+                    self.known(&key, format_args!("the tags of policy `{}` (`{id}`)", policy.name), &policy.tags)
                 else {
                     continue;
                 };

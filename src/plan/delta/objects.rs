@@ -1,5 +1,7 @@
 //! Changes of the objects themselves: existence, names, parents, contents, tags, contacts.
 
+use std::fmt::Display;
+
 use super::super::bind::Bound;
 use super::super::memory::Mark;
 use super::super::model::{Action, Edit, NodeRef, PolicyRef, Reason, Stage, Tagged};
@@ -229,8 +231,8 @@ impl Delta<'_> {
         self.tags(key, resource, Some(&found.tags), &spec.tags, adopt, spec.close.then_some("Close"));
         for (kind, contact) in &spec.contacts {
             let part = found.contacts.get(kind).unwrap_or(&Part::Unread);
-            let what = format!("the {} contact of account `{id}`", kind.as_str().to_lowercase());
-            let Some(before) = self.known(key, &what, part) else { continue };
+            let contact_of = format_args!("the {} contact of account `{id}`", kind.as_str().to_lowercase());
+            let Some(before) = self.known(key, contact_of, part) else { continue };
             let path = format!("alternateContacts/{}", kind.as_str());
             let shown = before.as_ref().map_or_else(|| "nothing".to_owned(), |contact| contact.email.clone());
             let settled = before.as_ref() == Some(contact);
@@ -318,7 +320,7 @@ impl Delta<'_> {
 
     fn known_policy(&mut self, policy: &Declared<model::Policy>, id: &PolicyId, found: &observed::Policy) {
         let (key, spec) = (&policy.key, &policy.spec);
-        let Some(text) = self.known(key, &format!("the content of policy `{id}`"), &found.content) else { return };
+        let Some(text) = self.known(key, format_args!("the content of policy `{id}`"), &found.content) else { return };
         let mut facts = vec![];
         let mut reasons = vec![];
         let mut edit = |differs: Option<super::Differs>, from: &str, to: &str| {
@@ -365,8 +367,9 @@ impl Delta<'_> {
         if wanted.is_empty() && !adopt && deletion.is_none() && found.is_none_or(|part| part.get().is_none()) {
             return;
         }
-        let what = format!("the tags of `{resource}`");
-        let Some(found) = found.and_then(|part| self.known(key, &what, part)) else { return };
+        let Some(found) = found.and_then(|part| self.known(key, format_args!("the tags of `{resource}`"), part)) else {
+            return;
+        };
         let (mut set, mut before, mut facts) = (Tags::new(), Tags::new(), vec![]);
         let mut reason = Reason::Adopted;
         for (name, value) in wanted {
@@ -427,8 +430,10 @@ impl Delta<'_> {
     }
 
     /// A part that a difference rests on: its value, or a refusal where it was not read.
-    pub(super) fn known<'p, T>(&mut self, key: &ObjectKey, what: &str, part: &'p Part<T>) -> Option<&'p T> {
-        if let Some(why) = Partial::part(what, part) {
+    pub(super) fn known<'p, T>(&mut self, key: &ObjectKey, what: impl Display, part: &'p Part<T>) -> Option<&'p T> {
+        if part.unknown().is_some()
+            && let Some(why) = Partial::part(&what.to_string(), part)
+        {
             self.refuse_partial(key, why, "nothing is changed from a partial reading");
         }
         part.get()

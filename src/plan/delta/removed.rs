@@ -99,8 +99,8 @@ impl Delta<'_> {
                 self.note(&key, format!("policy `{}` is ignored (`spec.ignore`) and kept", policy.name));
                 continue;
             }
-            let what = format!("where policy `{}` (`{id}`) is attached", policy.name);
-            let Some(targets) = self.known(&key, &what, &policy.targets) else { continue };
+            let what = format_args!("where policy `{}` (`{id}`) is attached", policy.name);
+            let Some(targets) = self.known(&key, what, &policy.targets) else { continue };
             if let Some(node) = targets.iter().find(|node| !self.is_open(node)) {
                 self.refuse(
                     "not-empty",
