@@ -99,7 +99,8 @@ pub async fn run(asked: &Approve, out: &mut dyn Write) -> Result<u8, Failure> {
         )?;
         out.flush()?;
     }
-    if !asked.yes && !(text && io::stdin().is_terminal()) {
+    let asks = text && io::stdin().is_terminal();
+    if !asked.yes && !asks {
         return Err(Failure::new("nobody is there to confirm the approval", "add `--yes`"));
     }
     if !asked.yes && !confirmed(&approver, out)? {
