@@ -12,7 +12,7 @@ struct Output {
 }
 
 /// The first whose members are all there is the one. The schemas are in `schemas/`.
-const OUTPUTS: [Output; 6] = [
+const OUTPUTS: [Output; 7] = [
     Output {
         members: &["saved", "changes"],
         what: "a plan that `bylaw plan --out` wrote",
@@ -27,6 +27,11 @@ const OUTPUTS: [Output; 6] = [
         members: &["changes", "refusals"],
         what: "a plan as `bylaw plan -o json` prints it",
         help: "name the manifests; a plan that `bylaw apply PLAN` can run is kept by `bylaw plan -f … --out PLAN`",
+    },
+    Output {
+        members: &["refusals", "approval"],
+        what: "what `bylaw approve -o json` printed",
+        help: "it tells what is refused in a cluster, and nothing more can be done with it: name the manifests",
     },
     Output {
         members: &["kind", "organization", "accounts"],
