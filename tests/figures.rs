@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::calls::generate;
 
 #[path = "../benches/controller/cluster.rs"]
-pub mod server;
+mod server;
 
 struct NoDoors;
 

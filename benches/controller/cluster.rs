@@ -203,7 +203,7 @@ fn target(node: &NodeKey) -> Value {
     }
 }
 
-pub fn manifests(desired: &Desired) -> impl Iterator<Item = (&'static str, &'static str, &str, Value)> {
+fn manifests(desired: &Desired) -> impl Iterator<Item = (&'static str, &'static str, &str, Value)> {
     let organization = &desired.organization;
     let spec = json!({"managementAccountId": organization.spec.management_account.as_str(),
         "policyTypes": organization.spec.policy_types});

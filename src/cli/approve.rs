@@ -118,7 +118,7 @@ pub async fn run(asked: &Approve, out: &mut dyn Write) -> Result<u8, Failure> {
         expires_at: format!("{expires:.0}"),
     };
     let metadata = ObjectMeta { generate_name: Some(format!("approve-{:.8}-", spec.hash)), ..ObjectMeta::default() };
-    let approval = Approval { metadata, ..Approval::new("", spec.clone()) };
+    let approval = Approval { metadata, ..Approval::new("", spec) };
     let approvals: Api<Approval> = Api::all(client);
     let made = approvals.create(&PostParams::default(), &approval).await.map_err(|error| match error {
         kube::Error::Api(status) => Failure::new(
@@ -127,7 +127,7 @@ pub async fn run(asked: &Approve, out: &mut dyn Write) -> Result<u8, Failure> {
         ),
         error => super::cluster::failure(&error),
     })?;
-    let name = made.metadata.name.unwrap_or_default();
+    let (name, spec) = (made.metadata.name.unwrap_or_default(), made.spec);
     if !text {
         let made = Made {
             name: &name,
