@@ -65,17 +65,18 @@ impl Cluster {
         cluster
     }
 
-    /// Starts etcd and the API server on free ports, or on those that they had.
+    /// Starts etcd on a free port, and the API server on one, or on the one that it had. Whoever takes a port between its
+    /// choice and its use ends one round of these, not the test.
     fn start(&mut self) {
         for _ in 0..5 {
-            if self.etcd.is_none() {
+            if !is_running(&mut self.etcd) {
                 self.start_etcd();
             }
             if self.start_server() {
                 return;
             }
         }
-        panic!("the API server does not start; its log:\n{}", self.log("server"));
+        panic!("the API server does not start; its log:\n{}\netcd's:\n{}", self.log("apiserver"), self.log("etcd"));
     }
 
     fn spawn(&self, role: &str, arguments: &[String]) -> Child {
@@ -93,9 +94,7 @@ impl Cluster {
     }
 
     fn start_etcd(&mut self) {
-        if self.etcd_port == 0 {
-            self.etcd_port = free_port();
-        }
+        self.etcd_port = free_port();
         let url = format!("http://127.0.0.1:{}", self.etcd_port);
         let arguments = [
             "--data-dir=etcd",
@@ -133,7 +132,7 @@ impl Cluster {
         self.kubeconfig("admin");
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
-            if self.server.as_mut().is_some_and(|server| server.try_wait().unwrap().is_some()) {
+            if !is_running(&mut self.server) || !is_running(&mut self.etcd) {
                 break;
             }
             let ready = self.try_kubectl(&["get", "--raw", "/readyz", "--request-timeout=5s"]);
@@ -249,6 +248,10 @@ impl Cluster {
         let text = fs::read_to_string(self.folder.join(format!("{role}.log"))).unwrap_or_default();
         text.lines().rev().take(30).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
     }
+}
+
+fn is_running(child: &mut Option<Child>) -> bool {
+    child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
 }
 
 fn stop(mut child: Child) {
