@@ -31,6 +31,8 @@ pub const TAG_LEASE: &str = "bylaw.dev/lease";
 pub const SPANS: &str = "bylaw::spans";
 /// Annotation: the AWS id that a manifest is bound to (written by `bylaw import`).
 pub const ANNOTATION_ID: &str = "bylaw.dev/id";
+/// Annotation: who answers for an object (a team, an address): `bylaw why` names them to whoever is denied something.
+pub const ANNOTATION_OWNER: &str = "bylaw.dev/owner";
 /// Annotation whose every new value asks for a pass.
 pub const ANNOTATION_RECONCILE_AT: &str = "bylaw.dev/reconcile-at";
 /// Annotation with the name, as the API server knows it, of who made what an object says now: this person does not approve
