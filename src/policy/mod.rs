@@ -17,6 +17,7 @@ pub mod management;
 pub mod pattern;
 mod principal;
 pub mod read;
+pub mod services;
 pub mod statement;
 #[cfg(test)]
 mod tests;
