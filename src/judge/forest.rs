@@ -159,7 +159,9 @@ impl Forest {
         forest.plant(observed);
         for kind in [scp(), rcp()] {
             let on = observed.root.policy_types.get(&kind);
-            forest.enabled.insert(kind.clone(), matches!(on, Some(PolicyTypeStatus::Enabled | PolicyTypeStatus::PendingDisable)));
+            forest
+                .enabled
+                .insert(kind.clone(), matches!(on, Some(PolicyTypeStatus::Enabled | PolicyTypeStatus::PendingDisable)));
             if on.is_some() && !observed.listed_types.contains(&kind) {
                 forest.gaps.push(format!("policies of type `{kind}` were not read"));
             }
@@ -209,9 +211,9 @@ impl Forest {
             Part::Unread => Err("it was not read".to_owned()),
         };
         let object = policy.tags.get().and_then(|tags| tags.get(TAG_RESOURCE)).map(ToString::to_string);
-        let declared = desired.zip(object.as_deref()).and_then(|(desired, object)| {
-            desired.policies.values().find(|policy| policy.key.to_string() == object)
-        });
+        let declared = desired
+            .zip(object.as_deref())
+            .and_then(|(desired, object)| desired.policies.values().find(|policy| policy.key.to_string() == object));
         let index = self.policies.len();
         let compiled = match document.as_ref().map(|document| document.content()) {
             Ok(Content::Statements(policy)) => Some(Compiled::new(policy)),
