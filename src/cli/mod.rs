@@ -137,6 +137,8 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         Command::Can(asked) => waiting(ask::can::run(asked, terminal, out)),
         Command::WhoCan(asked) => waiting(ask::who_can::run(asked, terminal, out)),
         Command::WhatBinds(asked) => waiting(ask::what_binds::run(asked, terminal, out)),
+        Command::Why(asked) => waiting(ask::why::run(asked, terminal, out)),
+        Command::History(asked) => waiting(ask::history::run(asked, terminal, out)),
         Command::Demo => waiting(demo::run(terminal.out_colour, out)),
         #[cfg(feature = "controller")]
         Command::Approve(asked) => waiting(approve::run(asked, out)),

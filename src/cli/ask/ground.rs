@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 
+use super::events;
 use crate::aws::offline::{Account, Offline, Options};
 use crate::aws::port::AccountState;
 use crate::cli::args::{Look, Manifests};
@@ -15,7 +16,7 @@ use crate::cli::load;
 use crate::cli::look::warn_of_missing;
 use crate::cli::terminal::Terminal;
 use crate::desired::Desired;
-use crate::judge::Forest;
+use crate::judge::{Chronicle, Forest};
 use crate::names::Tags;
 use crate::observed::{Observed, snapshot};
 use crate::pass;
@@ -31,9 +32,24 @@ pub struct Asked {
     /// Ask this snapshot instead of AWS; with `-f`, the organization that applying the manifests to it would leave.
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
+    /// CloudTrail's events of the organization: files or directories. They tell since when something is in force, and by
+    /// whom. May be repeated.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub events: Vec<PathBuf>,
+    /// Ask the organization as it stood then (`2026-05-01`, or a time), by `--events`.
+    #[arg(long, value_name = "DATE", value_parser = date, requires = "events")]
+    pub at: Option<Timestamp>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub aws: Look,
+}
+
+/// A day, which is its beginning in UTC, or a time.
+fn date(text: &str) -> Result<Timestamp, String> {
+    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    whole
+        .parse()
+        .map_err(|_| "expected a date such as `2026-05-01`, or a time such as `2026-05-01T12:00:00Z`".to_owned())
 }
 
 /// An organization, ready to be asked.
@@ -44,6 +60,8 @@ pub struct Ground {
     pub desired: Option<Desired>,
     /// Its policies.
     pub forest: Forest,
+    /// What happened to it, by the events that were given.
+    pub chronicle: Chronicle,
 }
 
 impl Asked {
@@ -54,12 +72,26 @@ impl Asked {
     pub async fn ground(&self, terminal: &Terminal) -> Result<Ground, Failure> {
         let desired = self.desired(terminal)?;
         let before = self.before(desired.as_ref(), terminal).await?;
-        let observed = match &desired {
-            Some(desired) => after(desired, before, terminal),
-            None => before,
+        let chronicle = events::chronicle(&self.events, terminal)?;
+        let observed = match (&desired, self.at) {
+            (_, Some(at)) => {
+                self.warn_of_short_events(&chronicle, at, terminal);
+                chronicle.rewind(&before, at)
+            }
+            (Some(desired), None) => after(desired, before, terminal),
+            (None, None) => before,
         };
         let forest = Forest::of(&observed, desired.as_ref());
-        Ok(Ground { observed, desired, forest })
+        Ok(Ground { observed, desired, forest, chronicle })
+    }
+
+    fn warn_of_short_events(&self, chronicle: &Chronicle, at: Timestamp, terminal: &Terminal) {
+        match chronicle.span() {
+            None => terminal.warn("the events hold no change of the organization: it is taken to have stood then as it does now"),
+            Some((first, last)) => terminal.warn(&format!(
+                "the organization of {at} is rebuilt from events of {first} to {last}; what changed outside of these is not seen"
+            )),
+        }
     }
 
     /// The declared tree, where manifests were named.
