@@ -12,6 +12,7 @@ pub mod diff;
 pub mod document;
 pub mod flaw;
 pub mod json;
+pub mod lint;
 pub mod management;
 pub mod pattern;
 mod principal;
