@@ -18,6 +18,7 @@ pub fn render() -> Vec<(String, String)> {
         #[cfg(feature = "controller")]
         file("approve", of::<super::approve::ApproveOutput<'_>>()),
         file("apply", of::<ApplyOutput>()),
+        file("lint", of::<super::lint::LintOutput<'_>>()),
         file("plan", of::<PlanOutput>()),
         file("snapshot", of::<SnapshotFile<'_>>()),
         file("tree", of::<TreeOutput<'_>>()),

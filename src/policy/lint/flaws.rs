@@ -148,6 +148,16 @@ pub const FLAWS: &[Row] = &[
         "a `Sid` with more than letters and digits",
         "IAM refuses it in identity policies. Source: IAM user guide, \"Sid\".",
     ),
+    warning(
+        "suppression-unused",
+        "a suppression of something that is not found",
+        "`# bylaw:ignore RULE reason` stands on the line of what is found, or on the line above; the annotation `bylaw.dev/lint-ignore` is meant for its object. One that covers nothing hides what may come.",
+    ),
+    warning(
+        "suppression-without-reason",
+        "a suppression that does not say why",
+        "Whoever reads it later has to know whether the reason still holds.",
+    ),
     error("too-deep", "objects and lists nest too deep", "No policy needs that; a bracket is too many."),
     error(
         "too-many-attachments",

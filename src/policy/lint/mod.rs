@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::document::Document;
 use super::flaw::{Flaw, Flaws, Place};
 use super::json::{self, Node};
+use super::statement::Language;
 use crate::names::PolicyType;
 
 pub mod fix;
@@ -68,6 +69,8 @@ pub struct Finding {
     pub place: Place,
     /// JSON path of the value.
     pub path: String,
+    /// It is the key at that path that is meant, not the value under it.
+    pub at_key: bool,
     /// What will happen; lower case.
     pub message: String,
     /// What to do.
@@ -106,6 +109,7 @@ impl From<Flaw> for Finding {
             severity: if flaw.error { Severity::Error } else { Severity::Warning },
             place: Place { line: flaw.line, column: flaw.column },
             path: flaw.path,
+            at_key: false,
             message: flaw.message,
             help: flaw.help,
             fix: None,
@@ -192,6 +196,7 @@ impl Told {
             severity: self.severity,
             place: spot.place,
             path: spot.path.clone(),
+            at_key: spot.key,
             message: message.into(),
             help: None,
             fix: None,
@@ -244,6 +249,18 @@ fn lint(kind: &PolicyType, node: Option<Node>, flaws: Flaws) -> Linted {
         }
         Err(flaws) => Linted { document: None, flaws, findings: vec![] },
     }
+}
+
+/// A flaw with the edit that mends it. Where the old language is possible, a `Version` could change what the document means.
+#[must_use]
+pub fn of_flaw(flaw: Flaw, kind: &PolicyType) -> Finding {
+    let strict = !Language::of(kind).is_plain_iam();
+    let finding = Finding::from(flaw);
+    if finding.rule != "missing-version" || !strict || finding.place.line == 0 {
+        return finding;
+    }
+    let edits = vec![Edit::Behind { at: finding.place, text: "\"Version\": \"2012-10-17\", ".to_owned() }];
+    finding.fix(Fix { what: "`\"Version\": \"2012-10-17\"` is added".to_owned(), edits })
 }
 
 fn ask(subject: &Subject<'_>) -> Vec<Finding> {

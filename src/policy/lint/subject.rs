@@ -18,6 +18,8 @@ pub struct Spot {
     pub place: Place,
     /// JSON path.
     pub path: String,
+    /// It is the key that is meant, not the value under it.
+    pub key: bool,
 }
 
 /// A text of the document and where it stands.
@@ -239,7 +241,11 @@ fn statement<'a>(node: &'a Node, path: String) -> Option<StatementAt<'a>> {
         (None, member) => (member, member.is_some()),
     };
     let at = |member: Option<&Member>| {
-        member.map_or_else(Spot::default, |member| Spot { place: member.place, path: join_key(&path, &member.key) })
+        member.map_or_else(Spot::default, |member| Spot {
+            place: member.place,
+            path: join_key(&path, &member.key),
+            key: true,
+        })
     };
     let (action, not_action) = either("Action", "NotAction");
     let (resource, not_resource) = either("Resource", "NotResource");
@@ -250,7 +256,7 @@ fn statement<'a>(node: &'a Node, path: String) -> Option<StatementAt<'a>> {
     };
     let mut resources = words_of(resource);
     if resource.is_none() {
-        resources.push(Word { text: "*".into(), spot: Spot { place: node.place, path: path.clone() } });
+        resources.push(Word { text: "*".into(), spot: Spot { place: node.place, path: path.clone(), key: false } });
     }
     Some(StatementAt {
         effect,
@@ -263,7 +269,7 @@ fn statement<'a>(node: &'a Node, path: String) -> Option<StatementAt<'a>> {
         principals: principal.map_or_else(Vec::new, |found| principals(found, &path)),
         clauses: member(node, "Condition")
             .map_or_else(Vec::new, |found| clauses(&found.node, &join_key(&path, "Condition"))),
-        spot: Spot { place: node.place, path },
+        spot: Spot { place: node.place, path, key: false },
     })
 }
 
@@ -297,7 +303,7 @@ fn word(node: &Node, path: String) -> Option<Word<'_>> {
         Value::Bool(false) => Cow::Borrowed("false"),
         _ => return None,
     };
-    Some(Word { text, spot: Spot { place: node.place, path } })
+    Some(Word { text, spot: Spot { place: node.place, path, key: false } })
 }
 
 fn principals<'a>(found: &'a Member, path: &str) -> Vec<(&'a str, Word<'a>)> {
@@ -324,7 +330,7 @@ fn clauses<'a>(node: &'a Node, path: &str) -> Vec<ClauseAt<'a>> {
             let own = join_key(&path, &key.key);
             let name = |member: &'a Member, path: String| Word {
                 text: Cow::Borrowed(member.key.as_str()),
-                spot: Spot { place: member.place, path },
+                spot: Spot { place: member.place, path, key: true },
             };
             out.push(ClauseAt {
                 operator,

@@ -33,7 +33,7 @@ fn look(node: &Node, path: &str, told: &mut Told) {
     let Value::Object(members) = &node.value else { return };
     for name in ["@@append", "@@remove"] {
         if let (Some(_), Some(other)) = (member(node, "@@assign"), member(node, name)) {
-            let spot = Spot { place: other.place, path: join_key(path, name) };
+            let spot = Spot { place: other.place, path: join_key(path, name), key: true };
             let message = format!("`@@assign` replaces the whole value, and `{name}` beside it changes it");
             told.push(told.at(&spot, message).help("keep one of the two"));
         }

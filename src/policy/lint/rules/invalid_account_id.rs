@@ -64,7 +64,7 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
     for statement in &subject.statements {
         let arns = statement.clauses.iter().filter(|c| c.operator.test.family() == Family::Arn).flat_map(|c| &c.values);
         for word in statement.resources.iter().chain(arns) {
-            let Some(account) = word.text.splitn(6, ':').nth(4) else { continue };
+            let Some(account) = word.text.split(':').nth(4) else { continue };
             let digits = !account.is_empty() && account.bytes().all(|b| b.is_ascii_digit());
             if digits && !is_account(account) {
                 let message =

@@ -23,7 +23,7 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
     if count <= most || (subject.language == Language::Management && !subject.kind().is_known()) {
         return;
     }
-    let spot = Spot { place: subject.node.place, path: String::new() };
+    let spot = Spot { place: subject.node.place, path: String::new(), key: false };
     let message = format!("the document has {count} characters without white space, and AWS takes {most}");
     told.push(told.at(&spot, message).help("split it in two, or merge statements that share their conditions"));
 }

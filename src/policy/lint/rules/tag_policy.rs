@@ -39,7 +39,7 @@ impl<'a> Tag<'a> {
 
 fn strings<'a>(node: &'a Node, path: &str, out: &mut Vec<(&'a str, Spot)>) {
     match &node.value {
-        Value::String(text) => out.push((text, Spot { place: node.place, path: path.to_owned() })),
+        Value::String(text) => out.push((text, Spot { place: node.place, path: path.to_owned(), key: false })),
         Value::Array(items) => {
             for (at, item) in items.iter().enumerate() {
                 strings(item, &join_index(path, at), out);
