@@ -34,6 +34,8 @@ pub enum Colour {
 pub enum Command {
     /// Check manifests without AWS: schema, rules, references, tree, policy documents, quotas.
     Validate(Validate),
+    /// Look at policy documents alone: what AWS refuses, and what does not do what it seems to.
+    Lint(Lint),
     /// Show what would change in AWS, why, in which order, and what is refused. Exits 0: nothing, 2: changes, 1: error.
     Plan(Plan),
     /// Make AWS as the manifests say: plan, ask, apply, verify. Exits 0: as declared, 1: not.
@@ -163,6 +165,30 @@ pub struct Validate {
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub manifests: Manifests,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: super::diagnostics::Format,
+}
+
+/// `lint`.
+#[derive(Debug, Clone, Args)]
+pub struct Lint {
+    /// Policy documents, manifests, directories (read recursively), or `-` for standard input.
+    #[arg(value_name = "FILE|DIR|-", required_unless_present = "explain")]
+    pub files: Vec<PathBuf>,
+    /// Type of the documents: one of AWS's policy types, or `IDENTITY_POLICY`, `RESOURCE_POLICY`, `SESSION_POLICY`,
+    /// `PERMISSIONS_BOUNDARY`. Left out: what the document looks like, and else `SERVICE_CONTROL_POLICY`.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// Write back what can be mended mechanically, and leave everything else byte for byte.
+    #[arg(long)]
+    pub fix: bool,
+    /// Exit with 1 where there are warnings, too.
+    #[arg(long)]
+    pub strict: bool,
+    /// Tell of a rule what AWS does and why it matters.
+    #[arg(long, value_name = "RULE")]
+    pub explain: Option<String>,
     /// Form of the output.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
     pub output: super::diagnostics::Format,

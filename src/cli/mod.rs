@@ -21,6 +21,7 @@ pub mod failure;
 pub mod files;
 pub mod iam_policy;
 pub mod import;
+pub mod lint;
 pub mod load;
 pub mod log;
 pub mod look;
@@ -117,6 +118,7 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
             };
             Ok(validate::run(&sources, unread, &options, out)?)
         }
+        Command::Lint(asked) => lint::run(asked, terminal.out_colour, &mut terminal.err(), out),
         Command::Crds { out: directory } => directory
             .as_deref()
             .map_or(Ok(()), files::check_directory)

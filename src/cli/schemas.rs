@@ -20,6 +20,7 @@ pub fn render() -> Vec<(String, String)> {
         file("apply", of::<ApplyOutput>()),
         file("can", of::<super::ask::can::CanOutput<'_>>()),
         file("history", of::<super::ask::history::HistoryOutput>()),
+        file("lint", of::<super::lint::LintOutput<'_>>()),
         file("plan", of::<PlanOutput>()),
         file("snapshot", of::<SnapshotFile<'_>>()),
         file("tree", of::<TreeOutput<'_>>()),

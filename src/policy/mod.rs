@@ -13,6 +13,7 @@ pub mod document;
 pub mod eval;
 pub mod flaw;
 pub mod json;
+pub mod lint;
 pub mod management;
 pub mod pattern;
 mod principal;

@@ -226,6 +226,26 @@ pub fn key_matches(template: &str, name: &str) -> bool {
     filled.char_indices().skip(1).any(|(at, _)| filled.get(at..).is_some_and(|tail| key_matches(after, tail)))
 }
 
+/// A text with templates (`${BucketName}`) as a pattern, each of them `*`.
+#[must_use]
+pub fn as_pattern(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        out.push('*');
+        rest = after.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    out.push_str(rest);
+    out
+}
+
+/// An ARN of AWS's reference as people write it: `arn:aws:ec2:*:*:instance/*`.
+#[must_use]
+pub fn sample_arn(template: &str) -> String {
+    as_pattern(&template.replace("${Partition}", "aws"))
+}
+
 impl Service {
     /// Its actions, sorted without case.
     pub fn actions(&'static self) -> impl Iterator<Item = Action> {
