@@ -15,6 +15,7 @@ pub mod flaw;
 pub mod json;
 pub mod lint;
 pub mod management;
+pub mod minify;
 pub mod pattern;
 mod principal;
 pub mod read;
