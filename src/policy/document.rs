@@ -140,7 +140,9 @@ impl Document {
     #[must_use]
     pub fn meaning(&self) -> &str {
         self.meaning.get_or_init(|| match &self.content {
-            Content::Statements(policy) => canonical::meaning(policy),
+            Content::Statements(policy) => {
+                self.atoms().meaning(policy.version).unwrap_or_else(|| canonical::meaning(policy))
+            }
             Content::Management(tree) => tree.meaning(),
         })
     }
