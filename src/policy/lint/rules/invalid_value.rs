@@ -1,6 +1,6 @@
 //! Values that their operator cannot read.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::policy::condition::{Family, Test};
 use crate::policy::lint::subject::Subject;
