@@ -35,6 +35,8 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
         }
         let message = format!("this Allow also holds where the request does not carry `{key}`");
         let help = format!("add `\"Null\": {{\"{key}\": \"false\"}}` to the condition");
-        told.push(told.at(&clause.key.spot, message).help(help));
+        // To pass no tags is mostly meant to be allowed.
+        let severity = if clause.is_of("aws:TagKeys") { Severity::Info } else { Severity::Warning };
+        told.push(told.at(&clause.key.spot, message).help(help).severity(severity));
     }
 }
