@@ -98,6 +98,19 @@ struct Row {
     legs: Vec<Leg>,
 }
 
+/// Prefixes that several pages of AWS's reference share (two generations of a service, mostly). The package keeps one row of
+/// actions that stand on both, so what is missing from these may well be there.
+const SHARED: [&str; 8] = [
+    "apigateway",
+    "aws-marketplace",
+    "elasticloadbalancing",
+    "greengrass",
+    "kinesisanalytics",
+    "lex",
+    "ses",
+    "waf-regional",
+];
+
 /// A service: what its block says.
 #[derive(Debug)]
 pub struct Service {
@@ -247,6 +260,12 @@ pub fn sample_arn(template: &str) -> String {
 }
 
 impl Service {
+    /// Whether what its actions lack in the reference is surely not there.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !SHARED.contains(&self.prefix)
+    }
+
     /// Its actions, sorted without case.
     pub fn actions(&'static self) -> impl Iterator<Item = Action> {
         self.rows.iter().map(move |row| Action { service: self, row })

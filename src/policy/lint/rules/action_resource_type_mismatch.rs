@@ -64,7 +64,7 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
     for statement in &subject.statements {
         let open = statement.not_action || statement.not_resource || statement.resources.iter().any(|w| w.text == "*");
         // An action of which nothing is known may have any resource.
-        let known = statement.actions.iter().all(|word| !word.actions().is_empty());
+        let known = statement.actions.iter().all(|word| word.actions().first().is_some_and(|a| a.service.is_whole()));
         if !open && known {
             look(statement, told);
         }

@@ -1,5 +1,6 @@
 //! Condition keys that AWS still lists and no action carries any more.
 
+use crate::policy::condition::Test;
 use crate::policy::lint::subject::Subject;
 use crate::policy::lint::{Fix, Rule, Sample, Severity, Told};
 use crate::policy::services::{self, Key, Service};
@@ -53,10 +54,11 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
         let message = format!("no action carries `{name}` any more, {effect}");
         let help = format!("write `{}`; its value is the ARN of a key, no id and no alias", new.name);
         let what = format!("`{name}` becomes `{}`", new.name);
-        told.push(told.at(&clause.key.spot, message).help(help).fix(Fix::string(
-            what,
-            clause.key.spot.place,
-            new.name,
-        )));
+        let mut finding = told.at(&clause.key.spot, message).help(help);
+        // A value that is no ARN would not match the new key either.
+        if clause.operator.test == Test::Null || clause.values.iter().all(|word| word.text.starts_with("arn:")) {
+            finding = finding.fix(Fix::string(what, clause.key.spot.place, new.name));
+        }
+        told.push(finding);
     }
 }

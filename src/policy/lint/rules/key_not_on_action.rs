@@ -61,7 +61,7 @@ pub(super) fn service_of(key: &str) -> Option<&'static Service> {
     let service = key.split_once(':').and_then(|(prefix, _)| services::service(prefix))?;
     let known = service.key(key)?;
     // Of keys without a place in the reference nothing is known, and those with a successor have a rule of their own.
-    (known.attached && successor(service, known).is_none()).then_some(service)
+    (service.is_whole() && known.attached && successor(service, known).is_none()).then_some(service)
 }
 
 /// Whether AWS's reference tells which actions carry the key.
@@ -81,7 +81,7 @@ enum Fate<'a> {
 fn fate<'a>(statement: &'a StatementAt<'a>, told: &[bool], action: Action) -> Fate<'a> {
     let absent = || {
         let known = statement.clauses.iter().zip(told).filter(|(_, told)| **told).map(|(clause, _)| clause);
-        known.filter(move |clause| !action.carries(&clause.key.text))
+        known.filter(move |clause| action.service.is_whole() && !action.carries(&clause.key.text))
     };
     match absent().find(|clause| !clause.when_absent()) {
         Some(clause) => Fate::Dead(clause),

@@ -36,7 +36,7 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
             let key = &*clause.key.text;
             let exact = statement.actions.iter().filter(|word| word.is_exact()).flat_map(|word| word.actions());
             for action in exact {
-                let without = without(*action, key);
+                let without = without(statement, *action, key);
                 if let Some(with) = carrier(*action, key)
                     && !without.is_empty()
                 {
@@ -62,13 +62,21 @@ fn concerns(statement: &StatementAt<'_>, clause: &ClauseAt<'_>) -> bool {
         && !statement.clauses.iter().any(|other| other.is_of(key) && other.demands_presence())
 }
 
-/// The required resources of an action that lack the key, where it is not carried whatever the resource.
-fn without(action: Action, key: &str) -> Vec<&'static str> {
+/// The required resources of an action that lack the key, where it is not carried whatever the resource, and that no other
+/// clause leaves out by demanding a key that they lack as well.
+fn without(statement: &StatementAt<'_>, action: Action, key: &str) -> Vec<&'static str> {
     if action.own_keys().any(|known| services::key_matches(known.name, key)) {
         return vec![];
     }
-    let lacks = |on: &services::ActionResource| !on.keys().any(|known| services::key_matches(known.name, key));
-    action.resources().filter(|on| on.required && lacks(on)).map(|on| on.kind.name).collect()
+    let lacks = |on: &services::ActionResource, key: &str| {
+        !on.keys().chain(action.own_keys()).any(|known| services::key_matches(known.name, key))
+    };
+    let spared = |on: &services::ActionResource| {
+        let demanded = statement.clauses.iter().filter(|clause| clause.demands_presence());
+        demanded.map(|clause| &*clause.key.text).any(|other| service_of(other).is_some() && lacks(on, other))
+    };
+    let bound = |on: &services::ActionResource| on.required && lacks(on, key) && !spared(on);
+    action.resources().filter(bound).map(|on| on.kind.name).collect()
 }
 
 fn carrier(action: Action, key: &str) -> Option<&'static str> {

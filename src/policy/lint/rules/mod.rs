@@ -30,8 +30,10 @@ mod pass_role_wildcard;
 mod public_principal;
 mod rcp_unsupported_service;
 mod redundant_statement;
+mod redundant_value;
 mod region_lock_without_global;
 mod service_linked_role_in_scp;
+mod session_principal;
 mod set_operator_absent_on_array;
 mod set_operator_on_single;
 mod tag_key_mismatch;
@@ -70,8 +72,10 @@ pub static RULES: &[&Rule] = &[
     &public_principal::RULE,
     &rcp_unsupported_service::RULE,
     &redundant_statement::RULE,
+    &redundant_value::RULE,
     &region_lock_without_global::RULE,
     &service_linked_role_in_scp::RULE,
+    &session_principal::RULE,
     &set_operator_absent_on_array::RULE,
     &set_operator_on_single::RULE,
     &tag_key_mismatch::RULE,

@@ -10,8 +10,8 @@ pub(super) const RULE: Rule = Rule {
     summary: "a statement on every action and resource, without a condition",
     explanation: "`Deny *` on `*` without a condition stops an account altogether, the roles that would repair it included: right \
         for a quarantine, and for nothing else. `Allow *` on `*` in an identity policy makes an administrator of whoever holds \
-        it. Sources: Organizations user guide, \"Testing effects of SCPs\"; Access Analyzer check \"Pass role with star\" and \
-        AWS security best practices.",
+        it. Sources: Organizations user guide, \"Testing effects of SCPs\"; IAM user guide, \
+        \"Security best practices in IAM\".",
     check,
     bad: &[
         Sample::Scp(r#"{"Effect": "Deny", "Action": "*", "Resource": "*"}"#),

@@ -52,7 +52,9 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
                     .iter()
                     .any(|home| pattern::matches(&word.text, home, false))
         });
-        if !statement.denies() || !negated || !clause.is_of("aws:RequestedRegion") || home {
+        // What only binds calls from one network, say, locks nobody out.
+        let narrowed = statement.clauses.iter().any(|other| other.demands_presence());
+        if !statement.denies() || !negated || !clause.is_of("aws:RequestedRegion") || home || narrowed {
             continue;
         }
         let hit: Vec<&str> =

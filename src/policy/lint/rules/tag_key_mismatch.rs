@@ -16,18 +16,19 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, told: &mut Told) {
-    for tag in tags(subject) {
+    let all = tags(subject);
+    for tag in &all {
         for (key, spot) in tag.values("tag_key") {
             if key.to_lowercase() != tag.member.key.to_lowercase() {
                 let own = &tag.member.key;
                 let message = format!("`{key}` is another key than `{own}`, under which it stands");
                 let help = format!("write `{}` instead of `{own}`", key.to_lowercase());
-                let fix = Fix::string(
-                    format!("`{own}` becomes `{}`", key.to_lowercase()),
-                    tag.member.place,
-                    &key.to_lowercase(),
-                );
-                told.push(told.at(&spot, message).help(help).fix(fix));
+                let mut finding = told.at(&spot, message).help(help);
+                if !all.iter().any(|other| other.member.key.to_lowercase() == key.to_lowercase()) {
+                    let what = format!("`{own}` becomes `{}`", key.to_lowercase());
+                    finding = finding.fix(Fix::string(what, tag.member.place, &key.to_lowercase()));
+                }
+                told.push(finding);
             }
         }
     }
