@@ -89,7 +89,7 @@ fn templates_filled(arn: &str) -> String {
 }
 
 /// Actions of services that nearly everyone uses, for regions that speak of everything else.
-const EVERYWHERE: [&str; 6] = ["sts", "s3", "ec2", "dynamodb", "iam", "lambda"];
+const EVERYWHERE: [&str; 3] = ["sts", "s3", "dynamodb"];
 
 /// Actions that AWS has, of the services that patterns name and of some others.
 pub(super) fn actions<'a>(patterns: impl Iterator<Item = &'a str>) -> impl Iterator<Item = String> {

@@ -4,7 +4,7 @@
 //! automata, shortest texts first, with the letters that occur in them and one that does not; so every region that has a
 //! text is found, with one of its shortest as example.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
 use crate::policy::eval::pattern::{Pattern, Piece};
 
@@ -245,11 +245,22 @@ impl Globs {
     /// Every region, those of `preferred` texts with them as examples and first; and whether all could be gone through in
     /// so many steps.
     pub(super) fn regions(&self, preferred: impl Iterator<Item = String>, most: usize) -> (Vec<Region>, bool) {
-        let mut known: HashMap<Bits, ()> = HashMap::new();
+        let mut known: HashSet<Bits> = HashSet::new();
         let mut regions = vec![];
+        // Sorted texts share their beginnings, and so what was found of these.
+        let mut behind: Vec<(char, State)> = vec![];
         for example in preferred {
-            let (bits, shape) = self.run(&example);
-            if shape && known.insert(bits.clone(), ()).is_none() {
+            let shared = behind.iter().zip(example.chars()).take_while(|((known, _), letter)| known == letter).count();
+            behind.truncate(shared);
+            for letter in example.chars().skip(shared) {
+                let next = match behind.last() {
+                    Some((_, state)) => self.step(state, letter),
+                    None => self.step(&self.start(), letter),
+                };
+                behind.push((letter, next));
+            }
+            let (bits, shape) = behind.last().map_or_else(|| self.found(&self.start()), |(_, state)| self.found(state));
+            if shape && known.insert(bits.clone()) {
                 regions.push(Region { bits, example });
             }
         }
@@ -261,7 +272,7 @@ impl Globs {
         let mut steps = 0_usize;
         while let Some((state, way)) = queue.pop_front() {
             let (bits, whole) = self.found(&state);
-            if whole && known.insert(bits.clone(), ()).is_none() {
+            if whole && known.insert(bits.clone()) {
                 regions.push(Region { bits, example: spelled(&ways, way) });
             }
             for letter in &self.letters {
