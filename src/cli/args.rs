@@ -44,6 +44,8 @@ pub enum Command {
     Import(Import),
     /// Show OUs, accounts and attached policies as a tree.
     Tree(Tree),
+    /// Compare two policies by meaning: requests that tell them apart. Exits 0: equal, 2: different, 1: error or undecided.
+    Diff(super::diff::Diff),
     /// Run the operator: keep the organization as the objects of a cluster say.
     #[cfg(feature = "controller")]
     Controller(super::controller::Controller),

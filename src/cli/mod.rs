@@ -14,6 +14,7 @@ pub mod controller;
 pub mod crds;
 pub mod demo;
 pub mod diagnostics;
+pub mod diff;
 pub mod docs;
 pub mod door;
 pub mod failure;
@@ -133,6 +134,7 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         Command::Snapshot(asked) => waiting(look::snapshot(asked, terminal, out)),
         Command::Import(asked) => waiting(look::import(asked, terminal, out)),
         Command::Tree(asked) => waiting(look::tree(asked, terminal, out)),
+        Command::Diff(asked) => diff::run(asked, terminal.out_colour, out),
         Command::Demo => waiting(demo::run(terminal.out_colour, out)),
         #[cfg(feature = "controller")]
         Command::Approve(asked) => waiting(approve::run(asked, out)),

@@ -6,6 +6,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::json;
 
+use super::diff::DiffOutput;
 use super::show::json::{ApplyOutput, PlanOutput};
 use super::tree::TreeOutput;
 use super::validate::ValidateOutput;
@@ -18,6 +19,7 @@ pub fn render() -> Vec<(String, String)> {
         #[cfg(feature = "controller")]
         file("approve", of::<super::approve::ApproveOutput<'_>>()),
         file("apply", of::<ApplyOutput>()),
+        file("diff", of::<DiffOutput<'_>>()),
         file("plan", of::<PlanOutput>()),
         file("snapshot", of::<SnapshotFile<'_>>()),
         file("tree", of::<TreeOutput<'_>>()),

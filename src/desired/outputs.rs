@@ -12,7 +12,7 @@ struct Output {
 }
 
 /// The first whose members are all there is the one. The schemas are in `schemas/`.
-const OUTPUTS: [Output; 7] = [
+const OUTPUTS: [Output; 8] = [
     Output {
         members: &["saved", "changes"],
         what: "a plan that `bylaw plan --out` wrote",
@@ -42,6 +42,11 @@ const OUTPUTS: [Output; 7] = [
         members: &["summary", "issues"],
         what: "what `bylaw validate -o json` printed",
         help: "it tells what is wrong with manifests: name these",
+    },
+    Output {
+        members: &["outcome", "witnesses"],
+        what: "what `bylaw diff -o json` printed",
+        help: "it tells how two policies differ, and nothing more can be done with it: name the manifests",
     },
     Output {
         members: &["root", "notPlaced"],

@@ -447,8 +447,6 @@ fn check(old: &[Vec<Policy>], new: &[Vec<Policy>], requests: &[Told]) -> Result<
             prop_assert!(why.contains("variables"), "{}", why);
         }
     }
-    println!("STAT {}", match &found { Comparison::Equal(_) => "equal", Comparison::Differs{..} => "differs", _ => "undecided" });
-    if let Comparison::Undecided{..} = found { println!("UND {}\n vs {}", old.iter().flatten().map(canonical::text).collect::<Vec<_>>().join("\n  "), new.iter().flatten().map(canonical::text).collect::<Vec<_>>().join("\n  ")); }
     Ok(found)
 }
 

@@ -100,7 +100,7 @@ impl Pattern {
     }
 
     /// Whether it matches the text, for patterns without variables.
-    pub(super) fn is_match(&self, text: &str) -> bool {
+    pub(in crate::policy) fn is_match(&self, text: &str) -> bool {
         matches(&self.pieces, text, &Variables::None)
     }
 
