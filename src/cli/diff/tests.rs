@@ -1,3 +1,5 @@
+//! Tests of `bylaw diff`.
+
 use super::*;
 use crate::cli::scratch::Scratch;
 
@@ -9,8 +11,10 @@ fn document(statements: &[&str]) -> String {
 }
 
 fn diff(old: &str, new: &str, output: Form) -> (u8, String) {
-    let scratch = Scratch::new();
-    let (before, after) = (scratch.path().join("old.json"), scratch.path().join("new.json"));
+    static TURN: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let turn = TURN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let scratch = Scratch::new(&format!("diff-{turn}"));
+    let (before, after) = (scratch.join("old.json"), scratch.join("new.json"));
     fs::write(&before, old).unwrap();
     fs::write(&after, new).unwrap();
     let kind = PolicyType::scp();
@@ -61,15 +65,15 @@ fn programs_are_told_the_same() {
 
 #[test]
 fn a_directory_is_one_set() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("diff-directory");
     for (name, statements) in [("a.json", &[FULL][..]), ("b.json", &[REGIONS]), ("c.txt", &["no policy"])] {
-        fs::create_dir_all(scratch.path().join("old")).unwrap();
-        fs::write(scratch.path().join("old").join(name), document(statements)).unwrap();
+        fs::create_dir_all(scratch.join("old")).unwrap();
+        fs::write(scratch.join("old").join(name), document(statements)).unwrap();
     }
-    fs::write(scratch.path().join("new.json"), document(&[FULL, REGIONS])).unwrap();
+    fs::write(scratch.join("new.json"), document(&[FULL, REGIONS])).unwrap();
     let asked = Diff {
-        old: Some(scratch.path().join("old")),
-        new: Some(scratch.path().join("new.json")),
+        old: Some(scratch.join("old")),
+        new: Some(scratch.join("new.json")),
         old_files: vec![],
         new_files: vec![],
         kind: PolicyType::scp(),

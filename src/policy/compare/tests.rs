@@ -10,7 +10,7 @@ use crate::policy::Document;
 use crate::policy::canonical;
 use crate::policy::document::Content;
 use crate::policy::eval::{Facts, Request};
-use crate::policy::statement::Statement;
+use crate::policy::statement::{DELEGATION_POLICY, Statement};
 
 fn read(kind: &str, text: &str) -> Policy {
     let (document, _) =
@@ -245,33 +245,177 @@ fn realistic(statements: usize) -> String {
     out.join(",")
 }
 
+/// In a build for tests, on a machine that others use as well: the bound is far above what it takes.
 #[test]
 fn realistic_policies_are_decided_exactly_and_soon() {
     let old = realistic(30);
-    let mut reversed: Vec<String> = old.split("}},").map(str::to_owned).collect();
-    reversed.rotate_left(3);
-    for (name, new) in [
-        ("itself", old.clone()),
-        (
-            "a covered deny",
-            format!(
-                r#"{old}, {{"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": "*", "Condition": {{"Null": {{"aws:RequestTag/CostCenter": "true"}}, "StringNotEqualsIfExists": {{"aws:PrincipalOrgID": ["o-2", "o-3"]}}, "Bool": {{"aws:SecureTransport": "true"}}}}}}"#
-            ),
-        ),
-        ("one value", old.replace("vpc-3", "vpc-4")),
-        ("an operator", old.replacen("StringNotEqualsIfExists", "StringNotEquals", 1)),
+    let covered = format!(
+        r#"{old}, {{"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": "*", "Condition": {{"Null": {{"aws:RequestTag/CostCenter": "true"}},
+        "StringNotEqualsIfExists": {{"aws:PrincipalOrgID": ["o-14", "o-26"]}}, "StringNotEquals": {{"aws:RequestedRegion": ["eu-west-1", "eu-central-6"]}},
+        "ArnNotLike": {{"aws:PrincipalArn": ["arn:aws:iam::*:role/admin-6", "arn:aws:iam::*:role/ops*"]}}}}}}"#
+    );
+    for (name, new, expected) in [
+        ("itself", old.clone(), 0),
+        ("a deny that another covers", covered, 0),
+        ("an operator that means the same", old.replacen("StringNotEqualsIfExists", "StringNotEquals", 1), 0),
+        ("one value", old.replace("vpc-3", "vpc-4"), 2),
+        ("one network", old.replacen("10.3.0.0/16", "10.3.0.0/17", 1), 1),
     ] {
         let (old, new) = (scp(&old), scp(&new));
         let start = Instant::now();
         let found = one(&old, &new);
-        println!(
-            "{name}: {:?} {:?}",
-            start.elapsed(),
-            match &found {
-                Comparison::Differs { witnesses, .. } => witnesses.iter().map(line).collect::<Vec<_>>(),
-                other => vec![format!("{other:?}")],
+        let took = start.elapsed();
+        println!("{name}: {took:?}");
+        match found {
+            Comparison::Equal(_) => assert_eq!(expected, 0, "{name}"),
+            Comparison::Differs { witnesses, more, .. } => {
+                println!("{:#?}", witnesses.iter().map(line).collect::<Vec<_>>());
+                assert!(expected > 0 && witnesses.len() >= expected && more == 0, "{name} {witnesses:#?}");
             }
-        );
+            Comparison::Undecided { why, .. } => panic!("{name}: {why}"),
+        }
+        assert!(took.as_secs() < 10, "{name} took {took:?}");
+    }
+}
+
+#[test]
+fn callers_of_resource_policies_are_told_apart() {
+    let policy = |principal: &str| {
+        read(
+            DELEGATION_POLICY,
+            &format!(
+                r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", {principal}, "Action": "organizations:List*", "Resource": "*"}}]}}"#
+            ),
+        )
+    };
+    let account = policy(r#""Principal": {"AWS": "111122223333"}"#);
+    let root = policy(r#""Principal": {"AWS": "arn:aws:iam::111122223333:root"}"#);
+    let both = policy(r#""Principal": {"AWS": ["111122223333", "arn:aws:iam::111122223333:role/a"]}"#);
+    let role = policy(r#""Principal": {"AWS": "arn:aws:iam::111122223333:role/a"}"#);
+    assert!(matches!(one(&account, &root), Comparison::Equal(_)));
+    // Whoever is in the account is named by it already.
+    assert!(matches!(one(&account, &both), Comparison::Equal(_)));
+    let Comparison::Differs { witnesses, .. } = one(&account, &role) else { panic!() };
+    assert_eq!(witnesses[0].caller.as_deref(), Some("arn:aws:iam::111122223333:role/example"));
+}
+
+#[test]
+fn where_nothing_allows_another_policy_is_taken_to() {
+    let rcp = |condition: &str| {
+        read(
+            "RESOURCE_CONTROL_POLICY",
+            &format!(
+                r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"{condition}}}]}}"#
+            ),
+        )
+    };
+    let Comparison::Differs { witnesses, .. } =
+        one(&rcp(""), &rcp(r#", "Condition": {"Bool": {"aws:SecureTransport": "false"}}"#))
+    else {
+        panic!()
+    };
+    assert_eq!(
+        witnesses.iter().map(line).collect::<Vec<_>>(),
+        ["s3:AbortMultipartUpload arn:aws:s3:::example/example aws:SecureTransport=true: Denied -> Allowed"]
+    );
+    assert!(witnesses[0].after.by.is_empty() && witnesses[0].before.by.len() == 1);
+}
+
+#[test]
+fn what_only_actions_to_come_tell_apart_is_said_to_be_so() {
+    let names: Vec<String> = services::matching("sqs:*").map(|action| format!("\"{action}\"")).collect();
+    let (old, new) = (
+        scp(&deny(&format!(r#""Action": "sqs:*", {ANY}"#))),
+        scp(&deny(&format!(r#""Action": [{}], {ANY}"#, names.join(",")))),
+    );
+    let Comparison::Differs { witnesses, .. } = one(&old, &new) else { panic!() };
+    assert!(
+        witnesses.len() == 1 && !witnesses[0].known_action && witnesses[0].action.starts_with("sqs:"),
+        "{witnesses:?}"
+    );
+}
+
+#[test]
+fn nodes_down_a_way_have_to_allow_each() {
+    let (s3, all) = (scp(&format!(r#"{{"Effect": "Allow", "Action": "s3:*", {ANY}}}"#)), scp(FULL));
+    let one = |nodes: &[&[&Policy]]| {
+        nodes.iter().map(|node| node.iter().map(|policy| (*policy).clone()).collect()).collect::<Vec<Vec<Policy>>>()
+    };
+    let run = |old: &Nodes, new: &Nodes| compare(old, new, Ground::AsGiven, &Budget::default());
+    assert!(matches!(run(&one(&[&[&s3], &[&all]]), &one(&[&[&all], &[&s3]])), Comparison::Equal(_)));
+    assert!(matches!(run(&one(&[&[&s3], &[&all]]), &one(&[&[&s3]])), Comparison::Equal(_)));
+    let Comparison::Differs { witnesses, .. } = run(&one(&[&[&s3], &[&all]]), &one(&[&[&s3, &all]])) else { panic!() };
+    assert_eq!((witnesses.len(), witnesses[0].before.stopped_at), (1, Some(0)));
+}
+
+#[test]
+fn equal_is_not_said_of_what_the_work_allowed_did_not_reach() {
+    let (old, new) = (
+        scp(&realistic(12)),
+        scp(&format!(
+            r#"{}, {{"Effect": "Deny", "Action": "s3:x", {ANY}, "Condition": {{"StringEquals": {{"aws:Q": "q"}}}}}}"#,
+            realistic(12)
+        )),
+    );
+    for budget in [Budget { letters: 1_000, ..Budget::default() }, Budget { steps: 3, samples: 0, ..Budget::default() }]
+    {
+        let found = compare(&[vec![old.clone()]], &[vec![new.clone()]], Ground::AsGiven, &budget);
+        assert!(!matches!(found, Comparison::Equal(_)), "{found:?}");
+    }
+    // A key whose values are compared in two ways at once.
+    let both = |more: &str| {
+        deny(&format!(
+            r#""Action": "*", {ANY}, "Condition": {{"StringLike": {{"aws:X": "1*"}}, "NumericLessThan": {{"aws:X": "5"}}{more}}}"#
+        ))
+    };
+    assert_eq!(told(&both(""), &both(r#", "NumericLessThanEquals": {"aws:X": "5"}"#)).len(), 1);
+    assert!(told(&both(""), &both(r#", "NumericLessThanEquals": {"aws:X": "5"}"#))[0].starts_with("undecided"));
+    assert_eq!(told(&both(""), &both("")), ["equal"]);
+}
+
+#[test]
+fn hostile_policies_end_soon_and_are_not_called_equal_for_it() {
+    let many = |n: usize, f: &dyn Fn(usize) -> String| (0..n).map(f).collect::<Vec<_>>().join(",");
+    let statements = |tail: &str| {
+        many(600, &|n| {
+            format!(
+                r#"{{"Effect": "Deny", "Action": ["s3:A{n}", "s3:B{n}{tail}"], "Resource": "arn:aws:s3:::{n}/*", "Condition": {{"StringEquals": {{"aws:k": "{n}"}}}}}}"#
+            )
+        })
+    };
+    let keys = |tail: &str| {
+        many(400, &|n| {
+            format!(
+                r#"{{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {{"StringEquals": {{"aws:k{n}": "{n}{tail}"}}, "StringLike": {{"aws:k{}": "*{n}*"}}}}}}"#,
+                (n * 7 + 1) % 400
+            )
+        })
+    };
+    let stars = |tail: &str| {
+        deny(&format!(
+            r#""Action": [{}], {ANY}"#,
+            many(24, &|n| format!("\"s3:*{}*{}*{}{tail}\"", n % 7, n % 5, n % 3))
+        ))
+    };
+    for (name, old, new) in [
+        ("statements", statements(""), statements("")),
+        ("statements that differ", statements(""), statements("x")),
+        ("keys", keys(""), keys("")),
+        ("keys that differ", keys(""), keys("x")),
+        ("stars", stars(""), stars("")),
+        ("stars that differ", stars(""), stars("*")),
+    ] {
+        let (old, new) = (scp(&old), scp(&new));
+        let start = Instant::now();
+        let found = one(&old, &new);
+        let shown = match &found {
+            Comparison::Equal(compared) => format!("equal {compared:?}"),
+            Comparison::Differs { witnesses, more, compared } => format!("{} {more} {compared:?}", witnesses.len()),
+            Comparison::Undecided { why, compared } => format!("{why} {compared:?}"),
+        };
+        println!("{name}: {:?} {shown}", start.elapsed());
+        assert!(!name.contains("differ") || !matches!(found, Comparison::Equal(_)), "{name}");
+        assert!(start.elapsed().as_secs() < 60, "{name}");
     }
 }
 
@@ -431,9 +575,13 @@ fn holds(witness: &Witness, old: &Ladder, new: &Ladder) -> bool {
 fn check(old: &[Vec<Policy>], new: &[Vec<Policy>], requests: &[Told]) -> Result<Comparison, TestCaseError> {
     let found = compare(old, new, Ground::AsGiven, &Budget::default());
     let (before, after) = (ladder(old, Ground::AsGiven), ladder(new, Ground::AsGiven));
+    // Where no operator is for sets, no key has several values.
+    let all = old.iter().chain(new).flatten().map(canonical::text).collect::<String>();
+    let sets = all.contains("ForA");
     match &found {
         Comparison::Equal(_) => {
-            for request in requests {
+            for request in requests.iter().filter(|(.., told)| sets || told.iter().all(|(_, values)| values.len() < 2))
+            {
                 prop_assert_eq!(decide(&before, request), decide(&after, request), "{:?}", request);
             }
         }
@@ -456,7 +604,7 @@ fn variables(nodes: &[Vec<String>]) -> bool {
 
 /// How many cases, by the environment for long runs.
 fn cases() -> u32 {
-    std::env::var("BYLAW_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
+    std::env::var("BYLAW_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
 }
 
 proptest! {
