@@ -57,6 +57,8 @@ pub enum Command {
     Why(super::ask::why::Why),
     /// Tell what changed what binds an account, when and by whom, from CloudTrail's events.
     History(super::ask::history::History),
+    /// Compare two policies by meaning: requests that tell them apart. Exits 0: equal, 2: different, 1: error or undecided.
+    Diff(super::diff::Diff),
     /// Run the operator: keep the organization as the objects of a cluster say.
     #[cfg(feature = "controller")]
     Controller(super::controller::Controller),

@@ -15,6 +15,7 @@ pub mod controller;
 pub mod crds;
 pub mod demo;
 pub mod diagnostics;
+pub mod diff;
 pub mod docs;
 pub mod door;
 pub mod failure;
@@ -141,6 +142,7 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         Command::WhatBinds(asked) => waiting(ask::what_binds::run(asked, terminal, out)),
         Command::Why(asked) => waiting(ask::why::run(asked, terminal, out)),
         Command::History(asked) => waiting(ask::history::run(asked, terminal, out)),
+        Command::Diff(asked) => diff::run(asked, terminal.out_colour, out),
         Command::Demo => waiting(demo::run(terminal.out_colour, out)),
         #[cfg(feature = "controller")]
         Command::Approve(asked) => waiting(approve::run(asked, out)),

@@ -6,6 +6,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::json;
 
+use super::diff::DiffOutput;
 use super::show::json::{ApplyOutput, PlanOutput};
 use super::tree::TreeOutput;
 use super::validate::ValidateOutput;
@@ -21,6 +22,7 @@ pub fn render() -> Vec<(String, String)> {
         file("can", of::<super::ask::can::CanOutput<'_>>()),
         file("history", of::<super::ask::history::HistoryOutput>()),
         file("lint", of::<super::lint::LintOutput<'_>>()),
+        file("diff", of::<DiffOutput<'_>>()),
         file("plan", of::<PlanOutput>()),
         file("snapshot", of::<SnapshotFile<'_>>()),
         file("tree", of::<TreeOutput<'_>>()),

@@ -7,6 +7,7 @@
 
 pub mod atoms;
 pub mod canonical;
+pub mod compare;
 pub mod condition;
 pub mod diff;
 pub mod document;

@@ -11,13 +11,13 @@
 mod clause;
 mod index;
 mod ladder;
-mod pattern;
+pub(in crate::policy) mod pattern;
 mod request;
 mod rule;
 #[cfg(test)]
 mod tests;
 mod truth;
-mod values;
+pub(in crate::policy) mod values;
 mod whole;
 
 pub use clause::is_negated;

@@ -12,7 +12,8 @@ use crate::policy::statement::Version;
 const PARTS: usize = 6;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+pub(in crate::policy) enum Piece {
+    /// Letters that stand for themselves.
     Text(Box<str>),
     /// `?`.
     One,
@@ -23,15 +24,12 @@ enum Piece {
     /// `*` that ends at a colon.
     Within,
     /// `${key}` or `${key, 'default'}`.
-    Variable {
-        key: Key,
-        default: Option<Box<str>>,
-    },
+    Variable { key: Key, default: Option<Box<str>> },
 }
 
 /// How a text is read as a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(in crate::policy) enum Reading {
     /// `*` and `?` are letters.
     Plain,
     /// `*` and `?` are wildcards.
@@ -44,7 +42,7 @@ pub(super) enum Reading {
 
 /// One pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub(in crate::policy) struct Pattern {
     pieces: Box<[Piece]>,
     variables: bool,
     /// A value that is no ARN is matched by no ARN pattern.
@@ -52,7 +50,7 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    pub(super) fn new(text: &str, reading: Reading, version: Version) -> Self {
+    pub(in crate::policy) fn new(text: &str, reading: Reading, version: Version) -> Self {
         let everything = !text.is_empty() && text.bytes().all(|b| b == b'*');
         let mut pieces = Pieces { out: vec![], text: String::new(), colons: 0 };
         let wild = reading != Reading::Plain;
@@ -97,17 +95,17 @@ impl Pattern {
     }
 
     /// Whether it is `*`.
-    pub(super) fn is_everything(&self) -> bool {
+    pub(in crate::policy) fn is_everything(&self) -> bool {
         matches!(&*self.pieces, [Piece::Any])
     }
 
     /// Whether it matches the text, for patterns without variables.
-    pub(super) fn is_match(&self, text: &str) -> bool {
+    pub(in crate::policy) fn is_match(&self, text: &str) -> bool {
         matches(&self.pieces, text, &Variables::None)
     }
 
     /// Whether it matches the text. A variable that the request does not carry makes it match nothing.
-    pub(super) fn matches(&self, text: &str, facts: &Facts) -> Truth {
+    pub(in crate::policy) fn matches(&self, text: &str, facts: &Facts) -> Truth {
         if self.arn && text.bytes().filter(|b| *b == b':').count() < PARTS - 1 {
             return Truth::No;
         }
@@ -153,8 +151,26 @@ impl Pattern {
         left.next().is_none().into()
     }
 
+    /// What it is made of.
+    pub(in crate::policy) fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// Whether only a text of the parts of an ARN is matched.
+    pub(in crate::policy) fn wants_parts(&self) -> bool {
+        self.arn
+    }
+
+    /// Its variables: the key, and the default where there is one.
+    pub(in crate::policy) fn variables(&self) -> impl Iterator<Item = (&Key, Option<&str>)> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Variable { key, default } => Some((key, default.as_deref())),
+            _ => None,
+        })
+    }
+
     /// The keys of its variables.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+    pub(in crate::policy) fn keys(&self) -> impl Iterator<Item = &Key> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Variable { key, .. } => Some(key),
             _ => None,

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::civil::Date;
 
 /// A number, whole or with a point.
-pub(super) fn number(text: &str) -> Option<f64> {
+pub(in crate::policy) fn number(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
     text.trim().parse().ok().filter(|number: &f64| plain && number.is_finite())
 }
@@ -23,7 +23,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 }
 
 /// Milliseconds since 1970: an ISO 8601 date, with or without time (without: midnight UTC), or seconds since 1970.
-pub(super) fn date(text: &str) -> Option<i64> {
+pub(in crate::policy) fn date(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at.as_millisecond());
