@@ -187,7 +187,12 @@ impl Ladder {
     /// Whether something on the way denies.
     #[must_use]
     pub fn denies(&self, request: &Request<'_>) -> Truth {
-        Truth::any(self.found(&self.denies, request.action).map(|placed| placed.rule.applies(request)))
+        self.denies_to(request, false)
+    }
+
+    /// The same where it is known whether who asks has a permissions boundary.
+    pub(super) fn denies_to(&self, request: &Request<'_>, bounded: bool) -> Truth {
+        Truth::any(self.found(&self.denies, request.action).map(|placed| placed.rule.applies_to(request, bounded)))
     }
 
     /// Whether at every node something allows.
@@ -217,12 +222,17 @@ impl Ladder {
     /// The same, with every statement that has to do with it.
     #[must_use]
     pub fn walk(&self, request: &Request<'_>) -> Walk {
+        self.walk_to(request, false)
+    }
+
+    /// The same where it is known whether who asks has a permissions boundary.
+    pub(super) fn walk_to(&self, request: &Request<'_>, bounded: bool) -> Walk {
         let mut steps = vec![];
         let mut allows: Vec<Truth> = vec![Truth::No; self.open.len()];
         let mut denies = Truth::No;
         for placed in self.all() {
             let rule = placed.rule;
-            let applies = if rule.is_of(request.action) { rule.applies(request) } else { Truth::No };
+            let applies = if rule.is_of(request.action) { rule.applies_to(request, bounded) } else { Truth::No };
             match (rule.effect, allows.get_mut(placed.node)) {
                 (Effect::Deny, _) => denies = denies.or(applies),
                 (Effect::Allow, Some(node)) => *node = node.or(applies),
