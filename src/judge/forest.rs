@@ -2,10 +2,12 @@
 //! the same policies bind.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::aws::port::{OrganizationFact, PolicyTypeStatus};
 use crate::desired::{Desired, Origin};
+use crate::names::words::plain;
 use crate::names::{AccountId, NodeId, PolicyId, PolicyType, TAG_RESOURCE};
 use crate::observed::{Observed, Part, Scope};
 use crate::policy::Document;
@@ -24,6 +26,17 @@ pub struct Node {
     service_control: Vec<usize>,
     resource_control: Vec<usize>,
     other: Vec<usize>,
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, id) = (plain(&self.name), self.id.as_str());
+        match &self.id {
+            NodeId::Root(_) => write!(f, "root ({id})"),
+            NodeId::Unit(_) => write!(f, "OU {name} ({id})"),
+            NodeId::Account(_) => write!(f, "account {name} ({id})"),
+        }
+    }
 }
 
 /// A policy, with who declares it.

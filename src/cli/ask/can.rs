@@ -305,7 +305,8 @@ fn text(
     };
     let who = question.principal.map_or_else(|| "anybody".to_owned(), |principal| plain(principal.arn()));
     let on = question.resource.map(|arn| format!(" on {}", plain(arn))).unwrap_or_default();
-    let account = standing.path.last().and_then(|at| ground.forest.node(*at)).map(words::node).unwrap_or_default();
+    let account =
+        standing.path.last().and_then(|at| ground.forest.node(*at)).map(ToString::to_string).unwrap_or_default();
     writeln!(out, "{word}: {who} in {account}: {}{on}", plain(question.action.as_str()))?;
     for line in reasons(verdict) {
         writeln!(out, "  {line}")?;
@@ -319,7 +320,7 @@ fn text(
     writeln!(out, "\nthe way down:")?;
     for at in &standing.path {
         let Some(node) = ground.forest.node(*at) else { continue };
-        writeln!(out, "  {}", words::node(node))?;
+        writeln!(out, "  {}", node)?;
         let mut silent = true;
         for ruling in verdict.rulings.iter().filter(|ruling| ruling.node.is_some_and(|other| other.id == node.id)) {
             silent = false;
@@ -355,7 +356,7 @@ pub fn reasons(verdict: &Verdict<'_>) -> Vec<String> {
     match verdict.decision {
         Decision::Denied => {
             if let Some(node) = verdict.stopped_at {
-                lines.push(format!("no service control policy at {} allows it", words::node(node)));
+                lines.push(format!("no service control policy at {} allows it", node));
             }
             for lacking in verdict.lacking.iter().filter(|layer| **layer != crate::judge::Layer::ServiceControl) {
                 lines.push(format!("{} do not allow it", words::layer(*lacking)));

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Asked, Ground, can, words};
+use super::{Asked, Ground, can};
 use crate::cli::args::Machine;
 use crate::cli::diagnostics::FORMAT_VERSION;
 use crate::cli::failure::Failure;
@@ -114,7 +114,8 @@ fn output(ground: &Ground, standing: &Standing, events: &[&Happened]) -> History
 }
 
 fn text(ground: &Ground, standing: &Standing, events: &[&Happened], out: &mut dyn Write) -> io::Result<()> {
-    let account = standing.path.last().and_then(|at| ground.forest.node(*at)).map(words::node).unwrap_or_default();
+    let account =
+        standing.path.last().and_then(|at| ground.forest.node(*at)).map(ToString::to_string).unwrap_or_default();
     writeln!(out, "{account}")?;
     if let Some((first, last)) = ground.chronicle.span() {
         writeln!(out, "by events from {first} to {last}")?;

@@ -147,7 +147,8 @@ fn statement(statement: &Statement) -> StatementOutput {
 }
 
 fn text(ground: &Ground, standing: &Standing, out: &mut dyn Write) -> io::Result<()> {
-    let account = standing.path.last().and_then(|at| ground.forest.node(*at)).map(words::node).unwrap_or_default();
+    let account =
+        standing.path.last().and_then(|at| ground.forest.node(*at)).map(ToString::to_string).unwrap_or_default();
     writeln!(out, "{account}")?;
     if standing.management {
         writeln!(out, "the management account: neither SCPs nor RCPs bind it")?;
@@ -155,7 +156,7 @@ fn text(ground: &Ground, standing: &Standing, out: &mut dyn Write) -> io::Result
     let mut at = None;
     for (node, policy) in ground.forest.attached(standing) {
         if at != Some(&node.id) {
-            writeln!(out, "\n{}", words::node(node))?;
+            writeln!(out, "\n{}", node)?;
             at = Some(&node.id);
         }
         let declared = words::declared_by(policy).map(|by| format!(", declared by {by}")).unwrap_or_default();

@@ -263,7 +263,7 @@ fn output(
 /// The node at which nothing allows, where no statement denies.
 fn implicit(verdict: &Verdict<'_>) -> Option<String> {
     let stops = verdict.decision == Decision::Denied && verdict.denied_by.is_none();
-    verdict.stopped_at.filter(|_| stops).map(words::node)
+    verdict.stopped_at.filter(|_| stops).map(ToString::to_string)
 }
 
 fn since(ground: &Ground, ruling: &Ruling<'_>) -> Option<String> {

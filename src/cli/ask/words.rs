@@ -4,8 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::show::safe::{plain, quoted};
-use crate::judge::{Layer, Node, Policy, Ruling};
-use crate::names::NodeId;
+use crate::judge::{Layer, Policy, Ruling};
 use crate::policy::eval::{Decision, Truth};
 use crate::policy::statement::{Clause, Effect, Statement};
 
@@ -39,17 +38,6 @@ pub fn layer(layer: Layer) -> &'static str {
         Layer::Identity => "the identity's policies",
         Layer::Boundary => "the permissions boundary",
         Layer::Session => "the session policies",
-    }
-}
-
-/// `OU PRODUCTION (ou-…)`.
-#[must_use]
-pub fn node(node: &Node) -> String {
-    let (name, id) = (plain(&node.name), node.id.as_str());
-    match &node.id {
-        NodeId::Root(_) => format!("root ({id})"),
-        NodeId::Unit(_) => format!("OU {name} ({id})"),
-        NodeId::Account(_) => format!("account {name} ({id})"),
     }
 }
 
@@ -105,7 +93,7 @@ pub fn ruling(ruling: &Ruling<'_>) -> String {
     match (ruling.policy, ruling.node) {
         (Some(policy), Some(at)) => {
             let declared = declared_by(policy).map(|by| format!(", declared by {by}")).unwrap_or_default();
-            format!("{effect} {name} of {} at {}{declared}", quoted(&policy.name), node(at))
+            format!("{effect} {name} of {} at {}{declared}", quoted(&policy.name), at)
         }
         _ => format!("{effect} {name} of {}", layer(ruling.layer)),
     }

@@ -158,6 +158,11 @@ impl Rule {
             && self.clauses.is_empty()
     }
 
+    /// The same wherever it stands, to be compared with others.
+    pub(super) fn anywhere(&self) -> Self {
+        Self { statement: 0, ..self.clone() }
+    }
+
     pub(super) fn is_of(&self, action: &Action) -> bool {
         match &self.actions {
             Scope::Only(patterns) => patterns.iter().any(|pattern| pattern.matches(action)),
