@@ -48,7 +48,7 @@ fn a_fix_is_written_back_and_nothing_else_is_touched() {
     let (code, out, err) = lint_of(&asked(&[&file], |asked| asked.fix = true));
     let expected = DEAD.replace("VolumeKmsKey", "VolumeKmsKeyArn").replacen(
         "{\n  \"Version\": \"2012-10-17\",\n",
-        "{\"Version\": \"2012-10-17\", \n",
+        "{\"Version\": \"2012-10-17\",\n",
         1,
     );
     assert_eq!(fs::read_to_string(&file).unwrap(), expected);
