@@ -159,7 +159,8 @@ fn is_manifest(source: &Source) -> bool {
     let text = String::from_utf8_lossy(&source.bytes);
     let yaml = source.file.ends_with(".yaml") || source.file.ends_with(".yml");
     let json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']);
-    yaml || (!json && text.contains("apiVersion:")) || (json && text.contains("\"bylaw.dev/"))
+    yaml || (!json && text.contains("apiVersion:"))
+        || (json && text.contains("\"apiVersion\"") && text.contains("\"bylaw.dev/"))
 }
 
 /// The types that lint knows by name.

@@ -41,6 +41,14 @@ fn a_document_is_looked_at_and_the_assumed_type_is_told() {
 }
 
 #[test]
+fn a_policy_that_names_our_tags_is_no_manifest() {
+    let source = |file: &str, text: &str| Source { file: file.into(), bytes: text.as_bytes().to_vec() };
+    assert!(!is_manifest(&source("a.json", r#"{"Statement": [{"aws:TagKeys": ["bylaw.dev/*"]}]}"#)));
+    assert!(is_manifest(&source("a.json", r#"{"apiVersion": "bylaw.dev/v1alpha1", "kind": "OrganizationPolicy"}"#)));
+    assert!(is_manifest(&source("<stdin>", "apiVersion: bylaw.dev/v1alpha1")) && is_manifest(&source("a.yml", "")));
+}
+
+#[test]
 fn a_fix_is_written_back_and_nothing_else_is_touched() {
     let folder = Scratch::new("lint-fix");
     let file = folder.join("a.json");
@@ -48,7 +56,7 @@ fn a_fix_is_written_back_and_nothing_else_is_touched() {
     let (code, out, err) = lint_of(&asked(&[&file], |asked| asked.fix = true));
     let expected = DEAD.replace("VolumeKmsKey", "VolumeKmsKeyArn").replacen(
         "{\n  \"Version\": \"2012-10-17\",\n",
-        "{\"Version\": \"2012-10-17\", \n",
+        "{\"Version\": \"2012-10-17\",\n",
         1,
     );
     assert_eq!(fs::read_to_string(&file).unwrap(), expected);

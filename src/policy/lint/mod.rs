@@ -259,7 +259,7 @@ pub fn of_flaw(flaw: Flaw, kind: &PolicyType) -> Finding {
     if finding.rule != "missing-version" || !strict || finding.place.line == 0 {
         return finding;
     }
-    let edits = vec![Edit::Behind { at: finding.place, text: "\"Version\": \"2012-10-17\", ".to_owned() }];
+    let edits = vec![Edit::Behind { at: finding.place, text: "\"Version\": \"2012-10-17\",".to_owned() }];
     finding.fix(Fix { what: "`\"Version\": \"2012-10-17\"` is added".to_owned(), edits })
 }
 

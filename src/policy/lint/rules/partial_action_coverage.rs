@@ -56,7 +56,9 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
             subject.statements.iter().any(|s| s.denies() && s.clauses.is_empty() && names(s, *action))
         };
         let left: Vec<Action> = service.actions_with(key).filter(|a| !listed.contains(a) && !denied(a)).collect();
-        if !left.is_empty() && left.iter().any(|action| action.level() == services::Level::Write) {
+        // Where none of the listed actions carries the key, that is what has to be told, and another rule does.
+        let some = listed.iter().any(|action| action.carries(key));
+        if some && left.iter().any(|action| action.level() == services::Level::Write) {
             let message = format!("the same can be had through {}, which also carry `{key}`", some_of_actions(&left));
             let help = "add them, unless only the listed actions are meant";
             told.push(told.at(&clause.key.spot, message).help(help));
