@@ -185,6 +185,9 @@ pub struct Lint {
     /// Write back what can be mended mechanically, and leave everything else byte for byte.
     #[arg(long)]
     pub fix: bool,
+    /// Print each document as small as it gets with the same meaning, a line each, instead of looking for what is wrong.
+    #[arg(long, conflicts_with_all = ["fix", "strict", "output"])]
+    pub minify: bool,
     /// Exit with 1 where there are warnings, too.
     #[arg(long)]
     pub strict: bool,

@@ -15,12 +15,15 @@ use super::{files, sources};
 use crate::desired::{Issue, Origin, Severity, Source, lint as lint_manifests, read_all};
 use crate::names::words::{nearest, plain};
 use crate::names::{POLICY_TYPES, PolicyType};
+use crate::policy::document::Content;
 use crate::policy::lint::fix::{self, Span};
 use crate::policy::lint::{self, Explained, Finding, Fix, explained};
 use crate::policy::management::TOP;
+use crate::policy::minify::{Names, minify};
 use crate::policy::statement::{
     DELEGATION_POLICY, IDENTITY_POLICY, PERMISSIONS_BOUNDARY, RESOURCE_POLICY, SESSION_POLICY,
 };
+use crate::policy::{Document, canonical};
 
 /// Output of `bylaw lint -o json`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -101,11 +104,18 @@ pub fn run(asked: &Lint, colour: bool, err: &mut dyn Write, out: &mut dyn Write)
     for mut source in documents {
         let named = asked.files.iter().any(|file| file.as_os_str() == "-" || *file == Path::new(&*source.file));
         let Some(kind) = kind.clone().or_else(|| assumed(&source, named, err)) else { continue };
+        if asked.minify {
+            minified(&source, &kind, err, out)?;
+            continue;
+        }
         if asked.fix {
             looked.fixes += mend(&mut source, &kind, err)?;
         }
         looked.document(&source, &kind);
         sources.push(source);
+    }
+    if asked.minify && looked.found.is_empty() {
+        return Ok(0);
     }
     looked.found.sort_by(|a, b| a.issue.origin.cmp(&b.issue.origin));
     print(&looked, &sources, asked, colour, out)
@@ -200,6 +210,31 @@ fn assumed(source: &Source, named: bool, err: &mut dyn Write) -> Option<PolicyTy
     // A closed standard error is no reason to stop.
     drop(writeln!(err, "note: `{}` is taken for a {kind}; `--type` says otherwise", plain(&source.file)));
     Some(PolicyType::new(kind))
+}
+
+/// Prints a document as small as it gets, and says how small that is.
+fn minified(source: &Source, kind: &PolicyType, err: &mut dyn Write, out: &mut dyn Write) -> Result<(), Failure> {
+    let file = plain(&source.file);
+    let broken = || {
+        Failure::new(
+            format!("`{file}` is no document of type {kind}"),
+            format!("`bylaw lint {file}` tells what is wrong"),
+        )
+    };
+    let text = std::str::from_utf8(&source.bytes).map_err(|_| broken())?;
+    let (document, _) = Document::parse(kind, text).map_err(|_| broken())?;
+    let small = match document.content() {
+        Content::Statements(policy) => canonical::text(&minify(policy, Names::Kept)),
+        Content::Management(_) => document.minified().to_owned(),
+    };
+    let (before, after) = (document.characters(), small.chars().count());
+    // A closed standard error is no reason to stop.
+    drop(writeln!(
+        err,
+        "note: `{file}`: {before} characters without white space, {after} as small as it gets; AWS takes {}",
+        document.max_characters()
+    ));
+    Ok(writeln!(out, "{small}")?)
 }
 
 /// Most rounds: a fix may make place for another that stood in its way.

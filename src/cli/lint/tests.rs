@@ -15,7 +15,8 @@ const DEAD: &str = r#"{
 
 fn asked(files: &[&Path], change: impl Fn(&mut Lint)) -> Lint {
     let files = files.iter().map(|path| path.to_path_buf()).collect();
-    let mut asked = Lint { files, kind: None, fix: false, strict: false, explain: None, output: Format::Text };
+    let mut asked =
+        Lint { files, kind: None, fix: false, minify: false, strict: false, explain: None, output: Format::Text };
     change(&mut asked);
     asked
 }
@@ -24,6 +25,23 @@ fn lint_of(asked: &Lint) -> (u8, String, String) {
     let (mut out, mut err) = (vec![], vec![]);
     let code = run(asked, false, &mut err, &mut out).unwrap();
     (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+#[test]
+fn a_document_is_printed_as_small_as_it_gets() {
+    let folder = Scratch::new("minify");
+    let file = folder.join("a.json");
+    let one = r#"{"Effect": "Deny", "Action": ["s3:Get*", "s3:GetObject"], "Resource": "*"}"#;
+    fs::write(&file, format!(r#"{{"Version": "2012-10-17", "Statement": [{one}, {}]}}"#, one.replace("s3:", "ec2:")))
+        .unwrap();
+    let (code, out, err) = lint_of(&asked(&[&file], |asked| asked.minify = true));
+    let small =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["s3:Get*","ec2:Get*"],"Resource":"*"}]}"#;
+    assert_eq!((code, out.trim_end()), (0, small));
+    assert!(err.contains("as small as it gets") && err.contains("10240"), "{err}");
+    fs::write(&file, "{").unwrap();
+    let failure = run(&asked(&[&file], |asked| asked.minify = true), false, &mut vec![], &mut vec![]).unwrap_err();
+    assert!(failure.to_string().contains("bylaw lint"), "{failure}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Documents that are larger than AWS takes.
 
+use crate::policy::document::Content;
 use crate::policy::lint::subject::{Spot, Subject};
 use crate::policy::lint::{Rule, Sample, Severity, Told};
+use crate::policy::minify::{Names, characters, minify};
 use crate::policy::statement::Language;
 
 pub(super) const RULE: Rule = Rule {
@@ -25,5 +27,14 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
     }
     let spot = Spot { place: subject.node.place, path: String::new(), key: false };
     let message = format!("the document has {count} characters without white space, and AWS takes {most}");
-    told.push(told.at(&spot, message).help("split it in two, or merge statements that share their conditions"));
+    let small = match subject.document.content() {
+        Content::Statements(policy) => characters(&minify(policy, Names::Kept)),
+        Content::Management(_) => count,
+    };
+    let help = if small <= most {
+        format!("`bylaw lint --minify` prints it with {small} characters and the same meaning")
+    } else {
+        format!("split it in two: as small as it gets with the same meaning it has {small}")
+    };
+    told.push(told.at(&spot, message).help(help));
 }
