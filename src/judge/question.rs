@@ -6,6 +6,7 @@ use super::forest::{Forest, Node, Policy, Standing};
 use super::principal::Principal;
 use crate::names::AccountId;
 use crate::policy::eval::{Action, Decision, Fact, Facts, Key, Ladder, Layers, Place, Request, Step, Truth};
+use crate::policy::services;
 use crate::policy::statement::{Clause, Effect, Statement};
 
 pub use crate::policy::eval::Layer;
@@ -35,8 +36,6 @@ pub struct Question<'a> {
     pub principal: Option<&'a Principal>,
     /// Condition keys that were told. They count more than what follows from the rest.
     pub told: &'a Facts,
-    /// Whether a request of the action never carries the key, as far as the service's documentation says.
-    pub never_carries: &'a dyn Fn(&str) -> bool,
     /// Policies that are brought along.
     pub own: &'a Own,
 }
@@ -89,6 +88,31 @@ pub struct Verdict<'a> {
 const MANAGEMENT: &str = "it is the management account, which neither SCPs nor RCPs bind";
 const SERVICE_LINKED: &str = "a service-linked role is not bound by SCPs or RCPs";
 
+/// Whether a request of the action never carries a key, as far as AWS's Service Authorization Reference says. Keys of every
+/// service (`aws:…`) may be carried by all, but for those of tags, which it lists action by action.
+fn never_carries(action: &Action, key: &str) -> bool {
+    let Some(known) = services::action(action.as_str()) else { return false };
+    let lower = key.to_ascii_lowercase();
+    let listed = match lower.split_once(':') {
+        Some(("aws", rest)) => rest.starts_with("requesttag/") || rest == "tagkeys" || rest.starts_with("resourcetag/"),
+        Some((prefix, _)) => services::service(prefix).is_some(),
+        None => false,
+    };
+    listed && !known.carries(key)
+}
+
+/// Whether RCPs may bind the action: some services have none (aws-facts section 3), and of an unknown one nobody knows.
+fn may_have_resource_control(action: &Action) -> bool {
+    services::service(action.service()).is_none_or(|service| service.rcp)
+}
+
+/// Whether the resource's policy has to allow the action also to the account of the resource: a KMS key's and a role's do
+/// (IAM user guide, "Policy evaluation for requests within a single account").
+fn needs_resource_policy(action: &Action) -> bool {
+    let name = action.as_str().to_ascii_lowercase();
+    action.service() == "kms" || name.starts_with("sts:assumerole")
+}
+
 /// The account and the region of an ARN.
 fn parts_of(arn: &str) -> (Option<&str>, Option<&str>) {
     let mut parts = arn.splitn(6, ':').skip(3);
@@ -122,7 +146,7 @@ impl Question<'_> {
         }
         for ladder in ladders {
             ladder.keys_of(self.action, |key| {
-                if facts.of(key) == Fact::Unknown && (self.never_carries)(key) {
+                if facts.of(key) == Fact::Unknown && never_carries(self.action, key) {
                     facts.set_absent(key);
                 }
             });
@@ -151,14 +175,16 @@ impl Question<'_> {
         let bound = |ladder: Option<&'a Ladder>| ladder.filter(|_| !service_linked);
         let layers = Layers {
             service_control: bound(standing.service_control()),
-            resource_control: holder.and_then(Standing::resource_control).filter(|_| !service_linked),
+            resource_control: holder
+                .and_then(Standing::resource_control)
+                .filter(|_| !service_linked && may_have_resource_control(self.action)),
             resource: self.own.resource.as_ref(),
             identity: self.own.identity.as_ref(),
             boundary: self.own.boundary.as_ref(),
             session: self.own.session.as_ref(),
             // Without the resource's policy nobody knows what it says: that is not asked.
             other_account: other_account && self.own.resource.is_some(),
-            resource_has_to_allow: false,
+            resource_has_to_allow: self.own.resource.is_some() && needs_resource_policy(self.action),
         };
         let ladders: Vec<&Ladder> = [layers.service_control, layers.resource_control, layers.resource]
             .into_iter()

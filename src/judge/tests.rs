@@ -68,7 +68,6 @@ fn ask(observed: &Observed, account: &AccountId, asks: &Asks<'_>, look: impl FnO
         resource: asks.resource,
         principal: principal.as_ref(),
         told: &told,
-        never_carries: &|_| false,
         own: &Own::default(),
     };
     let verdict = question.ask(&forest, &standing);
@@ -128,6 +127,10 @@ fn resource_control_policies_are_those_of_the_resources_account() {
         assert_eq!(verdict.rulings[verdict.denied_by.unwrap()].layer, Layer::ResourceControl);
     });
     assert_eq!(decision, Decision::Denied);
+    // Of a service that has no RCPs they have no say.
+    let instance = format!("arn:aws:ec2:eu-west-1:{}:instance/i-1", world.dev);
+    let ec2 = Asks { action: "ec2:RunInstances", resource: Some(&instance), ..Asks::default() };
+    assert_eq!(ask(&world.observed, &world.dev, &ec2, |_| {}), Decision::Allowed);
     let own = format!("arn:aws:sqs:eu-west-1:{}:queue", world.prod);
     assert_eq!(ask(&world.observed, &world.prod, &Asks { resource: Some(&own), ..asks }, |_| {}), Decision::Allowed);
 }

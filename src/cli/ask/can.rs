@@ -128,7 +128,6 @@ pub async fn run(asked: &Can, terminal: &Terminal, out: &mut dyn Write) -> Resul
         resource: asked.resource.as_deref(),
         principal: principal.as_ref(),
         told: &told,
-        never_carries: &|key| never_carries(&action, key),
         own: &own,
     };
     let verdict = question.ask(&ground.forest, &standing);
@@ -169,20 +168,6 @@ pub fn action(text: &str, terminal: &Terminal) -> Result<Action, Failure> {
 /// It is none.
 pub fn principal(arn: &str) -> Result<Principal, Failure> {
     Principal::parse(arn).map_err(|why| Failure { message: plain(&why), help: None })
-}
-
-/// Whether a request of the action never carries a key, as far as AWS's reference says. Keys of every service (`aws:…`) may
-/// be carried by all, but for those of tags, which the reference lists action by action.
-#[must_use]
-pub fn never_carries(action: &Action, key: &str) -> bool {
-    let Some(known) = services::action(action.as_str()) else { return false };
-    let lower = key.to_ascii_lowercase();
-    let listed = match lower.split_once(':') {
-        Some(("aws", rest)) => rest.starts_with("requesttag/") || rest == "tagkeys" || rest.starts_with("resourcetag/"),
-        Some((prefix, _)) => services::service(prefix).is_some(),
-        None => false,
-    };
-    listed && !known.carries(key)
 }
 
 /// Condition keys that were told.

@@ -17,7 +17,8 @@ use crate::cli::look::warn_of_missing;
 use crate::cli::terminal::Terminal;
 use crate::desired::Desired;
 use crate::judge::{Chronicle, Forest};
-use crate::names::Tags;
+use crate::names::words::plain;
+use crate::names::{NodeId, PolicyId, Tags};
 use crate::observed::{Observed, snapshot};
 use crate::pass;
 use crate::plan::{self, Memory};
@@ -125,6 +126,15 @@ impl Asked {
         }
         warn_of_missing(&observed, terminal);
         Ok(observed)
+    }
+}
+
+impl Ground {
+    /// When a policy came to bind a node as it does, and by whom, as far as the events tell.
+    #[must_use]
+    pub fn since(&self, policy: &PolicyId, node: &NodeId) -> Option<String> {
+        let event = self.chronicle.since(policy, node)?;
+        Some(format!("{} by {}", event.at, plain(&event.by)))
     }
 }
 

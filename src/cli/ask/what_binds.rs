@@ -70,6 +70,8 @@ struct BindingOutput {
     origin: Option<String>,
     /// Who answers for it: annotation `bylaw.dev/owner`.
     owner: Option<String>,
+    /// Since when it binds here as it does, and by whom, if `--events` tell (RFC 3339, ARN).
+    since: Option<String>,
     /// Its statements; empty for a management policy.
     statements: Vec<StatementOutput>,
     /// Why it is not known what it says, where that is so.
@@ -121,6 +123,7 @@ fn output(ground: &Ground, standing: &Standing) -> WhatBindsOutput {
         object: policy.object.clone(),
         origin: policy.origin.as_ref().map(ToString::to_string),
         owner: policy.owner.as_deref().map(str::to_owned),
+        since: ground.since(&policy.id, &node.id),
         statements: policy.statements().into_iter().flat_map(|policy| &policy.statements).map(statement).collect(),
         unreadable: policy.document.as_ref().err().cloned(),
     });
@@ -161,6 +164,9 @@ fn text(ground: &Ground, standing: &Standing, out: &mut dyn Write) -> io::Result
         }
         let declared = words::declared_by(policy).map(|by| format!(", declared by {by}")).unwrap_or_default();
         writeln!(out, "  {} {}{declared}", policy.kind.short(), plain(&policy.name))?;
+        if let Some(since) = ground.since(&policy.id, &node.id) {
+            writeln!(out, "    since {since}")?;
+        }
         body(policy, out)?;
     }
     for gap in &standing.gaps {

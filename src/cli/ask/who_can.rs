@@ -153,7 +153,6 @@ fn answer<'a>(
         resource: resource.as_deref(),
         principal: principal.as_ref(),
         told,
-        never_carries: &|key| can::never_carries(action, key),
         own: &Own::default(),
     };
     Ok(question.ask(&ground.forest, standing))

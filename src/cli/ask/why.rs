@@ -106,7 +106,6 @@ pub async fn run(asked: &Why, terminal: &Terminal, out: &mut dyn Write) -> Resul
         resource: denial.resource.as_deref(),
         principal: Some(&principal),
         told: &context,
-        never_carries: &|key| can::never_carries(&action, key),
         own: &Own::default(),
     };
     let verdict = question.ask(&ground.forest, &standing);
@@ -267,8 +266,7 @@ fn implicit(verdict: &Verdict<'_>) -> Option<String> {
 }
 
 fn since(ground: &Ground, ruling: &Ruling<'_>) -> Option<String> {
-    let event = ground.chronicle.since(&ruling.policy?.id, &ruling.node?.id)?;
-    Some(format!("{} by {}", event.at, plain(&event.by)))
+    ground.since(&ruling.policy?.id, &ruling.node?.id)
 }
 
 fn text(
