@@ -1,6 +1,8 @@
 //! Tests of the evaluator.
 
 mod conditions;
+mod corpus;
+mod fuzz;
 mod patterns;
 mod properties;
 mod tree;
