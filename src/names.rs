@@ -33,6 +33,8 @@ pub const SPANS: &str = "bylaw::spans";
 pub const ANNOTATION_ID: &str = "bylaw.dev/id";
 /// Annotation: who answers for an object (a team, an address): `bylaw why` names them to whoever is denied something.
 pub const ANNOTATION_OWNER: &str = "bylaw.dev/owner";
+/// Annotation with the findings of lint that are not to be told: `RULE reason; RULE2 reason`.
+pub const ANNOTATION_LINT_IGNORE: &str = "bylaw.dev/lint-ignore";
 /// Annotation whose every new value asks for a pass.
 pub const ANNOTATION_RECONCILE_AT: &str = "bylaw.dev/reconcile-at";
 /// Annotation with the name, as the API server knows it, of who made what an object says now: this person does not approve

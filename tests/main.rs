@@ -22,6 +22,7 @@ mod figures;
 mod generated;
 #[cfg(feature = "aws")]
 mod moto;
+mod oracle;
 mod plan;
 mod simulation;
 mod support;

@@ -34,6 +34,8 @@ pub enum Colour {
 pub enum Command {
     /// Check manifests without AWS: schema, rules, references, tree, policy documents, quotas.
     Validate(Validate),
+    /// Look at policy documents alone: what AWS refuses, and what does not do what it seems to.
+    Lint(Lint),
     /// Show what would change in AWS, why, in which order, and what is refused. Exits 0: nothing, 2: changes, 1: error.
     Plan(Plan),
     /// Make AWS as the manifests say: plan, ask, apply, verify. Exits 0: as declared, 1: not.
@@ -44,6 +46,17 @@ pub enum Command {
     Import(Import),
     /// Show OUs, accounts and attached policies as a tree.
     Tree(Tree),
+    /// Tell whether somebody may do something, and which statement at which node says so. Exits 0: allowed, 3: denied,
+    /// 4: depends.
+    Can(super::ask::can::Can),
+    /// Tell in which accounts an action is allowed, and what stops the others.
+    WhoCan(super::ask::who_can::WhoCan),
+    /// Show every statement in force for an account, and from where it comes.
+    WhatBinds(super::ask::what_binds::WhatBinds),
+    /// Explain an "access denied": the statement that did it, who answers for it, since when, and the way out.
+    Why(super::ask::why::Why),
+    /// Tell what changed what binds an account, when and by whom, from CloudTrail's events.
+    History(super::ask::history::History),
     /// Compare two policies by meaning: requests that tell them apart. Exits 0: equal, 2: different, 1: error or undecided.
     Diff(super::diff::Diff),
     /// Run the operator: keep the organization as the objects of a cluster say.
@@ -154,6 +167,30 @@ pub struct Validate {
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub manifests: Manifests,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: super::diagnostics::Format,
+}
+
+/// `lint`.
+#[derive(Debug, Clone, Args)]
+pub struct Lint {
+    /// Policy documents, manifests, directories (read recursively), or `-` for standard input.
+    #[arg(value_name = "FILE|DIR|-", required_unless_present = "explain")]
+    pub files: Vec<PathBuf>,
+    /// Type of the documents: one of AWS's policy types, or `IDENTITY_POLICY`, `RESOURCE_POLICY`, `SESSION_POLICY`,
+    /// `PERMISSIONS_BOUNDARY`. Left out: what the document looks like, and else `SERVICE_CONTROL_POLICY`.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// Write back what can be mended mechanically, and leave everything else byte for byte.
+    #[arg(long)]
+    pub fix: bool,
+    /// Exit with 1 where there are warnings, too.
+    #[arg(long)]
+    pub strict: bool,
+    /// Tell of a rule what AWS does and why it matters.
+    #[arg(long, value_name = "RULE")]
+    pub explain: Option<String>,
     /// Form of the output.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
     pub output: super::diagnostics::Format,

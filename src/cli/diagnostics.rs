@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::desired::{Issue, Origin, Severity, Source};
 use crate::names::words::plain;
+use crate::policy::lint::explained;
 
 /// Version of the JSON form.
 pub const FORMAT_VERSION: u32 = 1;
@@ -38,11 +39,11 @@ pub enum Format {
     Github,
 }
 
-/// Errors and warnings of a list.
+/// Errors and warnings of a list; what is only worth knowing is neither.
 #[must_use]
 pub fn counts(issues: &[Issue]) -> (usize, usize) {
     let errors = issues.iter().filter(|issue| issue.severity == Severity::Error).count();
-    (errors, issues.len() - errors)
+    (errors, issues.iter().filter(|issue| issue.severity == Severity::Warning).count())
 }
 
 /// Issues as text, each with its lines. `colour` is for terminals only.
@@ -59,7 +60,11 @@ pub fn text(issues: &[Issue], sources: &[Source], colour: bool, out: &mut dyn Wr
     }
     let texts = Texts::of(&shown, sources);
     for issue in shown {
-        let level = if issue.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
+        let level = match issue.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Info => Level::INFO,
+        };
         let mut group = level
             .primary_title(issue.message.as_str())
             .id(issue.rule)
@@ -188,7 +193,7 @@ fn harmless(text: &str) -> String {
 pub struct IssueOutput<'a> {
     /// Stable id of the rule, in kebab-case.
     rule: &'a str,
-    /// `error` or `warning`.
+    /// `error`, `warning`, or `info` (which only `bylaw lint` tells).
     severity: Severity,
     /// File as the user named it; `<stdin>` for standard input; empty where the issue belongs to none.
     file: &'a str,
@@ -290,7 +295,11 @@ pub fn sarif(issues: &[Issue], sources: &[Source]) -> Value {
                 .collect();
             json!({
                 "ruleId": issue.rule,
-                "level": issue.severity,
+                "level": match issue.severity {
+                    Severity::Error => "error",
+                    Severity::Warning => "warning",
+                    Severity::Info => "note",
+                },
                 "message": {"text": whole(issue)},
                 "locations": [location(&issue.origin, ("logicalLocations", names.into()))],
                 "relatedLocations": related,
@@ -304,12 +313,24 @@ pub fn sarif(issues: &[Issue], sources: &[Source]) -> Value {
             "tool": {"driver": {
                 "name": "bylaw",
                 "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules.into_iter().map(|id| json!({"id": id, "shortDescription": {"text": id.replace('-', " ")}})).collect::<Vec<_>>()
+                "rules": rules.into_iter().map(rule).collect::<Vec<_>>()
             }},
             "columnKind": "unicodeCodePoints",
             "results": results
         }]
     })
+}
+
+/// A rule as SARIF has it; what lint can explain is explained.
+fn rule(id: &str) -> Value {
+    match explained().iter().find(|rule| rule.id == id) {
+        Some(rule) => json!({
+            "id": id,
+            "shortDescription": {"text": rule.summary},
+            "fullDescription": {"text": rule.explanation},
+        }),
+        None => json!({"id": id, "shortDescription": {"text": id.replace('-', " ")}}),
+    }
 }
 
 /// A path as a relative URI reference (RFC 3986).
@@ -335,15 +356,15 @@ fn uri(path: &str) -> String {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn junit(issues: &[Issue], sources: &[Source], out: &mut dyn Write) -> io::Result<()> {
-    let (errors, warnings) = counts(issues);
+pub fn junit(command: &str, issues: &[Issue], sources: &[Source], out: &mut dyn Write) -> io::Result<()> {
+    let (errors, _) = counts(issues);
     let wrong: BTreeSet<&str> =
         issues.iter().filter(|i| i.severity == Severity::Error).map(|i| &*i.origin.file).collect();
     let right: Vec<&Source> = sources.iter().filter(|source| !wrong.contains(&*source.file)).collect();
-    let tests = errors + warnings + right.len();
+    let tests = issues.len() + right.len();
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     writeln!(out, "<testsuites tests=\"{tests}\" failures=\"{errors}\">")?;
-    writeln!(out, "  <testsuite name=\"bylaw validate\" tests=\"{tests}\" failures=\"{errors}\" errors=\"0\">")?;
+    writeln!(out, "  <testsuite name=\"bylaw {command}\" tests=\"{tests}\" failures=\"{errors}\" errors=\"0\">")?;
     for source in right {
         writeln!(out, "    <testcase classname=\"{}\" name=\"valid\"/>", xml(&source.file))?;
     }
@@ -361,7 +382,12 @@ pub fn junit(issues: &[Issue], sources: &[Source], out: &mut dyn Write) -> io::R
                 xml(&text)
             )?;
         } else {
-            writeln!(out, "      <system-out>warning: {}</system-out>", xml(&text))?;
+            writeln!(
+                out,
+                "      <system-out>{}: {}</system-out>",
+                if issue.severity == Severity::Info { "info" } else { "warning" },
+                xml(&text)
+            )?;
         }
         writeln!(out, "    </testcase>")?;
     }
@@ -394,7 +420,11 @@ pub fn github(issues: &[Issue], out: &mut dyn Write) -> io::Result<()> {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     for issue in issues {
-        let command = if issue.severity == Severity::Error { "error" } else { "warning" };
+        let command = match issue.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Info => "notice",
+        };
         let mut properties = vec![format!("title={}", property(issue.rule))];
         if !issue.origin.file.is_empty() {
             properties.push(format!("file={}", property(&issue.origin.file)));

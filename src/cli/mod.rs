@@ -7,6 +7,7 @@ pub mod approvals;
 #[cfg(feature = "controller")]
 pub mod approve;
 pub mod args;
+pub mod ask;
 #[cfg(feature = "controller")]
 pub mod cluster;
 #[cfg(feature = "controller")]
@@ -21,6 +22,7 @@ pub mod failure;
 pub mod files;
 pub mod iam_policy;
 pub mod import;
+pub mod lint;
 pub mod load;
 pub mod log;
 pub mod look;
@@ -117,6 +119,7 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
             };
             Ok(validate::run(&sources, unread, &options, out)?)
         }
+        Command::Lint(asked) => lint::run(asked, terminal.out_colour, &mut terminal.err(), out),
         Command::Crds { out: directory } => directory
             .as_deref()
             .map_or(Ok(()), files::check_directory)
@@ -134,6 +137,11 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         Command::Snapshot(asked) => waiting(look::snapshot(asked, terminal, out)),
         Command::Import(asked) => waiting(look::import(asked, terminal, out)),
         Command::Tree(asked) => waiting(look::tree(asked, terminal, out)),
+        Command::Can(asked) => waiting(ask::can::run(asked, terminal, out)),
+        Command::WhoCan(asked) => waiting(ask::who_can::run(asked, terminal, out)),
+        Command::WhatBinds(asked) => waiting(ask::what_binds::run(asked, terminal, out)),
+        Command::Why(asked) => waiting(ask::why::run(asked, terminal, out)),
+        Command::History(asked) => waiting(ask::history::run(asked, terminal, out)),
         Command::Diff(asked) => diff::run(asked, terminal.out_colour, out),
         Command::Demo => waiting(demo::run(terminal.out_colour, out)),
         #[cfg(feature = "controller")]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::diagnostics::{self, FORMAT_VERSION, Format, IssueOutput};
-use crate::desired::{Issue, Manifest, Source, build, read_all};
+use crate::desired::{Issue, Manifest, Severity, Source, build, lint, read_all};
 use crate::names::Kind;
 
 /// How `validate` runs.
@@ -60,6 +60,9 @@ pub fn run(sources: &[Source], unread: Vec<Issue>, options: &Options<'_>, out: &
     let told = !issues.is_empty() && found.manifests.is_empty();
     let objects = by_kind(&found.manifests);
     issues.extend(found.issues);
+    // What AWS accepts is valid, whatever lint thinks of it.
+    let doubts = lint(&found.manifests, sources).into_iter().filter(|issue| issue.severity > Severity::Info);
+    issues.extend(doubts.map(|issue| Issue { severity: Severity::Warning, ..issue }));
     if !told {
         issues.extend(build(found.manifests, options.organization).1);
     }
@@ -80,7 +83,7 @@ pub fn run(sources: &[Source], unread: Vec<Issue>, options: &Options<'_>, out: &
             writeln!(out, "{:#}", json!(output))?;
         }
         Format::Sarif => writeln!(out, "{:#}", diagnostics::sarif(&issues, sources))?,
-        Format::Junit => diagnostics::junit(&issues, sources, out)?,
+        Format::Junit => diagnostics::junit("validate", &issues, sources, out)?,
         Format::Github => diagnostics::github(&issues, out)?,
     }
     Ok(u8::from(errors > 0))

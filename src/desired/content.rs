@@ -1,12 +1,15 @@
 //! Policy documents within manifests: parsed, and their flaws led back to the line of the manifest.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::model::{Issue, Origin, Severity};
 use super::read::Manifest;
 use super::tree::{Form, Scalar, Style};
 use crate::names::PolicyType;
-use crate::policy::{Document, Flaw};
+use crate::policy::Document;
+use crate::policy::lint::{self, Finding};
 
 /// The document in `field` of a manifest, an object or a JSON string. `None` where it cannot be used; the issues say why.
 pub(super) fn document(
@@ -30,12 +33,34 @@ pub(super) fn document(
         Ok((document, flaws)) => (Some(document), flaws),
         Err(flaws) => (None, flaws),
     };
-    let issues = flaws.into_iter().map(|flaw| issue(manifest, field, flaw)).collect();
+    let issues = flaws.into_iter().map(|flaw| issue(manifest, field, flaw.into())).collect();
     (document, issues)
 }
 
-fn issue(manifest: &Manifest, field: &str, flaw: Flaw) -> Issue {
-    let severity = if flaw.error { Severity::Error } else { Severity::Warning };
+/// The document with what is wrong with it, and what lint has to say of it.
+pub(super) fn linted(
+    manifest: &Manifest,
+    field: &str,
+    kind: &PolicyType,
+    value: &Value,
+) -> (Option<Arc<Document>>, Vec<Issue>, Vec<Issue>) {
+    if !matches!(value, Value::String(_) | Value::Object(_)) {
+        let (document, issues) = document(manifest, field, kind, value);
+        return (document.map(Arc::new), issues, vec![]);
+    }
+    let found = lint::value(kind, value);
+    let flaws = found.flaws.into_iter().map(|flaw| issue(manifest, field, flaw.into())).collect();
+    let findings = found.findings.into_iter().map(|finding| issue(manifest, field, finding)).collect();
+    (found.document, flaws, findings)
+}
+
+fn issue(manifest: &Manifest, field: &str, flaw: Finding) -> Issue {
+    let severity = match flaw.severity {
+        lint::Severity::Info => Severity::Info,
+        lint::Severity::Warning => Severity::Warning,
+        lint::Severity::Error => Severity::Error,
+    };
+    let (line, column) = (flaw.place.line, flaw.place.column);
     let tree = manifest.tree();
     let node = tree.find(field);
     let path = match flaw.path.as_str() {
@@ -47,20 +72,20 @@ fn issue(manifest: &Manifest, field: &str, flaw: Flaw) -> Issue {
     let mut message = flaw.message;
     let origin = match &node.form {
         // Lines of a `|` block are lines of the manifest; its place is that of the first line that is not empty.
-        Form::Scalar(Scalar { style: Style::Literal(indent), text }) if flaw.line > 0 && node.place.line > 0 => {
+        Form::Scalar(Scalar { style: Style::Literal(indent), text }) if line > 0 && node.place.line > 0 => {
             let empty = text.bytes().take_while(|b| *b == b'\n').count();
             let first = node.place.line.saturating_sub(u32::try_from(empty).unwrap_or(0));
-            Origin {
-                file,
-                line: first.saturating_add(flaw.line - 1),
-                column: u32::from(*indent).saturating_add(flaw.column),
-            }
+            Origin { file, line: first.saturating_add(line - 1), column: u32::from(*indent).saturating_add(column) }
         }
         Form::Scalar(_) => {
-            if flaw.path.is_empty() && flaw.line > 0 {
-                message.push_str(&format!(" (line {}, column {} of the document)", flaw.line, flaw.column));
+            if flaw.path.is_empty() && line > 0 {
+                message.push_str(&format!(" (line {line}, column {column} of the document)"));
             }
             Origin { file, line: node.place.line, column: node.place.column }
+        }
+        _ if flaw.at_key => {
+            let place = tree.place_of_key(&path);
+            Origin { file, line: place.line, column: place.column }
         }
         _ => manifest.place(&path),
     };
@@ -71,13 +96,14 @@ fn issue(manifest: &Manifest, field: &str, flaw: Flaw) -> Issue {
 mod tests {
     use super::*;
     use crate::desired::{Source, read};
+    use crate::policy::Flaw;
 
-    fn flaw(line: u32, column: u32, path: &str) -> Flaw {
+    fn flaw(line: u32, column: u32, path: &str) -> Finding {
         let (rule, message) = ("r", "m".to_owned());
-        Flaw { rule, line, column, path: path.into(), message, help: None, error: true }
+        Flaw { rule, line, column, path: path.into(), message, help: None, error: true }.into()
     }
 
-    fn place(content: &str, flaw: Flaw) -> (u32, u32, String) {
+    fn place(content: &str, flaw: Finding) -> (u32, u32, String) {
         let text = format!(
             "apiVersion: bylaw.dev/v1alpha1\nkind: OrganizationPolicy\nmetadata: {{name: p}}\nspec:\n  type: TAG_POLICY\n  content: {content}\n"
         );

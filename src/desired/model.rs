@@ -37,6 +37,8 @@ impl fmt::Display for Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// Worth knowing; only `bylaw lint` tells it.
+    Info,
     /// The object is used; it may not do what its author thinks.
     Warning,
     /// The object is not used.

@@ -12,7 +12,7 @@ struct Output {
 }
 
 /// The first whose members are all there is the one. The schemas are in `schemas/`.
-const OUTPUTS: [Output; 8] = [
+const OUTPUTS: [Output; 14] = [
     Output {
         members: &["saved", "changes"],
         what: "a plan that `bylaw plan --out` wrote",
@@ -44,9 +44,39 @@ const OUTPUTS: [Output; 8] = [
         help: "it tells what is wrong with manifests: name these",
     },
     Output {
+        members: &["findings"],
+        what: "what `bylaw lint -o json` printed",
+        help: "it tells what is wrong with policy documents: name these, or the manifests",
+    },
+    Output {
         members: &["outcome", "witnesses"],
         what: "what `bylaw diff -o json` printed",
         help: "it tells how two policies differ, and nothing more can be done with it: name the manifests",
+    },
+    Output {
+        members: &["decision", "walk"],
+        what: "what `bylaw can -o json` printed",
+        help: "it tells what is decided of a request, and nothing more can be done with it: name the manifests",
+    },
+    Output {
+        members: &["accounts", "units"],
+        what: "what `bylaw who-can -o json` printed",
+        help: "it tells where an action is allowed, and nothing more can be done with it: name the manifests",
+    },
+    Output {
+        members: &["management", "policies"],
+        what: "what `bylaw what-binds -o json` printed",
+        help: "it tells what binds an account, and nothing more can be done with it: name the manifests",
+    },
+    Output {
+        members: &["decision", "causes"],
+        what: "what `bylaw why -o json` printed",
+        help: "it tells why something was denied, and nothing more can be done with it: name the manifests",
+    },
+    Output {
+        members: &["account", "events"],
+        what: "what `bylaw history -o json` printed",
+        help: "it tells what happened to an account, and nothing more can be done with it: name the manifests",
     },
     Output {
         members: &["root", "notPlaced"],

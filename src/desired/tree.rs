@@ -240,19 +240,30 @@ impl Node {
 
     /// The deepest node on a field path (`spec.targets[1].name`); keys may contain dots, the longest match counts.
     pub(crate) fn find(&self, path: &str) -> &Self {
+        self.walk(path).0
+    }
+
+    /// The place of the key whose value [`Node::find`] gives; of the value itself where it is the item of a list.
+    pub(crate) fn place_of_key(&self, path: &str) -> Place {
+        let (node, key) = self.walk(path);
+        key.unwrap_or(node.place)
+    }
+
+    fn walk(&self, path: &str) -> (&Self, Option<Place>) {
         let mut node = self;
+        let mut key = None;
         let mut rest = path;
         loop {
             rest = rest.strip_prefix('.').unwrap_or(rest);
             if rest.is_empty() {
-                return node;
+                return (node, key);
             }
             let next = match &node.form {
                 Form::Scalar(_) => None,
                 Form::List(items) => rest
                     .strip_prefix('[')
                     .and_then(|r| r.split_once(']'))
-                    .and_then(|(index, after)| Some((items.get(index.parse::<usize>().ok()?)?, after))),
+                    .and_then(|(index, after)| Some((items.get(index.parse::<usize>().ok()?)?, None, after))),
                 Form::Map(entries) => {
                     let rest = rest.strip_prefix("[\"").or_else(|| rest.strip_prefix("['")).unwrap_or(rest);
                     entries
@@ -260,13 +271,17 @@ impl Node {
                         .filter_map(|entry| {
                             let after = rest.strip_prefix(&*entry.key)?;
                             let after = after.strip_prefix("\"]").or_else(|| after.strip_prefix("']")).unwrap_or(after);
-                            (after.is_empty() || after.starts_with(['.', '['])).then_some((&entry.node, after))
+                            (after.is_empty() || after.starts_with(['.', '['])).then_some((
+                                &entry.node,
+                                Some(entry.place),
+                                after,
+                            ))
                         })
-                        .min_by_key(|(_, after)| after.len())
+                        .min_by_key(|(.., after)| after.len())
                 }
             };
-            let Some((found, after)) = next else { return node };
-            node = found;
+            let Some((found, place, after)) = next else { return (node, key) };
+            (node, key) = (found, place);
             rest = after;
         }
     }

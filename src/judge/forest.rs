@@ -2,10 +2,12 @@
 //! the same policies bind.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::aws::port::{OrganizationFact, PolicyTypeStatus};
 use crate::desired::{Desired, Origin};
+use crate::names::words::plain;
 use crate::names::{AccountId, NodeId, PolicyId, PolicyType, TAG_RESOURCE};
 use crate::observed::{Observed, Part, Scope};
 use crate::policy::Document;
@@ -24,6 +26,17 @@ pub struct Node {
     service_control: Vec<usize>,
     resource_control: Vec<usize>,
     other: Vec<usize>,
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, id) = (plain(&self.name), self.id.as_str());
+        match &self.id {
+            NodeId::Root(_) => write!(f, "root ({id})"),
+            NodeId::Unit(_) => write!(f, "OU {name} ({id})"),
+            NodeId::Account(_) => write!(f, "account {name} ({id})"),
+        }
+    }
 }
 
 /// A policy, with who declares it.
@@ -159,7 +172,9 @@ impl Forest {
         forest.plant(observed);
         for kind in [scp(), rcp()] {
             let on = observed.root.policy_types.get(&kind);
-            forest.enabled.insert(kind.clone(), matches!(on, Some(PolicyTypeStatus::Enabled | PolicyTypeStatus::PendingDisable)));
+            forest
+                .enabled
+                .insert(kind.clone(), matches!(on, Some(PolicyTypeStatus::Enabled | PolicyTypeStatus::PendingDisable)));
             if on.is_some() && !observed.listed_types.contains(&kind) {
                 forest.gaps.push(format!("policies of type `{kind}` were not read"));
             }
@@ -209,9 +224,9 @@ impl Forest {
             Part::Unread => Err("it was not read".to_owned()),
         };
         let object = policy.tags.get().and_then(|tags| tags.get(TAG_RESOURCE)).map(ToString::to_string);
-        let declared = desired.zip(object.as_deref()).and_then(|(desired, object)| {
-            desired.policies.values().find(|policy| policy.key.to_string() == object)
-        });
+        let declared = desired
+            .zip(object.as_deref())
+            .and_then(|(desired, object)| desired.policies.values().find(|policy| policy.key.to_string() == object));
         let index = self.policies.len();
         let compiled = match document.as_ref().map(|document| document.content()) {
             Ok(Content::Statements(policy)) => Some(Compiled::new(policy)),

@@ -7,12 +7,15 @@
 //! Pure. Architecture invariant: what was not read allows nothing and denies nothing, and is never forgotten: an answer
 //! that would rest on it depends.
 
+pub mod chronicle;
+pub mod denial;
 mod forest;
 mod principal;
 mod question;
 #[cfg(test)]
 mod tests;
 
+pub use chronicle::Chronicle;
 pub use forest::{Forest, Node, Policy, Standing};
 pub use principal::Principal;
 pub use question::{Layer, Own, Question, Ruling, Verdict};

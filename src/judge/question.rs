@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::forest::{Forest, Node, Policy, Standing};
 use super::principal::Principal;
 use crate::names::AccountId;
-use crate::policy::eval::{Action, Decision, Facts, Key, Fact, Ladder, Layers, Place, Request, Step, Truth};
+use crate::policy::eval::{Action, Decision, Fact, Facts, Key, Ladder, Layers, Place, Request, Step, Truth};
 use crate::policy::statement::{Clause, Effect, Statement};
 
 pub use crate::policy::eval::Layer;
@@ -24,7 +24,6 @@ pub struct Own {
 }
 
 /// What is asked.
-#[derive(Debug)]
 pub struct Question<'a> {
     /// The account of who asks.
     pub account: &'a AccountId,
@@ -241,7 +240,9 @@ fn open(rulings: &[Ruling<'_>], facts: &Facts) -> BTreeSet<String> {
             if facts.get(&Key::new(key)) == Fact::Unknown {
                 keys.insert(key.to_owned());
             }
-            keys.extend(clause.values.iter().flat_map(|value| variables(value)).filter(|key| facts.of(key) == Fact::Unknown));
+            keys.extend(
+                clause.values.iter().flat_map(|value| variables(value)).filter(|key| facts.of(key) == Fact::Unknown),
+            );
         }
     }
     keys

@@ -50,6 +50,38 @@ impl Atoms {
     }
 }
 
+/// Documents of more pieces are not looked through for pieces that others hold.
+const MOST_COMPARED: usize = 400;
+
+impl Atoms {
+    /// The pieces that no other piece holds, as a text: documents that say the same in other statements have the same.
+    /// `None` where there are too many to look through.
+    #[must_use]
+    pub fn meaning(&self, version: Version) -> Option<String> {
+        if self.denies.len() + self.allows.len() > MOST_COMPARED {
+            return None;
+        }
+        let mut out = version.as_str().to_owned();
+        for pieces in [&self.denies, &self.allows] {
+            let parsed: Vec<(&String, Option<Atom>)> = pieces.iter().map(|text| (text, Atom::parse(text))).collect();
+            for (at, (text, atom)) in parsed.iter().enumerate() {
+                let holds = |(other_at, (_, other)): (usize, &(&String, Option<Atom>))| match (other, atom) {
+                    // Of two that hold each other the first stays.
+                    (Some(other), Some(atom)) => {
+                        other_at != at && other.covers(atom) && (other_at < at || !atom.covers(other))
+                    }
+                    _ => false,
+                };
+                if !parsed.iter().enumerate().any(holds) {
+                    out.push('\n');
+                    out.push_str(text);
+                }
+            }
+        }
+        Some(out)
+    }
+}
+
 fn singles(scope: &Scope<Vec<String>>) -> Vec<Scope<Vec<String>>> {
     match scope {
         Scope::Only(values) => values.iter().map(|value| Scope::Only(vec![value.clone()])).collect(),

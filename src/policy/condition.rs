@@ -105,6 +105,72 @@ impl Test {
     }
 }
 
+/// What a test reads its values as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// `String…`.
+    Text,
+    /// `Numeric…`.
+    Number,
+    /// `Date…`.
+    Date,
+    /// `Bool` and `Null`.
+    Bool,
+    /// `BinaryEquals`.
+    Binary,
+    /// `IpAddress`, `NotIpAddress`.
+    Address,
+    /// `Arn…`.
+    Arn,
+}
+
+impl Test {
+    /// Whether it is true where no value matches, and where the key is absent.
+    #[must_use]
+    pub fn negated(self) -> bool {
+        matches!(
+            self,
+            Self::StringNotEquals
+                | Self::StringNotEqualsIgnoreCase
+                | Self::StringNotLike
+                | Self::NumericNotEquals
+                | Self::DateNotEquals
+                | Self::NotIpAddress
+                | Self::ArnNotEquals
+                | Self::ArnNotLike
+        )
+    }
+
+    /// What it reads its values as.
+    #[must_use]
+    pub fn family(self) -> Family {
+        match self {
+            Self::StringEquals
+            | Self::StringNotEquals
+            | Self::StringEqualsIgnoreCase
+            | Self::StringNotEqualsIgnoreCase
+            | Self::StringLike
+            | Self::StringNotLike => Family::Text,
+            Self::NumericEquals
+            | Self::NumericNotEquals
+            | Self::NumericLessThan
+            | Self::NumericLessThanEquals
+            | Self::NumericGreaterThan
+            | Self::NumericGreaterThanEquals => Family::Number,
+            Self::DateEquals
+            | Self::DateNotEquals
+            | Self::DateLessThan
+            | Self::DateLessThanEquals
+            | Self::DateGreaterThan
+            | Self::DateGreaterThanEquals => Family::Date,
+            Self::Bool | Self::Null => Family::Bool,
+            Self::BinaryEquals => Family::Binary,
+            Self::IpAddress | Self::NotIpAddress => Family::Address,
+            Self::ArnEquals | Self::ArnNotEquals | Self::ArnLike | Self::ArnNotLike => Family::Arn,
+        }
+    }
+}
+
 /// How an operator goes over a key that has many values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quantifier {

@@ -52,7 +52,7 @@ impl Document {
     pub fn parse(kind: &PolicyType, text: &str) -> Result<(Self, Vec<Flaw>), Vec<Flaw>> {
         let mut flaws = Flaws::default();
         let node = json::read(text, &mut flaws);
-        Self::build(kind, node, flaws)
+        Self::build(kind, node.as_ref(), flaws)
     }
 
     /// Reads content as manifests hold it: an object without places (its flaws have line 0 and a path), or a string, which
@@ -66,14 +66,19 @@ impl Document {
         }
         let mut flaws = Flaws::default();
         let node = json::from_value(value, &mut flaws);
-        Self::build(kind, Some(node), flaws)
+        Self::build(kind, Some(&node), flaws)
     }
 
-    fn build(kind: &PolicyType, node: Option<Node>, mut flaws: Flaws) -> Result<(Self, Vec<Flaw>), Vec<Flaw>> {
+    /// The document of a tree, with what was found on the way to it.
+    pub(super) fn build(
+        kind: &PolicyType,
+        node: Option<&Node>,
+        mut flaws: Flaws,
+    ) -> Result<(Self, Vec<Flaw>), Vec<Flaw>> {
         // Where the reader lost the thread, what the tree lacks is its fault, and telling it would only confuse.
         let torn = ["json-invalid", "unterminated-string", "too-deep"].iter().any(|rule| flaws.has(rule));
         let content = match node {
-            Some(node) if !torn => Self::read(kind, &node, &mut flaws),
+            Some(node) if !torn => Self::read(kind, node, &mut flaws),
             _ => None,
         };
         match content {
@@ -135,7 +140,9 @@ impl Document {
     #[must_use]
     pub fn meaning(&self) -> &str {
         self.meaning.get_or_init(|| match &self.content {
-            Content::Statements(policy) => canonical::meaning(policy),
+            Content::Statements(policy) => {
+                self.atoms().meaning(policy.version).unwrap_or_else(|| canonical::meaning(policy))
+            }
             Content::Management(tree) => tree.meaning(),
         })
     }

@@ -17,7 +17,7 @@ const CONTROL: &str = "@@operators_allowed_for_child_policies";
 const GRANTS: [&str; 2] = ["@@all", "@@none"];
 
 /// The key that a document of the type begins with.
-const TOP: [(&str, &str); 6] = [
+pub const TOP: [(&str, &str); 6] = [
     ("TAG_POLICY", "tags"),
     ("BACKUP_POLICY", "plans"),
     ("AISERVICES_OPT_OUT_POLICY", "services"),

@@ -16,12 +16,16 @@ pub(super) fn read(
     flaws: &mut Flaws,
 ) -> Option<Scope<Principals>> {
     let (only, all_but) = (found.get("Principal").copied(), found.get("NotPrincipal").copied());
-    if language == Language::ServiceControl {
+    let unnamed = match language {
+        Language::ServiceControl => Some(("principal-in-scp", "it binds everyone in the accounts below")),
+        Language::Identity => Some(("principal-in-identity-policy", "it speaks of whoever holds it")),
+        _ => None,
+    };
+    if let Some((rule, why)) = unnamed {
         for member in [only, all_but].into_iter().flatten() {
-            let message =
-                format!("a service control policy has no `{}`: it binds everyone in the accounts below", member.key);
+            let message = format!("{} has no `{}`: {why}", language.noun(), member.key);
             let help = "remove it; to spare or to hit some principals, test `aws:PrincipalArn` in `Condition`";
-            flaws.error("principal-in-scp", member.place, &join_key(at.path, &member.key), message, help);
+            flaws.error(rule, member.place, &join_key(at.path, &member.key), message, help);
         }
         return None;
     }
@@ -49,7 +53,7 @@ pub(super) fn read(
         }
         (None, None) => {
             let message = "the statement has no `Principal`";
-            let help = "name who is delegated to, such as `\"Principal\": {\"AWS\": \"123456789012\"}`";
+            let help = "name who it is for, such as `\"Principal\": {\"AWS\": \"123456789012\"}`";
             flaws.error("missing-principal", at.node.place, at.path, message, help);
             None
         }

@@ -42,7 +42,7 @@ pub fn policy(node: &Node, language: Language, flaws: &mut Flaws) -> Option<Poli
     let top = elements(members, &TOP, "", language.noun(), flaws);
     let version = version(top.get("Version").copied(), node.place, language, flaws);
     let id = top.get("Id").and_then(|member| {
-        if language != Language::Delegation {
+        if !language.is_plain_iam() {
             let help = "remove it; a comment can stand in the policy's description";
             flaws.error("unknown-element", member.place, "Id", format!("{} has no `Id`", language.noun()), help);
         }
@@ -90,7 +90,7 @@ fn elements<'a>(
 }
 
 fn version(member: Option<&Member>, document: Place, language: Language, flaws: &mut Flaws) -> Version {
-    let strict = language != Language::Delegation;
+    let strict = !language.is_plain_iam();
     let Some(member) = member else {
         if strict {
             let message = "there is no `Version`; the only one that AWS accepts here, `2012-10-17`, is sent";
@@ -162,7 +162,15 @@ fn statement(
         let help = "list the actions in `Action`; wildcards may stand anywhere after the service (`s3:*`)";
         flaws.error("not-action-in-rcp", member.place, &join_key(at.path, "NotAction"), message, help);
     }
-    let resource = scope(&found, at, ("Resource", "NotResource"), flaws).map(|items| {
+    // A role's trust speaks of the role, and names no resource.
+    let of_itself =
+        language == Language::Resource && !found.contains_key("Resource") && !found.contains_key("NotResource");
+    let spoken_of = if of_itself {
+        Some(Scope::Only(vec![Item { text: "*".to_owned(), place: at.node.place, path: at.path.to_owned() }]))
+    } else {
+        scope(&found, at, ("Resource", "NotResource"), flaws)
+    };
+    let resource = spoken_of.map(|items| {
         items.map(|items| items.iter().filter(|item| resource(item, flaws)).map(|i| i.text.clone()).collect())
     });
     let condition = found.get("Condition").map_or_else(Vec::new, |member| {

@@ -10,6 +10,20 @@ use crate::names::PolicyType;
 /// of AWS: AWS keeps one such document an organization, by `PutResourcePolicy`.
 pub const DELEGATION_POLICY: &str = "DELEGATION_POLICY";
 
+/// Names of the documents outside of AWS Organizations that lint reads; no policy types of AWS either.
+pub const IDENTITY_POLICY: &str = "IDENTITY_POLICY";
+/// A policy of a bucket, key, queue or role trust: who may use the resource.
+pub const RESOURCE_POLICY: &str = "RESOURCE_POLICY";
+/// A policy passed to `sts:AssumeRole`.
+pub const SESSION_POLICY: &str = "SESSION_POLICY";
+/// A policy that bounds what an identity may be allowed.
+pub const PERMISSIONS_BOUNDARY: &str = "PERMISSIONS_BOUNDARY";
+
+/// Most characters of documents outside of AWS Organizations, without white space (IAM user guide, "IAM and STS quotas": a
+/// managed policy, a session policy; Amazon S3 user guide: a bucket policy, the largest of the common resource policies).
+const OUTSIDE: [(&str, usize); 4] =
+    [(IDENTITY_POLICY, 6_144), (PERMISSIONS_BOUNDARY, 6_144), (SESSION_POLICY, 2_048), (RESOURCE_POLICY, 20_480)];
+
 /// Most characters of the delegation policy (aws-facts section 2, "delegation policy 40,000").
 const DELEGATION_CHARACTERS: usize = 40_000;
 
@@ -22,6 +36,10 @@ pub enum Language {
     ResourceControl,
     /// Delegation policy: a resource policy with principals.
     Delegation,
+    /// Identity policy, session policy or permissions boundary: what its holder may do.
+    Identity,
+    /// Policy of a resource, a role's trust among them: who may do what with it.
+    Resource,
     /// `@@` operators: tag, backup and all the others.
     Management,
 }
@@ -32,6 +50,8 @@ impl Language {
     pub fn of(kind: &PolicyType) -> Self {
         match kind.as_str() {
             DELEGATION_POLICY => Self::Delegation,
+            IDENTITY_POLICY | SESSION_POLICY | PERMISSIONS_BOUNDARY => Self::Identity,
+            RESOURCE_POLICY => Self::Resource,
             "RESOURCE_CONTROL_POLICY" => Self::ResourceControl,
             _ if kind.rule().statements => Self::ServiceControl,
             _ => Self::Management,
@@ -45,14 +65,31 @@ impl Language {
             Self::ServiceControl => "a service control policy",
             Self::ResourceControl => "a resource control policy",
             Self::Delegation => "a delegation policy",
+            Self::Identity => "an identity policy",
+            Self::Resource => "a resource policy",
             Self::Management => "a management policy",
         }
+    }
+
+    /// Whether AWS takes documents of the old version, and an `Id`.
+    #[must_use]
+    pub fn is_plain_iam(self) -> bool {
+        matches!(self, Self::Delegation | Self::Identity | Self::Resource)
+    }
+
+    /// Whether statements name principals that they choose.
+    #[must_use]
+    pub fn names_principals(self) -> bool {
+        matches!(self, Self::Delegation | Self::Resource)
     }
 }
 
 /// Most characters of one document of that type, counted as sent.
 #[must_use]
 pub fn max_characters(kind: &PolicyType) -> usize {
+    if let Some((_, most)) = OUTSIDE.iter().find(|(name, _)| *name == kind.as_str()) {
+        return *most;
+    }
     if Language::of(kind) == Language::Delegation { DELEGATION_CHARACTERS } else { kind.rule().max_characters }
 }
 

@@ -29,6 +29,7 @@ fn every_json_output_has_the_published_form() {
     shell.run(&["tree", "--snapshot", "org.json", "-o", "json"]).exits(0).quietly().json("tree");
     shell.run(&["tree", "--snapshot", "org.json", "-o", "json", "--all"]).exits(0).quietly().json("tree");
     shell.run(&["validate", "-f", &files, "-o", "json"]).exits(0).quietly().json("validate");
+    shell.run(&["lint", &files, "-o", "json"]).exits(0).quietly().json("lint");
     let broken = shell.file("broken.yaml", "kind: Account\napiVersion: bylaw.dev/v1alpha1\nspec: {nmae: x}\n---\na: [");
     let told =
         shell.run(&["validate", "-f", &broken, "-f", "nowhere", "-o", "json"]).exits(1).quietly().json("validate");

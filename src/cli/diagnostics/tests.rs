@@ -93,7 +93,7 @@ fn machines_get_every_field() {
     assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 4);
     assert!(value["runs"][0]["results"][2]["locations"][0]["physicalLocation"].get("region").is_none());
     assert_eq!(value["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap().len(), 3);
-    let xml = written(|out| junit(&issues, &sources, out));
+    let xml = written(|out| junit("validate", &issues, &sources, out));
     assert!(xml.contains("tests=\"4\" failures=\"2\""), "{xml}");
     assert!(xml.contains("100% &lt;odd&gt;, &quot;really&quot;&#10;yes"), "{xml}");
     let github = written(|out| github(&issues, out));

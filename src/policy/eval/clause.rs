@@ -21,7 +21,8 @@ enum Wanted {
     AnyCase(Box<[Pattern]>),
     Numbers(Box<[f64]>, Order),
     Dates(Box<[i64]>, Order),
-    Booleans(Box<[bool]>),
+    /// As [`Wanted::AnyCase`], of values that are booleans.
+    Booleans(Box<[Pattern]>),
     Networks(Box<[Network]>),
     /// Base64 without its padding: texts that are equal when the bytes are.
     Bytes(Box<[Box<str>]>),
@@ -111,7 +112,8 @@ impl Tested {
             Test::DateLessThanEquals => dates(Order::LessOrEqual),
             Test::DateGreaterThan => dates(Order::Greater),
             Test::DateGreaterThanEquals => dates(Order::GreaterOrEqual),
-            Test::Bool => Wanted::Booleans(clause.values.iter().filter_map(|text| boolean(text)).collect()),
+            // Variables are allowed, unlike in numbers, dates and networks.
+            Test::Bool => Wanted::Booleans(texts(Reading::Plain, version)),
             Test::IpAddress | Test::NotIpAddress => {
                 Wanted::Networks(clause.values.iter().filter_map(|text| Network::parse(text)).collect())
             }
@@ -128,7 +130,7 @@ impl Tested {
     /// The keys that it looks at: its own and those of variables.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
         let patterns: &[Pattern] = match &self.wanted {
-            Wanted::Texts(patterns) | Wanted::AnyCase(patterns) => patterns,
+            Wanted::Texts(patterns) | Wanted::AnyCase(patterns) | Wanted::Booleans(patterns) => patterns,
             _ => &[],
         };
         std::iter::once(&self.key).chain(patterns.iter().flat_map(Pattern::keys))
@@ -167,7 +169,8 @@ impl Tested {
     fn is_wanted(&self, value: &str, facts: &Facts) -> Truth {
         match &self.wanted {
             Wanted::Texts(patterns) => Truth::any(patterns.iter().map(|pattern| pattern.matches(value, facts))),
-            Wanted::AnyCase(patterns) => {
+            Wanted::Booleans(_) if boolean(value).is_none() => Truth::No,
+            Wanted::AnyCase(patterns) | Wanted::Booleans(patterns) => {
                 Truth::any(patterns.iter().map(|pattern| pattern.equals_in_any_case(value, facts)))
             }
             Wanted::Numbers(wanted, order) => {
@@ -178,7 +181,6 @@ impl Tested {
                 let own = date(value);
                 wanted.iter().any(|wanted| order.takes(own.map(|own| own.cmp(wanted)))).into()
             }
-            Wanted::Booleans(wanted) => boolean(value).is_some_and(|own| wanted.contains(&own)).into(),
             Wanted::Networks(wanted) => {
                 Network::parse(value).is_some_and(|own| wanted.iter().any(|wanted| wanted.holds(own))).into()
             }

@@ -187,7 +187,12 @@ impl Ladder {
     /// Whether something on the way denies.
     #[must_use]
     pub fn denies(&self, request: &Request<'_>) -> Truth {
-        Truth::any(self.found(&self.denies, request.action).map(|placed| placed.rule.applies(request)))
+        self.denies_to(request, false)
+    }
+
+    /// The same where it is known whether who asks has a permissions boundary.
+    pub(super) fn denies_to(&self, request: &Request<'_>, bounded: bool) -> Truth {
+        Truth::any(self.found(&self.denies, request.action).map(|placed| placed.rule.applies_to(request, bounded)))
     }
 
     /// Whether at every node something allows.
@@ -217,12 +222,17 @@ impl Ladder {
     /// The same, with every statement that has to do with it.
     #[must_use]
     pub fn walk(&self, request: &Request<'_>) -> Walk {
+        self.walk_to(request, false)
+    }
+
+    /// The same where it is known whether who asks has a permissions boundary.
+    pub(super) fn walk_to(&self, request: &Request<'_>, bounded: bool) -> Walk {
         let mut steps = vec![];
         let mut allows: Vec<Truth> = vec![Truth::No; self.open.len()];
         let mut denies = Truth::No;
         for placed in self.all() {
             let rule = placed.rule;
-            let applies = if rule.is_of(request.action) { rule.applies(request) } else { Truth::No };
+            let applies = if rule.is_of(request.action) { rule.applies_to(request, bounded) } else { Truth::No };
             match (rule.effect, allows.get_mut(placed.node)) {
                 (Effect::Deny, _) => denies = denies.or(applies),
                 (Effect::Allow, Some(node)) => *node = node.or(applies),
@@ -255,6 +265,41 @@ impl Ladder {
         Truth::any(allowing.map(|rule| rule.applies(request)))
     }
 
+    /// Whether the same statements decide a request here and there, so that both answer alike whatever is not known.
+    #[must_use]
+    pub fn decides_as(&self, other: &Self, request: &Request<'_>) -> bool {
+        let deciding = |ladder: &Self| {
+            let mut denies: Vec<Rule> = vec![];
+            let mut allows: Vec<Vec<Rule>> = vec![vec![]; ladder.open.len()];
+            for placed in ladder.all().filter(|placed| placed.rule.is_of(request.action)) {
+                let applies = placed.rule.applies(request);
+                let list = match (applies, placed.rule.effect) {
+                    (Truth::No, _) => continue,
+                    (_, Effect::Deny) => Some(&mut denies),
+                    (_, Effect::Allow) => allows.get_mut(placed.node),
+                };
+                let plain = placed.rule.anywhere();
+                if let Some(list) = list.filter(|list| !list.contains(&plain)) {
+                    list.push(plain);
+                }
+            }
+            // Where something allows for sure, the rest of the node makes no difference.
+            for node in &mut allows {
+                if node.iter().any(|rule| rule.applies(request) == Truth::Yes) {
+                    node.clear();
+                }
+            }
+            (denies, allows)
+        };
+        let same =
+            |one: &[Rule], other: &[Rule]| one.len() == other.len() && one.iter().all(|rule| other.contains(rule));
+        let ((denies, allows), (other_denies, other_allows)) = (deciding(self), deciding(other));
+        same(&denies, &other_denies)
+            && allows.len() == other_allows.len()
+            && allows.iter().zip(&other_allows).all(|(one, other)| same(one, other))
+            && self.allows(request) == other.allows(request)
+    }
+
     /// Calls `look` with each condition key that decides of an action, some of them more than once.
     pub fn keys_of(&self, action: &Action, mut look: impl FnMut(&str)) {
         for index in [&self.denies, &self.allows] {
@@ -262,6 +307,23 @@ impl Ladder {
                 placed.rule.keys().for_each(|key| look(key.as_str()));
             }
         }
+    }
+
+    /// Calls `look` with every condition key that any statement looks at, some of them more than once.
+    pub fn every_key(&self, mut look: impl FnMut(&str)) {
+        self.all().for_each(|placed| placed.rule.keys().for_each(|key| look(key.as_str())));
+    }
+
+    /// Whether any statement looks at the resource.
+    #[must_use]
+    pub fn looks_at_resources(&self) -> bool {
+        self.all().any(|placed| placed.rule.looks_at_resource())
+    }
+
+    /// Whether a statement denies the action to anybody, or allows it where not everything is allowed.
+    #[must_use]
+    pub fn speaks_of(&self, action: &Action) -> bool {
+        [&self.denies, &self.allows].into_iter().any(|index| self.found(index, action).next().is_some())
     }
 
     /// Whether the resource makes a difference for an action.

@@ -1,8 +1,8 @@
 //! Patterns of policies, compiled: wildcards, ARNs part by part, and variables that the request fills in.
 //!
 //! Sources: IAM user guide, "IAM JSON policy elements: Resource" (a `*` that ends a part of an ARN runs over the colon,
-//! others and `?` do not; an ARN of fewer than six parts is filled up with `*`), "Policy variables" (only of keys with one value;
-//! what a variable stands for is text, wildcards included), "ARN condition operators" (part by part).
+//! others and `?` do not; an ARN of fewer than six parts is filled up with `*`), "Policy variables" (only of keys with one value,
+//! in a resource only after the fifth colon; what a variable stands for is text, wildcards included), "ARN condition operators" (part by part).
 
 use super::request::{Fact, Facts, Key};
 use super::truth::Truth;
@@ -58,7 +58,9 @@ impl Pattern {
         let parts = !everything && matches!(reading, Reading::Resource | Reading::Arn);
         let mut rest = text;
         while let Some(letter) = rest.chars().next() {
+            // Before the fifth colon of a resource a variable stands for nothing but its letters.
             if version == Version::V2012
+                && (reading != Reading::Resource || pieces.colons >= PARTS - 1)
                 && let Some((inside, after)) = rest.strip_prefix("${").and_then(|rest| rest.split_once('}'))
             {
                 pieces.variable(inside);

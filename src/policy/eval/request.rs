@@ -46,7 +46,9 @@ impl Action {
         &self.lower
     }
 
-    pub(super) fn service(&self) -> &str {
+    /// The service's prefix, in lower case.
+    #[must_use]
+    pub fn service(&self) -> &str {
         self.lower.get(..self.colon).unwrap_or_default()
     }
 

@@ -158,6 +158,11 @@ impl Rule {
             && self.clauses.is_empty()
     }
 
+    /// The same wherever it stands, to be compared with others.
+    pub(super) fn anywhere(&self) -> Self {
+        Self { statement: 0, ..self.clone() }
+    }
+
     pub(super) fn is_of(&self, action: &Action) -> bool {
         match &self.actions {
             Scope::Only(patterns) => patterns.iter().any(|pattern| pattern.matches(action)),
@@ -200,11 +205,20 @@ impl Rule {
 
     /// Whether it speaks of a request whose action is known to be its own.
     pub(super) fn applies(&self, request: &Request<'_>) -> Truth {
+        self.applies_to(request, false)
+    }
+
+    /// The same where it is known whether who asks has a permissions boundary: a `NotPrincipal` that denies does not spare
+    /// him then, whoever it names (IAM user guide, "NotPrincipal").
+    pub(super) fn applies_to(&self, request: &Request<'_>, bounded: bool) -> Truth {
         let mut all = self.is_of_resource(request);
         if all == Truth::No {
             return all;
         }
-        all = all.and(self.names(request.caller));
+        let spares_none = bounded && self.effect == Effect::Deny && matches!(self.principals, Some(Scope::AllBut(_)));
+        if !spares_none {
+            all = all.and(self.names(request.caller));
+        }
         for clause in &self.clauses {
             if all == Truth::No {
                 return all;

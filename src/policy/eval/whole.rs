@@ -93,17 +93,24 @@ impl<'a> Layers<'a> {
         organization.and(inside)
     }
 
+    /// Whether a statement of any of them denies.
+    #[must_use]
+    pub fn denies(&self, request: &Request<'_>) -> Truth {
+        Truth::any(self.each().map(|(_, ladder)| ladder.denies_to(request, self.boundary.is_some())))
+    }
+
     /// What all of them decide.
     #[must_use]
     pub fn decide(&self, request: &Request<'_>) -> Decision {
-        let denied = Truth::any(self.each().map(|(_, ladder)| ladder.denies(request)));
-        Decision::of(denied, self.allows(request))
+        Decision::of(self.denies(request), self.allows(request))
     }
 
     /// The same, with every statement that has to do with it.
     #[must_use]
     pub fn walk(&self, request: &Request<'_>) -> Whole {
-        let layers: Vec<(Layer, Walk)> = self.each().map(|(layer, ladder)| (layer, ladder.walk(request))).collect();
+        let bounded = self.boundary.is_some();
+        let layers: Vec<(Layer, Walk)> =
+            self.each().map(|(layer, ladder)| (layer, ladder.walk_to(request, bounded))).collect();
         let lacking = self
             .each()
             // AWS's own RCPFullAWSAccess is attached everywhere and cannot be taken off.

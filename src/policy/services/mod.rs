@@ -98,6 +98,19 @@ struct Row {
     legs: Vec<Leg>,
 }
 
+/// Prefixes that several pages of AWS's reference share (two generations of a service, mostly). The package keeps one row of
+/// actions that stand on both, so what is missing from these may well be there.
+const SHARED: [&str; 8] = [
+    "apigateway",
+    "aws-marketplace",
+    "elasticloadbalancing",
+    "greengrass",
+    "kinesisanalytics",
+    "lex",
+    "ses",
+    "waf-regional",
+];
+
 /// A service: what its block says.
 #[derive(Debug)]
 pub struct Service {
@@ -226,7 +239,33 @@ pub fn key_matches(template: &str, name: &str) -> bool {
     filled.char_indices().skip(1).any(|(at, _)| filled.get(at..).is_some_and(|tail| key_matches(after, tail)))
 }
 
+/// A text with templates (`${BucketName}`) as a pattern, each of them `*`.
+#[must_use]
+pub fn as_pattern(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        out.push('*');
+        rest = after.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    out.push_str(rest);
+    out
+}
+
+/// An ARN of AWS's reference as people write it: `arn:aws:ec2:*:*:instance/*`.
+#[must_use]
+pub fn sample_arn(template: &str) -> String {
+    as_pattern(&template.replace("${Partition}", "aws"))
+}
+
 impl Service {
+    /// Whether what its actions lack in the reference is surely not there.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !SHARED.contains(&self.prefix)
+    }
+
     /// Its actions, sorted without case.
     pub fn actions(&'static self) -> impl Iterator<Item = Action> {
         self.rows.iter().map(move |row| Action { service: self, row })

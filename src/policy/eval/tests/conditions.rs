@@ -202,3 +202,17 @@ fn variables() {
         (r#"{"StringEquals": {"aws:X": "${aws:TagKeys}"}}"#, &["aws:X=a", "aws:TagKeys=a,b"], No),
     ]);
 }
+
+#[test]
+fn a_boolean_may_be_a_variable() {
+    let same = r#"{"Bool": {"aws:SecureTransport": "${aws:ViaAWSService}"}}"#;
+    check(&[
+        (same, &["aws:SecureTransport=true", "aws:ViaAWSService=True"], Yes),
+        (same, &["aws:SecureTransport=true", "aws:ViaAWSService=false"], No),
+        (same, &["aws:SecureTransport=true"], No),
+        (same, &["aws:SecureTransport=true", "aws:ViaAWSService?"], Depends),
+        // What is no boolean equals none, not even itself.
+        (same, &["aws:SecureTransport=yes", "aws:ViaAWSService=yes"], No),
+        (r#"{"Bool": {"aws:SecureTransport": "yes"}}"#, &["aws:SecureTransport=yes"], No),
+    ]);
+}

@@ -79,6 +79,19 @@ fn resources_that_are_named_and_that_are_not() {
     assert_eq!(of(r#""Resource": "*""#, "?"), Decision::Denied);
 }
 
+#[test]
+fn a_variable_before_the_fifth_colon_of_a_resource_is_text() {
+    let of = |resource: &str, asked: &str| {
+        let statement = format!(r#"{{"Effect": "Deny", "Action": "*", "Resource": "{resource}"}}"#);
+        let told = ["aws:PrincipalAccount=111122223333", "aws:username=ana"];
+        ask(&ladder(&[&[&scp(FULL), &scp(&statement)]]), "sqs:SendMessage", asked, &told)
+    };
+    let queue = "arn:aws:sqs:eu-west-1:111122223333:ana";
+    assert_eq!(of("arn:aws:sqs:eu-west-1:111122223333:${aws:username}", queue), Decision::Denied);
+    assert_eq!(of("arn:aws:sqs:eu-west-1:${aws:PrincipalAccount}:ana", queue), Decision::Allowed);
+    assert_eq!(of("arn:aws:sqs:eu-west-1:${aws:PrincipalAccount}:*", queue), Decision::Allowed);
+}
+
 /// The plain meaning, written as differently as possible: wildcards of `limited` stop at colons.
 fn naive(pattern: &[char], text: &[char], limited: &dyn Fn(usize) -> bool, at: usize) -> bool {
     match pattern.split_first() {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::policy::canonical;
+use crate::policy::minify::{Names, minify};
 
 fn statement() -> impl Strategy<Value = String> {
     let effect = prop_oneof![3 => Just("Deny"), 2 => Just("Allow")];
@@ -58,7 +59,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn order_and_spelling_do_not_count(policies in policies(), x in values(), y in values()) {
+    fn order_spelling_and_minifying_do_not_count(policies in policies(), x in values(), y in values()) {
         let told = [format!("aws:X={x}"), format!("aws:Y={y}"), "aws:username=2".to_owned()];
         let told: Vec<&str> = told.iter().map(String::as_str).collect();
         let (plain, turned) = (compiled(&policies), compiled(&policies.iter().map(|statements| statements.iter().rev().cloned().collect()).collect::<Vec<_>>()));
@@ -71,11 +72,18 @@ proptest! {
             }))))
             .collect();
         let folded = Ladder::new(folded.iter().map(std::slice::from_ref));
+        let small: Vec<Compiled> = policies
+            .iter()
+            .map(|statements| read("SERVICE_CONTROL_POLICY", &format!("{{\"Version\": \"2012-10-17\", \"Statement\": [{}]}}", statements.join(","))))
+            .map(|policy| Compiled::new(&minify(&policy, Names::Dropped)))
+            .collect();
+        let small = Ladder::new(small.iter().map(std::slice::from_ref));
         for action in ACTIONS {
             for resource in RESOURCES {
                 let decision = ask(&plain, action, resource, &told);
                 prop_assert_eq!(decision, ask(&turned, action, resource, &told));
                 prop_assert_eq!(decision, ask(&folded, action, resource, &told));
+                prop_assert_eq!(decision, ask(&small, action, resource, &told));
             }
         }
     }

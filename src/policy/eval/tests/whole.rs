@@ -188,3 +188,17 @@ fn root_users_services_and_strangers() {
     );
     assert_eq!(decide(&NONE, service, true, false), Decision::Denied);
 }
+
+#[test]
+fn a_not_principal_that_denies_spares_nobody_with_a_boundary() {
+    let statement = r#"{"Effect": "Deny", "Action": "s3:*", "Resource": "*",
+        "NotPrincipal": {"AWS": ["111122223333", "arn:aws:iam::111122223333:user/ana"]}}"#;
+    let with = |boundary| Policies {
+        resource: Some(ladder(&[&[&resource_policy(statement)]])),
+        identity: allow("s3:*"),
+        boundary,
+        ..NONE
+    };
+    assert_eq!(decide(&with(None), USER, false, false), Decision::Allowed);
+    assert_eq!(decide(&with(allow("s3:*")), USER, false, false), Decision::Denied);
+}

@@ -1,0 +1,72 @@
+//! Actions by their full name that AWS's reference does not know.
+
+use crate::names::words::nearest;
+use crate::policy::lint::subject::{ActionWord, Subject};
+use crate::policy::lint::{Rule, Sample, Severity, Told};
+use crate::policy::services;
+
+pub(super) const RULE: Rule = Rule {
+    id: "unknown-action",
+    severity: Severity::Warning,
+    summary: "an action that no service has",
+    explanation: "AWS accepts any text as an action, and one that does not exist matches no request: a statement with only such \
+        actions does nothing. Mostly it is a slip of the pen, or the name of an API operation where the action is called \
+        otherwise (`s3:ListObjects` is allowed by `s3:ListBucket`). The reference is that of services.txt; an action that is \
+        newer is not in it. Source: Service Authorization Reference.",
+    check,
+    bad: &[
+        Sample::Scp(r#"{"Effect": "Deny", "Action": "s3:GetObjekt", "Resource": "*"}"#),
+        Sample::Scp(r#"{"Effect": "Deny", "Action": ["s3:GetObject", "sagmaker:CreateEndpoint"], "Resource": "*"}"#),
+        Sample::Scp(r#"{"Effect": "Deny", "Action": "s3:ListObjects", "Resource": "*"}"#),
+    ],
+    good: &[
+        Sample::Scp(r#"{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}"#),
+        Sample::Scp(r#"{"Effect": "Deny", "Action": "S3:getobject", "Resource": "*"}"#),
+    ],
+};
+
+fn check(subject: &Subject<'_>, told: &mut Told) {
+    for statement in &subject.statements {
+        for action in statement.actions.iter().filter(|action| action.is_exact() && action.actions().is_empty()) {
+            let mut finding = told.at(&action.word.spot, message(action)).help(meant(&action.word.text));
+            // What is not there needs no exception, and does no harm as one.
+            if statement.not_action {
+                finding = finding.severity(Severity::Info);
+            }
+            told.push(finding);
+        }
+    }
+}
+
+fn message(action: &ActionWord<'_>) -> String {
+    let text = &action.word.text;
+    let service = text.split_once(':').map_or("", |(service, _)| service);
+    if services::service(service).is_none() {
+        format!("`{text}` matches no request: no service has the prefix `{service}`")
+    } else {
+        format!("`{text}` matches no request: `{service}` has no such action")
+    }
+}
+
+/// What may have been meant by an action or pattern that matches nothing.
+pub(super) fn meant(text: &str) -> String {
+    let (prefix, name) = text.split_once(':').unwrap_or((text, ""));
+    let Some(service) = services::service(prefix) else {
+        return match nearest(prefix, services::prefixes()) {
+            Some(near) => format!("did you mean `{near}:{name}`?"),
+            None => "look the service up in AWS's Service Authorization Reference".to_owned(),
+        };
+    };
+    let stem = name.trim_matches('*');
+    match nearest(name, service.actions().map(|action| action.name())) {
+        Some(near) => format!("did you mean `{}:{near}`?", service.prefix),
+        None if stem.len() > 3 => {
+            let near = service.actions().find(|action| action.name().to_lowercase().contains(&stem.to_lowercase()));
+            near.map_or_else(
+                || format!("look the action up in AWS's reference of {}", service.name),
+                |near| format!("there is `{near}`, for one"),
+            )
+        }
+        None => format!("look the action up in AWS's reference of {}", service.name),
+    }
+}

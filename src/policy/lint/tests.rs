@@ -1,0 +1,179 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+fn told(sample: Sample) -> Vec<Finding> {
+    let (kind, text) = sample.document();
+    let linted = super::text(&kind, &text);
+    assert!(linted.document.is_some(), "{text}\n{:?}", linted.flaws);
+    linted.findings
+}
+
+#[test]
+fn every_rule_speaks_on_its_bad_samples_and_none_on_good_ones() {
+    for rule in rules::RULES {
+        for sample in rule.bad {
+            let found = told(*sample);
+            assert!(
+                found.iter().any(|f| f.rule == rule.id),
+                "{} says nothing of {}\n{found:#?}",
+                rule.id,
+                sample.shown()
+            );
+        }
+        for sample in rule.good {
+            let found: Vec<_> = told(*sample).into_iter().filter(|f| f.severity > Severity::Info).collect();
+            assert!(found.is_empty(), "good for {}, and told all the same:\n{}\n{found:#?}", rule.id, sample.shown());
+        }
+        assert!(!rule.good.is_empty() && (!rule.bad.is_empty() || rule.id == "over-size"), "{}", rule.id);
+    }
+}
+
+#[test]
+fn findings_name_the_exact_value() {
+    for rule in rules::RULES {
+        for sample in rule.bad {
+            let (kind, text) = sample.document();
+            for finding in super::text(&kind, &text).findings {
+                let line = text.lines().nth(finding.place.line as usize - 1).unwrap();
+                let rest: String = line.chars().skip(finding.place.column as usize - 1).collect();
+                assert!(rest.starts_with(['"', '{']) || rest.starts_with(|c: char| c.is_ascii_digit()), "{finding:?}");
+                assert!(finding.path.starts_with("Statement") || finding.path.starts_with("tags"), "{finding:?}");
+                let first = finding.message.chars().next().unwrap();
+                assert!(!first.is_uppercase() && !finding.message.ends_with('.'), "{}", finding.message);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fix_takes_its_finding_away_and_brings_no_other() {
+    let mut fixed = 0;
+    for sample in rules::RULES.iter().flat_map(|rule| rule.bad) {
+        let (kind, text) = sample.document();
+        let before = super::text(&kind, &text).findings;
+        for finding in before.iter().filter(|finding| finding.fix.is_some()) {
+            let (mended, made) = fix::apply(&text, finding.fix.as_ref());
+            assert_eq!(made.len(), 1, "{finding:?}");
+            let after = super::text(&kind, &mended);
+            assert!(after.document.is_some(), "{mended}");
+            let gone = !after.findings.iter().any(|f| f.rule == finding.rule && f.path == finding.path);
+            let grave = |all: &[Finding]| all.iter().filter(|f| f.severity > Severity::Info).count();
+            assert!(gone && grave(&after.findings) < grave(&before), "{mended}\n{:#?}", after.findings);
+            fixed += 1;
+        }
+    }
+    assert!(fixed >= 6, "{fixed}");
+}
+
+#[test]
+fn every_id_can_be_explained_once() {
+    let all = explained();
+    let ids: BTreeSet<&str> = all.iter().map(|rule| rule.id).collect();
+    assert_eq!(ids.len(), all.len());
+    for rule in &all {
+        assert!(rule.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{}", rule.id);
+        assert!(rule.explanation.ends_with('.') && rule.explanation.len() > 15, "{}", rule.id);
+        assert!(!rule.summary.ends_with('.') && rule.summary.len() < 110, "{}", rule.id);
+    }
+    // What the reader's files name as an id, by its form and its place as an argument.
+    let files = [
+        include_str!("../read.rs"),
+        include_str!("../principal.rs"),
+        include_str!("../management.rs"),
+        include_str!("../document.rs"),
+        include_str!("../json.rs"),
+        include_str!("../json/reader.rs"),
+    ];
+    let call = regex::Regex::new(r#"(?:error|warning|error_at)\(\s*(?:[a-z.()]+, )?"([a-z0-9-]+)""#).unwrap();
+    let pair = regex::Regex::new(r#"\("([a-z]+(?:-[a-z]+)+)", ""#).unwrap();
+    for text in files {
+        for found in call.captures_iter(text).chain(pair.captures_iter(text)) {
+            assert!(ids.contains(&found[1]), "`{}` has no row in FLAWS", &found[1]);
+        }
+    }
+}
+
+/// What AWS and others publish, in our words: policies that are right, of which nothing may be said.
+#[test]
+fn right_policies_raise_nothing() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/policy/lint/corpus");
+    let mut seen = 0;
+    let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let kind = match name.split('-').next() {
+            Some("scp") => "SERVICE_CONTROL_POLICY",
+            Some("rcp") => "RESOURCE_CONTROL_POLICY",
+            Some("identity") => "IDENTITY_POLICY",
+            Some("resource") => "RESOURCE_POLICY",
+            _ => "TAG_POLICY",
+        };
+        let linted = super::text(&PolicyType::new(kind), &std::fs::read_to_string(&path).unwrap());
+        seen += 1;
+        let found = linted.findings.iter().filter(|f| f.severity > Severity::Info).map(|f| format!("{f:?}"));
+        let all: Vec<String> = linted.flaws.iter().map(|f| f.to_string()).chain(found).collect();
+        if !all.is_empty() {
+            wrong.insert(name, all);
+        }
+    }
+    assert!(seen >= 15, "{seen}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+const KINDS: [&str; 8] = [
+    "SERVICE_CONTROL_POLICY",
+    "RESOURCE_CONTROL_POLICY",
+    "IDENTITY_POLICY",
+    "RESOURCE_POLICY",
+    "SESSION_POLICY",
+    "PERMISSIONS_BOUNDARY",
+    "DELEGATION_POLICY",
+    "TAG_POLICY",
+];
+
+/// Samples with letters cut out, doubled and put in, under every type: nothing panics, places are in the text, and what fixes
+/// make of a document can be read.
+#[test]
+fn no_document_panics_and_fixes_never_break_one() {
+    let pieces =
+        ["*", "?", "${", "}", ":", "", "\"", "\\u00e9", "aws:", "true", "é", "/", "[\"a\"]", "s3:*", "-1", " "];
+    let samples: Vec<String> = rules::RULES
+        .iter()
+        .flat_map(|rule| rule.bad.iter().chain(rule.good))
+        .map(|sample| sample.document().1)
+        .collect();
+    let mut state = 20_261_128_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below.max(1)
+    };
+    let (mut read, mut mended) = (0, 0);
+    for round in 0..2_000 {
+        let mut text: Vec<char> = samples[round % samples.len()].chars().collect();
+        for _ in 0..random(3) {
+            let at = random(text.len());
+            let piece: Vec<char> = pieces[random(pieces.len())].chars().collect();
+            text.splice(at..(at + random(3)).min(text.len()), piece);
+        }
+        let text: String = text.into_iter().collect();
+        let kind = PolicyType::new(KINDS[random(KINDS.len())]);
+        let linted = super::text(&kind, &text);
+        read += usize::from(linted.document.is_some());
+        let lines: Vec<usize> = text.lines().map(|line| line.chars().count()).collect();
+        for finding in &linted.findings {
+            let (line, column) = (finding.place.line as usize, finding.place.column as usize);
+            assert!(
+                line >= 1 && lines.get(line - 1).is_some_and(|length| (1..=*length).contains(&column)),
+                "{finding:?}"
+            );
+        }
+        let (fixed, made) = fix::apply(&text, linted.findings.iter().filter_map(|finding| finding.fix.as_ref()));
+        if !made.is_empty() {
+            mended += 1;
+            assert!(super::text(&kind, &fixed).document.is_some(), "{text}\n{fixed}");
+        }
+    }
+    assert!(read > 400 && mended > 12, "{read} {mended}");
+}
