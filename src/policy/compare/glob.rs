@@ -151,7 +151,8 @@ impl Globs {
         all.extend(Glob::of(shape));
         let counts_colons = all.iter().any(|glob| glob.parts);
         let mut letters: Vec<char> = all.iter().flat_map(Glob::letters).collect();
-        if counts_colons {
+        let within = |glob: &Glob| glob.tokens.iter().any(|token| matches!(token, Token::Within | Token::OneWithin));
+        if counts_colons || all.iter().any(within) {
             letters.push(':');
         }
         letters.sort_unstable();

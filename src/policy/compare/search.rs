@@ -15,6 +15,9 @@ pub(super) type All = Vec<u32>;
 /// Past so many, what is held by others is left standing: to look for it would cost more than it spares.
 const MOST_COMPARED: usize = 200;
 
+/// Most dimensions that are chosen of one after the other; each takes room on the stack.
+const MOST_DEEP: usize = 1_000;
+
 /// What is left of one side.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Side {
@@ -160,6 +163,9 @@ impl<'a> Search<'a> {
         let state = (old.clone(), new.clone(), gates.clone());
         if let Some(differs) = self.seen.get(&state) {
             return if *differs { End::Differ } else { End::Same };
+        }
+        if path.len() > MOST_DEEP {
+            return End::Open;
         }
         let Some(at) = self.next(old, new, gates) else { return End::Open };
         let Some(dimension) = self.space.dimensions.get(at) else { return End::Open };

@@ -200,7 +200,7 @@ impl Space {
             let (mut choices, whole) = match what {
                 Some(What::Resource) => self.resources(&asked, budget),
                 Some(What::Caller) => (callers::choices(principals), true),
-                Some(What::Key(key)) => self.values(at, &key, &asked, budget),
+                Some(What::Key(key)) => self.values(&key, &asked, budget),
                 None => (vec![], false),
             };
             let mut seen = HashSet::new();
@@ -335,7 +335,7 @@ impl Space {
         (out, whole)
     }
 
-    fn values(&mut self, at: usize, key: &str, asked: &[Asked], budget: &Budget) -> (Vec<Choice>, bool) {
+    fn values(&mut self, key: &str, asked: &[Asked], budget: &Budget) -> (Vec<Choice>, bool) {
         let known = Known::of(key);
         let mut clauses: Vec<(Clause, Version)> = vec![];
         for it in asked {
@@ -377,7 +377,6 @@ impl Space {
         } else {
             vec![]
         };
-        let _ = at;
         let mut out = if known.usual { [singles, vec![absent]].concat() } else { [vec![absent], singles].concat() };
         out.extend(many);
         (out, whole)

@@ -660,18 +660,25 @@ proptest! {
         }
     }
 
-    /// The regions of patterns, held against every text of a small alphabet.
+    /// The regions of patterns, held against every text of a small alphabet, and the walk against the evaluator.
     #[test]
-    fn regions_are_all_and_no_others(patterns in prop::collection::vec("[ab*?]{0,4}", 1..4), texts in prop::collection::vec("[abc]{0,6}", 100)) {
-        let patterns: Vec<Pattern> = patterns.iter().map(|text| Pattern::new(text, Reading::Wild, Version::V2012)).collect();
+    fn regions_are_all_and_no_others(
+        patterns in prop::collection::vec("[ab*?]{0,4}|[ab:*?]{0,10}|[ab*]{0,2}(:[ab*?]{0,2}){5}", 1..4),
+        texts in prop::collection::vec("[abc]{0,6}|[abc:]{0,9}|[abc]{0,2}(:[abc:]{0,3}){5}", 100),
+        reading in prop::sample::select(vec![Reading::Plain, Reading::Wild, Reading::Resource, Reading::Arn]),
+    ) {
+        let patterns: Vec<Pattern> = patterns.iter().map(|text| Pattern::new(text, reading, Version::V2012)).collect();
         let globs = Globs::new(&patterns.iter().map(|pattern| Glob::new(pattern, false)).collect::<Vec<_>>(), Shape::Text);
         let (regions, whole) = globs.regions([].into_iter(), 1_000_000);
         prop_assert!(whole);
-        let of = |text: &str| Bits::of(patterns.len(), (0..patterns.len()).filter(|at| patterns[*at].is_match(text)));
+        let facts = Facts::complete();
+        let holds = |at: &usize, text: &str| patterns[*at].matches(text, &facts) == crate::policy::eval::Truth::Yes;
+        let of = |text: &str| Bits::of(patterns.len(), (0..patterns.len()).filter(|at| holds(at, text)));
         for region in &regions {
             prop_assert_eq!(&region.bits, &of(&region.example), "{}", region.example);
         }
         for text in texts {
+            prop_assert_eq!(&globs.run(&text).0, &of(&text), "{}", text);
             prop_assert!(regions.iter().any(|region| region.bits == of(&text)), "{}", text);
         }
     }

@@ -97,7 +97,10 @@ impl<'a> Asker<'a> {
 
     fn differs(&self, trial: &Trial, action: &Action) -> bool {
         let [old, new] = &self.sides;
-        Self::ask(trial, action, |request| old.decide(request) != new.decide(request))
+        Self::ask(trial, action, |request| {
+            let (before, after) = (old.decide(request), new.decide(request));
+            before != after && before != Decision::Depends && after != Decision::Depends
+        })
     }
 
     fn verdicts(&self, trial: &Trial, action: &Action) -> [(Verdict, Decider); 2] {
