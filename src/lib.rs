@@ -20,6 +20,7 @@ pub mod cli;
 pub mod controller;
 pub mod desired;
 pub mod events;
+pub mod judge;
 pub mod observed;
 pub mod pass;
 pub mod plan;

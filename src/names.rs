@@ -31,6 +31,8 @@ pub const TAG_LEASE: &str = "bylaw.dev/lease";
 pub const SPANS: &str = "bylaw::spans";
 /// Annotation: the AWS id that a manifest is bound to (written by `bylaw import`).
 pub const ANNOTATION_ID: &str = "bylaw.dev/id";
+/// Annotation: who answers for an object (a team, an address): `bylaw why` names them to whoever is denied something.
+pub const ANNOTATION_OWNER: &str = "bylaw.dev/owner";
 /// Annotation with the findings of lint that are not to be told: `RULE reason; RULE2 reason`.
 pub const ANNOTATION_LINT_IGNORE: &str = "bylaw.dev/lint-ignore";
 /// Annotation whose every new value asks for a pass.

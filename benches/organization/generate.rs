@@ -279,6 +279,7 @@ fn policies(
             kind,
             name: format!("bench-{i:04}"),
             description: format!("bench policy {i}"),
+            owner: None,
             content: Arc::new(document),
             targets,
             excluding: BTreeSet::new(),

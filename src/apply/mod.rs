@@ -9,9 +9,11 @@ pub mod create;
 pub mod effect;
 pub mod lease;
 pub mod ledger;
+mod rehearse;
 mod run;
 mod state;
 
 pub use lease::Lease;
 pub use ledger::{Entry, Ledger, Outcome};
+pub use rehearse::rehearse;
 pub use run::{Applied, Control, Progress, apply};

@@ -46,6 +46,17 @@ pub enum Command {
     Import(Import),
     /// Show OUs, accounts and attached policies as a tree.
     Tree(Tree),
+    /// Tell whether somebody may do something, and which statement at which node says so. Exits 0: allowed, 3: denied,
+    /// 4: depends.
+    Can(super::ask::can::Can),
+    /// Tell in which accounts an action is allowed, and what stops the others.
+    WhoCan(super::ask::who_can::WhoCan),
+    /// Show every statement in force for an account, and from where it comes.
+    WhatBinds(super::ask::what_binds::WhatBinds),
+    /// Explain an "access denied": the statement that did it, who answers for it, since when, and the way out.
+    Why(super::ask::why::Why),
+    /// Tell what changed what binds an account, when and by whom, from CloudTrail's events.
+    History(super::ask::history::History),
     /// Run the operator: keep the organization as the objects of a cluster say.
     #[cfg(feature = "controller")]
     Controller(super::controller::Controller),

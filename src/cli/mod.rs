@@ -7,6 +7,7 @@ pub mod approvals;
 #[cfg(feature = "controller")]
 pub mod approve;
 pub mod args;
+pub mod ask;
 #[cfg(feature = "controller")]
 pub mod cluster;
 #[cfg(feature = "controller")]
@@ -135,6 +136,11 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         Command::Snapshot(asked) => waiting(look::snapshot(asked, terminal, out)),
         Command::Import(asked) => waiting(look::import(asked, terminal, out)),
         Command::Tree(asked) => waiting(look::tree(asked, terminal, out)),
+        Command::Can(asked) => waiting(ask::can::run(asked, terminal, out)),
+        Command::WhoCan(asked) => waiting(ask::who_can::run(asked, terminal, out)),
+        Command::WhatBinds(asked) => waiting(ask::what_binds::run(asked, terminal, out)),
+        Command::Why(asked) => waiting(ask::why::run(asked, terminal, out)),
+        Command::History(asked) => waiting(ask::history::run(asked, terminal, out)),
         Command::Demo => waiting(demo::run(terminal.out_colour, out)),
         #[cfg(feature = "controller")]
         Command::Approve(asked) => waiting(approve::run(asked, out)),

@@ -18,10 +18,15 @@ pub fn render() -> Vec<(String, String)> {
         #[cfg(feature = "controller")]
         file("approve", of::<super::approve::ApproveOutput<'_>>()),
         file("apply", of::<ApplyOutput>()),
+        file("can", of::<super::ask::can::CanOutput<'_>>()),
+        file("history", of::<super::ask::history::HistoryOutput>()),
         file("lint", of::<super::lint::LintOutput<'_>>()),
         file("plan", of::<PlanOutput>()),
         file("snapshot", of::<SnapshotFile<'_>>()),
         file("tree", of::<TreeOutput<'_>>()),
+        file("what-binds", of::<super::ask::what_binds::WhatBindsOutput>()),
+        file("who-can", of::<super::ask::who_can::WhoCanOutput>()),
+        file("why", of::<super::ask::why::WhyOutput>()),
         file("validate", of::<ValidateOutput<'_>>()),
     ]
 }

@@ -218,6 +218,8 @@ pub struct Policy {
     pub name: String,
     /// Description in AWS.
     pub description: String,
+    /// Who answers for it: annotation `bylaw.dev/owner`.
+    pub owner: Option<Box<str>>,
     /// The document.
     pub content: Arc<Document>,
     /// Nodes it is to be attached to, selectors resolved; empty for `Audit`.

@@ -83,6 +83,7 @@ pub(super) fn policies(cx: &mut Build<'_>, units: &Units, accounts: &Accounts) -
                     kind,
                     name: aws_name(key, spec).to_owned(),
                     description: spec.description.clone(),
+                    owner: manifest.owner.clone(),
                     content: document,
                     targets,
                     excluding,

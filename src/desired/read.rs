@@ -14,7 +14,7 @@ use crate::api::account::AccountSpec;
 use crate::api::organization::OrganizationSpec;
 use crate::api::organizational_unit::OrganizationalUnitSpec;
 use crate::api::policy::OrganizationPolicySpec;
-use crate::names::{ANNOTATION_ID, Kind, ObjectKey, Tags};
+use crate::names::{ANNOTATION_ID, ANNOTATION_OWNER, Kind, ObjectKey, Tags};
 use crate::policy;
 
 /// A text and where it is from.
@@ -58,6 +58,8 @@ pub struct Manifest {
     pub id: Option<String>,
     /// Its AWS name, where it could be read.
     pub aws_name: Option<String>,
+    /// Who answers for it: annotation `bylaw.dev/owner`.
+    pub(super) owner: Option<Box<str>>,
     /// Its labels, packed as tags are.
     pub labels: Tags,
     /// The tags of its spec, which are here and not there: 50,000 objects share them with what is declared of them.
@@ -510,6 +512,7 @@ impl Manifest {
                 .or_else(|| text(&["status", "id"]))
                 .map(str::to_owned),
             aws_name: text(&["spec", "name"]).or(own).map(str::to_owned),
+            owner: text(&["metadata", "annotations", ANNOTATION_OWNER]).map(Into::into),
             labels: Tags::new(),
             tags: Tags::new(),
             organization: text(&["spec", "organizationRef", "name"]).map(Into::into),

@@ -10,6 +10,7 @@ pub mod canonical;
 pub mod condition;
 pub mod diff;
 pub mod document;
+pub mod eval;
 pub mod flaw;
 pub mod json;
 pub mod lint;

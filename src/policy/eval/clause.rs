@@ -1,0 +1,189 @@
+//! One `operator: {key: values}` of a condition, compiled.
+//!
+//! What a key that is absent means: aws-facts section 3, "Missing-key semantics" (IAM user guide, "Condition operators"
+//! and "Multivalued context keys").
+
+use std::cmp::Ordering;
+
+use super::pattern::{Pattern, Reading};
+use super::request::{Fact, Facts, Key};
+use super::truth::Truth;
+use super::values::{Network, boolean, date, number};
+use crate::policy::condition::{Operator, Quantifier, Test};
+use crate::policy::statement::{Clause, Version};
+
+/// What the values of the request are compared with.
+#[derive(Debug, Clone, PartialEq)]
+enum Wanted {
+    /// Letters' case counts.
+    Texts(Box<[Pattern]>),
+    /// It does not.
+    AnyCase(Box<[Pattern]>),
+    Numbers(Box<[f64]>, Order),
+    Dates(Box<[i64]>, Order),
+    Booleans(Box<[bool]>),
+    Networks(Box<[Network]>),
+    /// Base64 without its padding: texts that are equal when the bytes are.
+    Bytes(Box<[Box<str>]>),
+    /// Whether it holds for a key that is absent, and for one that is there.
+    Presence {
+        absent: bool,
+        present: bool,
+    },
+}
+
+/// Which outcomes of a comparison match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Order {
+    fn takes(self, found: Option<Ordering>) -> bool {
+        match (self, found) {
+            (_, None) => false,
+            (Self::Equal, Some(found)) => found.is_eq(),
+            (Self::Less, Some(found)) => found.is_lt(),
+            (Self::LessOrEqual, Some(found)) => found.is_le(),
+            (Self::Greater, Some(found)) => found.is_gt(),
+            (Self::GreaterOrEqual, Some(found)) => found.is_ge(),
+        }
+    }
+}
+
+/// Whether the operator asks that the key does *not* match, which is true of a key that is absent.
+#[must_use]
+pub fn is_negated(test: Test) -> bool {
+    matches!(
+        test,
+        Test::StringNotEquals
+            | Test::StringNotEqualsIgnoreCase
+            | Test::StringNotLike
+            | Test::NumericNotEquals
+            | Test::DateNotEquals
+            | Test::NotIpAddress
+            | Test::ArnNotEquals
+            | Test::ArnNotLike
+    )
+}
+
+/// Base64 without padding.
+fn bare(text: &str) -> &str {
+    text.trim_end_matches('=')
+}
+
+/// A clause, ready to be tested.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Tested {
+    key: Key,
+    operator: Operator,
+    negated: bool,
+    wanted: Wanted,
+}
+
+impl Tested {
+    pub(super) fn new(clause: &Clause, version: Version) -> Self {
+        let texts =
+            |reading, version| clause.values.iter().map(|value| Pattern::new(value, reading, version)).collect();
+        let numbers = |order| Wanted::Numbers(clause.values.iter().filter_map(|text| number(text)).collect(), order);
+        let dates = |order| Wanted::Dates(clause.values.iter().filter_map(|text| date(text)).collect(), order);
+        let wanted = match clause.operator.test {
+            Test::StringEquals | Test::StringNotEquals => Wanted::Texts(texts(Reading::Plain, version)),
+            Test::StringEqualsIgnoreCase | Test::StringNotEqualsIgnoreCase => {
+                Wanted::AnyCase(texts(Reading::Plain, version))
+            }
+            Test::StringLike | Test::StringNotLike => Wanted::Texts(texts(Reading::Wild, version)),
+            // `ArnEquals` and `ArnLike` behave identically.
+            Test::ArnEquals | Test::ArnLike | Test::ArnNotEquals | Test::ArnNotLike => {
+                Wanted::Texts(texts(Reading::Arn, version))
+            }
+            Test::NumericEquals | Test::NumericNotEquals => numbers(Order::Equal),
+            Test::NumericLessThan => numbers(Order::Less),
+            Test::NumericLessThanEquals => numbers(Order::LessOrEqual),
+            Test::NumericGreaterThan => numbers(Order::Greater),
+            Test::NumericGreaterThanEquals => numbers(Order::GreaterOrEqual),
+            Test::DateEquals | Test::DateNotEquals => dates(Order::Equal),
+            Test::DateLessThan => dates(Order::Less),
+            Test::DateLessThanEquals => dates(Order::LessOrEqual),
+            Test::DateGreaterThan => dates(Order::Greater),
+            Test::DateGreaterThanEquals => dates(Order::GreaterOrEqual),
+            Test::Bool => Wanted::Booleans(clause.values.iter().filter_map(|text| boolean(text)).collect()),
+            Test::IpAddress | Test::NotIpAddress => {
+                Wanted::Networks(clause.values.iter().filter_map(|text| Network::parse(text)).collect())
+            }
+            Test::BinaryEquals => Wanted::Bytes(clause.values.iter().map(|text| bare(text).into()).collect()),
+            Test::Null => {
+                let said = |wanted| clause.values.iter().any(|text| boolean(text) == Some(wanted));
+                Wanted::Presence { absent: said(true), present: said(false) }
+            }
+        };
+        let negated = is_negated(clause.operator.test);
+        Self { key: Key::new(&clause.key), operator: clause.operator, negated, wanted }
+    }
+
+    /// The keys that it looks at: its own and those of variables.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        let patterns: &[Pattern] = match &self.wanted {
+            Wanted::Texts(patterns) | Wanted::AnyCase(patterns) => patterns,
+            _ => &[],
+        };
+        std::iter::once(&self.key).chain(patterns.iter().flat_map(Pattern::keys))
+    }
+
+    /// Whether it holds.
+    pub(super) fn holds(&self, facts: &Facts) -> Truth {
+        let values = match (facts.get(&self.key), &self.wanted) {
+            (Fact::Unknown, _) => return Truth::Depends,
+            (Fact::Absent, Wanted::Presence { absent, .. }) => return (*absent).into(),
+            (Fact::Values(_), Wanted::Presence { present, .. }) => return (*present).into(),
+            (Fact::Absent, _) => return self.holds_when_absent().into(),
+            (Fact::Values(values), _) => values,
+        };
+        let one = |value: &Box<str>| {
+            let found = self.is_wanted(value, facts);
+            if self.negated { !found } else { found }
+        };
+        let each = values.iter().map(one);
+        match (self.operator.quantifier, self.negated) {
+            (Some(Quantifier::ForAllValues), _) | (None, true) => Truth::all(each),
+            (Some(Quantifier::ForAnyValue), _) | (None, false) => Truth::any(each),
+        }
+    }
+
+    fn holds_when_absent(&self) -> bool {
+        self.operator.if_exists
+            || match self.operator.quantifier {
+                Some(Quantifier::ForAllValues) => true,
+                Some(Quantifier::ForAnyValue) => false,
+                None => self.negated,
+            }
+    }
+
+    /// Whether one value of the request is among the wanted.
+    fn is_wanted(&self, value: &str, facts: &Facts) -> Truth {
+        match &self.wanted {
+            Wanted::Texts(patterns) => Truth::any(patterns.iter().map(|pattern| pattern.matches(value, facts))),
+            Wanted::AnyCase(patterns) => {
+                Truth::any(patterns.iter().map(|pattern| pattern.equals_in_any_case(value, facts)))
+            }
+            Wanted::Numbers(wanted, order) => {
+                let own = number(value);
+                wanted.iter().any(|wanted| order.takes(own.and_then(|own| own.partial_cmp(wanted)))).into()
+            }
+            Wanted::Dates(wanted, order) => {
+                let own = date(value);
+                wanted.iter().any(|wanted| order.takes(own.map(|own| own.cmp(wanted)))).into()
+            }
+            Wanted::Booleans(wanted) => boolean(value).is_some_and(|own| wanted.contains(&own)).into(),
+            Wanted::Networks(wanted) => {
+                Network::parse(value).is_some_and(|own| wanted.iter().any(|wanted| wanted.holds(own))).into()
+            }
+            Wanted::Bytes(wanted) => wanted.iter().any(|wanted| **wanted == *bare(value)).into(),
+            Wanted::Presence { present, .. } => (*present).into(),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Patterns of policies, compiled: wildcards, ARNs part by part, and variables that the request fills in.
+//!
+//! Sources: IAM user guide, "IAM JSON policy elements: Resource" (a `*` that ends a part of an ARN runs over the colon,
+//! others and `?` do not; an ARN of fewer than six parts is filled up with `*`), "Policy variables" (only of keys with one value;
+//! what a variable stands for is text, wildcards included), "ARN condition operators" (part by part).
+
+use super::request::{Fact, Facts, Key};
+use super::truth::Truth;
+use crate::policy::statement::Version;
+
+/// Parts of an ARN.
+const PARTS: usize = 6;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(Box<str>),
+    /// `?`.
+    One,
+    /// `?` that is no colon.
+    OneWithin,
+    /// `*`, over colons too.
+    Any,
+    /// `*` that ends at a colon.
+    Within,
+    /// `${key}` or `${key, 'default'}`.
+    Variable {
+        key: Key,
+        default: Option<Box<str>>,
+    },
+}
+
+/// How a text is read as a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// `*` and `?` are letters.
+    Plain,
+    /// `*` and `?` are wildcards.
+    Wild,
+    /// An element `Resource`.
+    Resource,
+    /// A value of `ArnLike` and its kin.
+    Arn,
+}
+
+/// One pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern {
+    pieces: Box<[Piece]>,
+    variables: bool,
+    /// A value that is no ARN is matched by no ARN pattern.
+    arn: bool,
+}
+
+impl Pattern {
+    pub(super) fn new(text: &str, reading: Reading, version: Version) -> Self {
+        let everything = !text.is_empty() && text.bytes().all(|b| b == b'*');
+        let mut pieces = Pieces { out: vec![], text: String::new(), colons: 0 };
+        let wild = reading != Reading::Plain;
+        // A pattern of `*` alone has no parts.
+        let parts = !everything && matches!(reading, Reading::Resource | Reading::Arn);
+        let mut rest = text;
+        while let Some(letter) = rest.chars().next() {
+            if version == Version::V2012
+                && let Some((inside, after)) = rest.strip_prefix("${").and_then(|rest| rest.split_once('}'))
+            {
+                pieces.variable(inside);
+                rest = after;
+                continue;
+            }
+            rest = rest.get(letter.len_utf8()..).unwrap_or_default();
+            match letter {
+                '?' if wild => {
+                    pieces.push(if parts && pieces.colons < PARTS - 1 { Piece::OneWithin } else { Piece::One });
+                }
+                '*' if wild => {
+                    let limited = parts
+                        && pieces.colons < PARTS - 1
+                        && (reading == Reading::Arn || !(rest.is_empty() || rest.starts_with(':')));
+                    pieces.push(if limited { Piece::Within } else { Piece::Any });
+                }
+                ':' => {
+                    pieces.text.push(':');
+                    pieces.colons += 1;
+                }
+                other => pieces.text.push(other),
+            }
+        }
+        if parts && reading == Reading::Resource && text.starts_with("arn:") {
+            for _ in pieces.colons + 1..PARTS {
+                pieces.text.push(':');
+                pieces.push(Piece::Any);
+            }
+        }
+        pieces.flush();
+        let variables = pieces.out.iter().any(|piece| matches!(piece, Piece::Variable { .. }));
+        Self { pieces: pieces.out.into(), variables, arn: reading == Reading::Arn && !everything }
+    }
+
+    /// Whether it is `*`.
+    pub(super) fn is_everything(&self) -> bool {
+        matches!(&*self.pieces, [Piece::Any])
+    }
+
+    /// Whether it matches the text, for patterns without variables.
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        matches(&self.pieces, text, &Variables::None)
+    }
+
+    /// Whether it matches the text. A variable that the request does not carry makes it match nothing.
+    pub(super) fn matches(&self, text: &str, facts: &Facts) -> Truth {
+        if self.arn && text.bytes().filter(|b| *b == b':').count() < PARTS - 1 {
+            return Truth::No;
+        }
+        if !self.variables {
+            return self.is_match(text).into();
+        }
+        let mut unknown = false;
+        for piece in &self.pieces {
+            if let Piece::Variable { key, default } = piece {
+                match facts.get(key) {
+                    Fact::Values([_]) => {}
+                    Fact::Values(_) | Fact::Absent if default.is_some() => {}
+                    Fact::Values(_) | Fact::Absent => return Truth::No,
+                    Fact::Unknown => unknown = true,
+                }
+            }
+        }
+        match (matches(&self.pieces, text, &Variables::Of(facts)), unknown) {
+            (false, _) => Truth::No,
+            (true, false) => Truth::Yes,
+            (true, true) => Truth::Depends,
+        }
+    }
+
+    /// Whether it is the text, for patterns read as [`Reading::Plain`], where letters' case does not count.
+    pub(super) fn equals_in_any_case(&self, text: &str, facts: &Facts) -> Truth {
+        let mut left = text.chars().flat_map(char::to_lowercase);
+        for piece in &self.pieces {
+            let part = match piece {
+                Piece::Text(part) => part,
+                Piece::Variable { key, default } => match (facts.get(key), default) {
+                    (Fact::Values([value]), _) => value,
+                    (Fact::Unknown, _) => return Truth::Depends,
+                    (_, Some(default)) => default,
+                    (_, None) => return Truth::No,
+                },
+                Piece::One | Piece::OneWithin | Piece::Any | Piece::Within => continue,
+            };
+            if !part.chars().flat_map(char::to_lowercase).all(|letter| left.next() == Some(letter)) {
+                return Truth::No;
+            }
+        }
+        left.next().is_none().into()
+    }
+
+    /// The keys of its variables.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Variable { key, .. } => Some(key),
+            _ => None,
+        })
+    }
+}
+
+struct Pieces {
+    out: Vec<Piece>,
+    text: String,
+    colons: usize,
+}
+
+impl Pieces {
+    fn flush(&mut self) {
+        if !self.text.is_empty() {
+            self.out.push(Piece::Text(std::mem::take(&mut self.text).into()));
+        }
+    }
+
+    fn push(&mut self, piece: Piece) {
+        self.flush();
+        // Two stars in a row are one.
+        if piece != Piece::Any || self.out.last() != Some(&Piece::Any) {
+            self.out.push(piece);
+        }
+    }
+
+    /// What stands between `${` and `}`: `*`, `?` and `$` are themselves, anything else is a key with or without default.
+    fn variable(&mut self, inside: &str) {
+        if matches!(inside, "*" | "?" | "$") {
+            self.text.push_str(inside);
+            return;
+        }
+        let (key, default) = match inside.split_once(',') {
+            None => (inside, None),
+            Some((key, default)) => {
+                let default = default.trim();
+                let bare = default.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(default);
+                (key, Some(bare.into()))
+            }
+        };
+        self.push(Piece::Variable { key: Key::new(key.trim()), default });
+    }
+}
+
+enum Variables<'a> {
+    None,
+    Of(&'a Facts),
+}
+
+/// Greedy, with the last star of each kind to come back to. That is enough: what a star was reached with earliest, it can
+/// be reached with later by taking more, as long as no colon lies between; and only a star that runs over colons can get
+/// past one.
+fn matches(pieces: &[Piece], text: &str, variables: &Variables<'_>) -> bool {
+    let (mut at, mut from) = (0, 0);
+    let mut any: Option<(usize, usize)> = None;
+    let mut within: Option<(usize, usize)> = None;
+    loop {
+        let rest = text.get(from..).unwrap_or_default();
+        let step = match pieces.get(at) {
+            None => {
+                if rest.is_empty() {
+                    return true;
+                }
+                None
+            }
+            Some(Piece::Any) => {
+                if at + 1 == pieces.len() {
+                    return true;
+                }
+                any = Some((at + 1, from));
+                within = None;
+                Some(0)
+            }
+            Some(Piece::Within) => {
+                within = Some((at + 1, from));
+                Some(0)
+            }
+            Some(Piece::One) => rest.chars().next().map(char::len_utf8),
+            Some(Piece::OneWithin) => rest.chars().next().filter(|letter| *letter != ':').map(char::len_utf8),
+            Some(Piece::Text(own)) => rest.starts_with(&**own).then_some(own.len()),
+            Some(Piece::Variable { key, default }) => {
+                let known = match variables {
+                    Variables::None => Fact::Absent,
+                    Variables::Of(facts) => facts.get(key),
+                };
+                match (known, default) {
+                    (Fact::Values([value]), _) => rest.starts_with(&**value).then_some(value.len()),
+                    (Fact::Unknown, _) => {
+                        // It may stand for anything.
+                        any = Some((at + 1, from));
+                        within = None;
+                        Some(0)
+                    }
+                    (_, Some(default)) => rest.starts_with(&**default).then_some(default.len()),
+                    (_, None) => return false,
+                }
+            }
+        };
+        if let Some(step) = step {
+            at += 1;
+            from += step;
+            continue;
+        }
+        let next = |from: usize| text.get(from..).and_then(|rest| rest.chars().next());
+        if let Some((piece, reached)) = within
+            && let Some(letter) = next(reached).filter(|letter| *letter != ':')
+        {
+            (at, from) = (piece, reached + letter.len_utf8());
+            within = Some((at, from));
+        } else if let Some((piece, reached)) = any
+            && let Some(letter) = next(reached)
+        {
+            (at, from) = (piece, reached + letter.len_utf8());
+            any = Some((at, from));
+            within = None;
+        } else {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What is asked: an action, a resource, who asks, and what is known of the condition keys.
+
+use std::fmt;
+
+/// FNV-1a over the lower-case form: names of a policy are compared by it first, and by their letters where it agrees.
+pub(super) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// An action, ready to be compared: case does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    spelled: Box<str>,
+    lower: Box<str>,
+    colon: usize,
+    pub(super) hash: u64,
+    pub(super) service_hash: u64,
+}
+
+impl Action {
+    /// `service:Name`. `None` where there is no colon, or nothing on one side of it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (service, name) = text.split_once(':')?;
+        if service.is_empty() || name.is_empty() {
+            return None;
+        }
+        Some(Self {
+            spelled: text.into(),
+            lower: text.to_ascii_lowercase().into(),
+            colon: service.len(),
+            hash: hash(text),
+            service_hash: hash(service),
+        })
+    }
+
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.spelled
+    }
+
+    pub(super) fn lower(&self) -> &str {
+        &self.lower
+    }
+
+    pub(super) fn service(&self) -> &str {
+        self.lower.get(..self.colon).unwrap_or_default()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.lower.get(self.colon + 1..).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.spelled)
+    }
+}
+
+/// A condition key as policies name it, ready to be looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    spelled: Box<str>,
+    pub(super) hash: u64,
+}
+
+impl Key {
+    /// The key of that name.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { spelled: name.into(), hash: hash(name) }
+    }
+
+    /// As the policy spells it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.spelled
+    }
+}
+
+/// What is known of one condition key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact<'a> {
+    /// Nothing.
+    Unknown,
+    /// The request does not carry it.
+    Absent,
+    /// Its values, at least one.
+    Values(&'a [Box<str>]),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    hash: u64,
+    key: Box<str>,
+    /// `None`: unknown. Empty: absent.
+    values: Option<Box<[Box<str>]>>,
+}
+
+/// The condition keys of a request. A key that was never told of is unknown, or absent where
+/// [`Facts::complete`] was called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    entries: Vec<Entry>,
+    complete: bool,
+}
+
+impl Facts {
+    /// Nothing is known.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::default()
+    }
+
+    /// Everything that is not told of is absent: the request is known as a whole, as AWS knows it.
+    #[must_use]
+    pub fn complete() -> Self {
+        Self { complete: true, ..Self::default() }
+    }
+
+    /// Tells a key's values. None of them: the key is absent, as AWS has it for an empty set.
+    pub fn set(&mut self, key: &str, values: impl IntoIterator<Item = impl Into<Box<str>>>) {
+        self.put(key, Some(values.into_iter().map(Into::into).collect()));
+    }
+
+    /// Tells the value of a key that has one.
+    pub fn set_one(&mut self, key: &str, value: impl Into<Box<str>>) {
+        self.set(key, [value]);
+    }
+
+    /// Tells that the request does not carry the key.
+    pub fn set_absent(&mut self, key: &str) {
+        self.put(key, Some(Box::default()));
+    }
+
+    /// Tells that nothing is known of the key.
+    pub fn set_unknown(&mut self, key: &str) {
+        self.put(key, None);
+    }
+
+    fn put(&mut self, key: &str, values: Option<Box<[Box<str>]>>) {
+        let hash = hash(key);
+        let entry = Entry { hash, key: key.into(), values };
+        match self.entries.iter_mut().find(|entry| entry.hash == hash && entry.key.eq_ignore_ascii_case(key)) {
+            Some(known) => *known = entry,
+            None => self.entries.push(entry),
+        }
+    }
+
+    /// What is known of a key.
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Fact<'_> {
+        let known =
+            self.entries.iter().find(|entry| entry.hash == key.hash && entry.key.eq_ignore_ascii_case(&key.spelled));
+        match known.map(|entry| entry.values.as_deref()) {
+            None if self.complete => Fact::Absent,
+            None | Some(None) => Fact::Unknown,
+            Some(Some([])) => Fact::Absent,
+            Some(Some(values)) => Fact::Values(values),
+        }
+    }
+
+    /// The same by name.
+    #[must_use]
+    pub fn of(&self, name: &str) -> Fact<'_> {
+        self.get(&Key::new(name))
+    }
+
+    /// Every key that was told of, with its values; `None` where it is told to be unknown, empty where it is absent.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&[Box<str>]>)> {
+        self.entries.iter().map(|entry| (&*entry.key, entry.values.as_deref()))
+    }
+}
+
+/// Who asks, as principals of resource policies are compared with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller<'a> {
+    /// The root user of an account.
+    Root {
+        /// The account.
+        account: &'a str,
+    },
+    /// An IAM user.
+    User {
+        /// Its account.
+        account: &'a str,
+        /// `arn:aws:iam::…:user/…`.
+        arn: &'a str,
+    },
+    /// A role that was assumed.
+    Role {
+        /// Its account.
+        account: &'a str,
+        /// `arn:aws:iam::…:role/…`.
+        arn: &'a str,
+        /// `arn:aws:sts::…:assumed-role/…/…`, where it is known.
+        session: Option<&'a str>,
+    },
+    /// A session by `GetFederationToken`.
+    Federated {
+        /// Its account.
+        account: &'a str,
+        /// The user that asked for it.
+        user: &'a str,
+        /// `arn:aws:sts::…:federated-user/…`.
+        session: &'a str,
+    },
+    /// An AWS service, by its name (`cloudtrail.amazonaws.com`).
+    Service(&'a str),
+    /// Nobody knows who: a request that is not signed.
+    Anonymous,
+}
+
+impl<'a> Caller<'a> {
+    /// Its account, where it has one.
+    #[must_use]
+    pub fn account(self) -> Option<&'a str> {
+        match self {
+            Self::Root { account }
+            | Self::User { account, .. }
+            | Self::Role { account, .. }
+            | Self::Federated { account, .. } => Some(account),
+            Self::Service(_) | Self::Anonymous => None,
+        }
+    }
+}
+
+/// One request. An API call that AWS authorizes for several resources is several of them, all of which have to be allowed.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The action.
+    pub action: &'a Action,
+    /// The resource's ARN; `*` for an action that has none. `None`: unknown.
+    pub resource: Option<&'a str>,
+    /// What is known of the condition keys.
+    pub facts: &'a Facts,
+    /// Who asks, `None` where unknown. Only resource policies look at it.
+    pub caller: Option<Caller<'a>>,
+}

@@ -1,0 +1,265 @@
+//! One statement, compiled, and whether it speaks of a request.
+
+use super::clause::Tested;
+use super::pattern::{Pattern, Reading};
+use super::request::{Action, Caller, Key, Request, hash};
+use super::truth::Truth;
+use crate::policy::pattern::is_everything;
+use crate::policy::principal::account_of;
+use crate::policy::statement::{Effect, Policy, PrincipalKind, Principals, Scope, Statement, Version};
+
+/// A pattern of actions.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ActionPattern {
+    /// `*`.
+    Every,
+    /// `s3:GetObject`: the lower-case whole, and its hash.
+    Exact(u64, Box<str>),
+    /// `s3:Get*`: the service and its hash, the name's pattern.
+    InService(u64, Box<str>, Pattern),
+    /// A wildcard in the service's name.
+    Whole(Pattern),
+}
+
+impl ActionPattern {
+    fn new(text: &str) -> Self {
+        let lower = text.to_ascii_lowercase();
+        // No variables in actions: `${` is no letter of theirs.
+        let pattern = |text: &str| Pattern::new(text, Reading::Wild, Version::V2008);
+        let wild = |text: &str| text.contains(['*', '?']);
+        match lower.split_once(':') {
+            _ if is_everything(text) => Self::Every,
+            Some((service, name)) if !wild(service) && wild(name) => {
+                Self::InService(hash(service), service.into(), pattern(name))
+            }
+            _ if wild(&lower) => Self::Whole(pattern(&lower)),
+            _ => Self::Exact(hash(&lower), lower.into()),
+        }
+    }
+
+    fn matches(&self, action: &Action) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Exact(hash, lower) => *hash == action.hash && **lower == *action.lower(),
+            Self::InService(hash, service, name) => {
+                *hash == action.service_hash && **service == *action.service() && name.is_match(action.name())
+            }
+            Self::Whole(pattern) => pattern.is_match(action.lower()),
+        }
+    }
+}
+
+/// A principal of a resource policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Named {
+    Everyone,
+    /// An account, as its id or its root's ARN.
+    Account(Box<str>),
+    /// A user, role or session; an ARN has no wildcards in this element.
+    Arn(Box<str>),
+    Service(Box<str>),
+    /// Federated identities and canonical users, which a [`Caller`] is never known as.
+    Other,
+}
+
+/// Whether a statement names the caller, and how: it says which policies of his own account have to allow as well (IAM
+/// user guide, "Policy evaluation logic", "Specifying a principal").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Naming {
+    /// Not at all.
+    Not,
+    /// His account is named: all of them have to.
+    Account,
+    /// The role that he assumed, or everyone: only boundary and session policies do.
+    Role,
+    /// The user or the session itself: none.
+    Himself,
+}
+
+fn named(kind: PrincipalKind, text: &str) -> Named {
+    match kind {
+        PrincipalKind::Aws if text == "*" => Named::Everyone,
+        PrincipalKind::Aws => account_of(text).map_or_else(|| Named::Arn(text.into()), |id| Named::Account(id.into())),
+        PrincipalKind::Service => Named::Service(text.into()),
+        PrincipalKind::CanonicalUser | PrincipalKind::Federated => Named::Other,
+    }
+}
+
+impl Named {
+    fn names(&self, caller: Caller<'_>) -> Naming {
+        let when = |holds: bool, naming| if holds { naming } else { Naming::Not };
+        match (self, caller) {
+            (Self::Everyone, Caller::Service(_) | Caller::Anonymous) => Naming::Himself,
+            (Self::Everyone, _) => Naming::Role,
+            (Self::Account(id), _) => when(caller.account() == Some(id), Naming::Account),
+            (Self::Arn(named), Caller::User { arn, .. }) => when(**named == *arn, Naming::Himself),
+            (Self::Arn(named), Caller::Role { arn, session, .. }) => {
+                if session == Some(named) {
+                    Naming::Himself
+                } else {
+                    when(**named == *arn, Naming::Role)
+                }
+            }
+            (Self::Arn(named), Caller::Federated { user, session, .. }) => {
+                if **named == *session {
+                    Naming::Himself
+                } else {
+                    when(**named == *user, Naming::Role)
+                }
+            }
+            (Self::Service(named), Caller::Service(name)) => when(**named == *name, Naming::Himself),
+            _ => Naming::Not,
+        }
+    }
+}
+
+/// A statement, ready to be tested.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rule {
+    pub(super) effect: Effect,
+    /// Its index in the policy.
+    pub(super) statement: usize,
+    pub(super) actions: Scope<Box<[ActionPattern]>>,
+    /// `None`: every resource.
+    resources: Option<Scope<Box<[Pattern]>>>,
+    /// `None`: no element, or `*` alone.
+    principals: Option<Scope<Box<[Named]>>>,
+    clauses: Box<[Tested]>,
+}
+
+impl Rule {
+    pub(super) fn new(statement: &Statement, index: usize, version: Version) -> Self {
+        let pattern = |text: &String| Pattern::new(text, Reading::Resource, version);
+        let resources = statement.resource.map(|values| values.iter().map(pattern).collect::<Box<[_]>>());
+        let everything = matches!(&resources, Scope::Only(patterns) if patterns.iter().any(Pattern::is_everything));
+        let principals = statement.principal.as_ref().map(|scope| {
+            scope.map(|principals| match principals {
+                Principals::Everyone => Box::from([Named::Everyone]),
+                Principals::Listed(kinds) => {
+                    kinds.iter().flat_map(|(kind, names)| names.iter().map(|name| named(*kind, name))).collect()
+                }
+            })
+        });
+        Self {
+            effect: statement.effect,
+            statement: index,
+            actions: statement.action.map(|values| values.iter().map(|value| ActionPattern::new(value)).collect()),
+            resources: (!everything).then_some(resources),
+            principals,
+            clauses: statement.condition.iter().map(|clause| Tested::new(clause, version)).collect(),
+        }
+    }
+
+    /// Whether it allows or denies everything, whatever the request.
+    pub(super) fn is_unconditional(&self) -> bool {
+        matches!(&self.actions, Scope::Only(patterns) if patterns.contains(&ActionPattern::Every))
+            && self.resources.is_none()
+            && self.principals.is_none()
+            && self.clauses.is_empty()
+    }
+
+    pub(super) fn is_of(&self, action: &Action) -> bool {
+        match &self.actions {
+            Scope::Only(patterns) => patterns.iter().any(|pattern| pattern.matches(action)),
+            Scope::AllBut(patterns) => !patterns.iter().any(|pattern| pattern.matches(action)),
+        }
+    }
+
+    /// How it names the caller of a request.
+    pub(super) fn naming(&self, caller: Option<Caller<'_>>) -> Naming {
+        match (&self.principals, caller) {
+            // A policy without principals is of who asks.
+            (None, _) | (_, None) => Naming::Account,
+            (Some(Scope::Only(named)), Some(caller)) => {
+                named.iter().map(|named| named.names(caller)).max().unwrap_or(Naming::Not)
+            }
+            (Some(Scope::AllBut(named)), Some(caller)) => {
+                if named.iter().any(|named| named.names(caller) > Naming::Not) { Naming::Not } else { Naming::Account }
+            }
+        }
+    }
+
+    fn names(&self, caller: Option<Caller<'_>>) -> Truth {
+        match (&self.principals, caller) {
+            (None, _) => Truth::Yes,
+            (Some(Scope::Only(named)), _) if named.contains(&Named::Everyone) => Truth::Yes,
+            (Some(_), None) => Truth::Depends,
+            (Some(_), Some(_)) => (self.naming(caller) > Naming::Not).into(),
+        }
+    }
+
+    fn is_of_resource(&self, request: &Request<'_>) -> Truth {
+        let Some(scope) = &self.resources else { return Truth::Yes };
+        let Some(resource) = request.resource else { return Truth::Depends };
+        let found = Truth::any(scope.named().iter().map(|pattern| pattern.matches(resource, request.facts)));
+        match scope {
+            Scope::Only(_) => found,
+            Scope::AllBut(_) => !found,
+        }
+    }
+
+    /// Whether it speaks of a request whose action is known to be its own.
+    pub(super) fn applies(&self, request: &Request<'_>) -> Truth {
+        let mut all = self.is_of_resource(request);
+        if all == Truth::No {
+            return all;
+        }
+        all = all.and(self.names(request.caller));
+        for clause in &self.clauses {
+            if all == Truth::No {
+                return all;
+            }
+            all = all.and(clause.holds(request.facts));
+        }
+        all
+    }
+
+    /// The parts that hang on what is not known: whether the resource does, whether the caller does, and the indexes of clauses.
+    pub(super) fn open_parts(&self, request: &Request<'_>) -> OpenParts {
+        let open = |truth| truth == Truth::Depends;
+        OpenParts {
+            resource: open(self.is_of_resource(request)),
+            principal: open(self.names(request.caller)),
+            clauses: (0..self.clauses.len())
+                .filter(|at| self.clauses.get(*at).is_some_and(|clause| open(clause.holds(request.facts))))
+                .collect(),
+        }
+    }
+
+    /// The condition keys that it looks at.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        let patterns = self.resources.iter().flat_map(|scope| scope.named().iter());
+        patterns.flat_map(Pattern::keys).chain(self.clauses.iter().flat_map(Tested::keys))
+    }
+
+    /// Whether it makes a difference which resource is asked for.
+    pub(super) fn looks_at_resource(&self) -> bool {
+        self.resources.is_some()
+    }
+}
+
+/// What of a statement hangs on the unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenParts {
+    /// The resource.
+    pub resource: bool,
+    /// Who asks.
+    pub principal: bool,
+    /// Indexes into the statement's condition.
+    pub clauses: Vec<usize>,
+}
+
+/// A document of statements, compiled once for every way that it is part of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compiled {
+    pub(super) rules: std::sync::Arc<[Rule]>,
+}
+
+impl Compiled {
+    /// Compiles a policy.
+    #[must_use]
+    pub fn new(policy: &Policy) -> Self {
+        let rule = |(at, statement)| Rule::new(statement, at, policy.version);
+        Self { rules: policy.statements.iter().enumerate().map(rule).collect() }
+    }
+}

@@ -1,0 +1,86 @@
+//! Decisions down the tree (Organizations user guide, "SCP evaluation").
+
+use super::*;
+
+const DENY_LEAVE: &str =
+    r#"{"Sid": "Leave", "Effect": "Deny", "Action": "organizations:LeaveOrganization", "Resource": "*"}"#;
+const REGIONS: &str = r#"{"Sid": "Regions", "Effect": "Deny", "NotAction": ["iam:*", "sts:*"], "Resource": "*",
+    "Condition": {"StringNotEquals": {"aws:RequestedRegion": ["eu-west-1"]}, "ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/admin"}}}"#;
+
+#[test]
+fn an_allow_has_to_be_found_at_every_node() {
+    let (full, s3) = (scp(FULL), scp(r#"{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}"#));
+    let all = ladder(&[&[&full], &[&full], &[&full]]);
+    assert_eq!(ask(&all, "ec2:RunInstances", "*", &[]), Decision::Allowed);
+    let narrowed = ladder(&[&[&full], &[&s3], &[&full]]);
+    assert_eq!(ask(&narrowed, "ec2:RunInstances", "*", &[]), Decision::Denied);
+    assert_eq!(ask(&narrowed, "s3:GetObject", "*", &[]), Decision::Allowed);
+    // An allow beside FullAWSAccess restricts nothing.
+    assert_eq!(ask(&ladder(&[&[&full, &s3]]), "ec2:RunInstances", "*", &[]), Decision::Allowed);
+    assert_eq!(ask(&ladder(&[&[&full], &[]]), "s3:GetObject", "*", &[]), Decision::Denied);
+    let action = Action::parse("ec2:RunInstances").unwrap();
+    let facts = Facts::complete();
+    let walk = narrowed.walk(&Request { action: &action, resource: None, facts: &facts, caller: None });
+    assert_eq!((walk.stopped_at(), walk.denied_by()), (Some(1), None));
+}
+
+#[test]
+fn a_deny_anywhere_wins_and_is_named() {
+    let (full, leave, regions) = (scp(FULL), scp(DENY_LEAVE), scp(REGIONS));
+    let ladder = ladder(&[&[&full, &leave], &[&full], &[&regions, &full]]);
+    assert_eq!(
+        ask(&ladder, "organizations:LeaveOrganization", "*", &["aws:RequestedRegion=eu-west-1"]),
+        Decision::Denied
+    );
+    let action = Action::parse("ec2:RunInstances").unwrap();
+    let known = facts(&["aws:RequestedRegion=us-east-1", "aws:PrincipalArn=arn:aws:iam::111122223333:role/dev"]);
+    let request = Request { action: &action, resource: None, facts: &known, caller: None };
+    let expected = Place { node: 2, policy: 0, statement: 0 };
+    assert_eq!((ladder.walk(&request).denied_by(), ladder.denied_by(&request)), (Some(expected), Some(expected)));
+}
+
+#[test]
+fn what_it_hangs_on_is_told() {
+    let (full, regions) = (scp(FULL), scp(REGIONS));
+    let ladder = ladder(&[&[&full], &[&full, &regions]]);
+    let told = ["aws:RequestedRegion?", "aws:PrincipalArn=arn:aws:iam::111122223333:role/dev"];
+    assert_eq!(ask(&ladder, "ec2:RunInstances", "*", &told), Decision::Depends);
+    assert_eq!(ask(&ladder, "iam:CreateRole", "*", &told), Decision::Allowed);
+    let admin = ["aws:RequestedRegion?", "aws:PrincipalArn=arn:aws:iam::111122223333:role/admin"];
+    assert_eq!(ask(&ladder, "ec2:RunInstances", "*", &admin), Decision::Allowed);
+    let (action, known) = (Action::parse("ec2:RunInstances").unwrap(), facts(&told));
+    let walk = ladder.walk(&Request { action: &action, resource: Some("*"), facts: &known, caller: None });
+    let step = walk.steps.iter().find(|step| step.applies == Truth::Depends).unwrap();
+    assert_eq!((step.place, step.open.clauses.len()), (Place { node: 1, policy: 1, statement: 0 }, 1));
+    let mut keys = std::collections::BTreeSet::new();
+    ladder.keys_of(&action, |key| {
+        keys.insert(key.to_owned());
+    });
+    assert_eq!(keys.into_iter().collect::<Vec<_>>(), ["aws:PrincipalArn", "aws:RequestedRegion"]);
+}
+
+#[test]
+fn an_allow_with_a_condition_counts_only_where_nothing_else_allows() {
+    let (full, some) = (
+        scp(FULL),
+        scp(
+            r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}"#,
+        ),
+    );
+    assert_eq!(
+        ask(&ladder(&[&[&full, &some]]), "s3:GetObject", "*", &["aws:SecureTransport=false"]),
+        Decision::Allowed
+    );
+    assert_eq!(ask(&ladder(&[&[&some]]), "s3:GetObject", "*", &["aws:SecureTransport=false"]), Decision::Denied);
+    assert_eq!(ask(&ladder(&[&[&some]]), "s3:GetObject", "*", &["aws:SecureTransport?"]), Decision::Depends);
+}
+
+#[test]
+fn a_policy_of_ten_thousand_statements_is_compiled_and_asked() {
+    let statements: Vec<String> = (0..10_000)
+        .map(|n| format!(r#"{{"Effect": "Deny", "Action": ["s3:Put{n}*", "ec2:Run{n}"], "Resource": "*"}}"#))
+        .collect();
+    let ladder = ladder(&[&[&scp(FULL), &scp(&statements.join(","))]]);
+    assert_eq!(ask(&ladder, "s3:Put9999Object", "*", &[]), Decision::Denied);
+    assert_eq!(ask(&ladder, "ec2:Run10000", "*", &[]), Decision::Allowed);
+}
