@@ -28,3 +28,4 @@ pub mod plan;
 pub mod process;
 pub mod status;
 pub mod store;
+pub mod trail;

@@ -1,0 +1,434 @@
+//! Records folded to distinct requests, each judged once.
+//!
+//! Two records are the same request where everything that the judge looks at is the same: time, address, user agent and
+//! session make no difference where no statement tests them. A request that is known already costs a key written into a
+//! buffer and a look into a table, and allocates nothing. The table is bounded: when it is full it is emptied, and what
+//! comes again is judged again.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::classes::{self, Class};
+use super::keys::Key;
+use super::record::{Record, seconds};
+use super::request::{Call, Told, Values, Who};
+use super::resources::{self, Legs};
+use super::tally::{Line, Tally};
+use super::{actions, walk};
+use crate::policy::eval::{Action, Facts};
+use crate::policy::services;
+
+/// How the policies of the organization bind an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// They do.
+    Member,
+    /// It is the management account: service control policies do not.
+    Management,
+    /// It is not of the organization.
+    Foreign,
+}
+
+/// What a judge looks at for an action.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// Whether the resource makes a difference.
+    pub resources: bool,
+    /// Whether policies of the resource's account may decide.
+    pub resource_policies: bool,
+    /// The condition keys that make a difference.
+    pub keys: Vec<Box<str>>,
+}
+
+/// A statement that decides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct By {
+    /// The policy: its id, or the object that declares it.
+    pub policy: Box<str>,
+    /// The statement: its `Sid`, or its place.
+    pub statement: Box<str>,
+    /// The node that the policy is attached to.
+    pub node: Box<str>,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Allowed, whatever is not known.
+    Allowed,
+    /// Denied; a [`By`] of nothing where no statement allows it.
+    Denied(By),
+    /// It hangs on these keys (and `resource`).
+    Depends {
+        /// Their names.
+        keys: Vec<Box<str>>,
+        /// A statement that looks at them.
+        by: By,
+    },
+}
+
+/// What is answered under what is in force, and under what is declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// Under what is in force.
+    pub before: Answer,
+    /// Under what is declared.
+    pub after: Answer,
+    /// Whether the answer is certain to stay, although it may not be known which it is: the same statements decide.
+    pub same: bool,
+}
+
+/// Says what policies make of a call.
+pub trait Judge: Sync {
+    /// How the organization's policies bind an account.
+    fn binds(&self, account: &str) -> Bound;
+    /// What makes a difference for an action, in any account.
+    fn looks(&self, action: &Action) -> Looks;
+    /// Both answers.
+    fn judge(&self, call: &Call) -> Judgement;
+}
+
+/// How much a table of requests may hold before it is emptied.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Requests.
+    pub requests: usize,
+    /// Bytes of their keys.
+    pub bytes: usize,
+}
+
+/// Only records from then on, and before then (seconds since 1970).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Time {
+    /// From then on.
+    pub since: Option<i64>,
+    /// Before then.
+    pub until: Option<i64>,
+}
+
+impl Time {
+    fn has(self, at: i64) -> bool {
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// What is known of an event name of a service.
+struct Event {
+    number: u32,
+    /// `None`: it has no action that is known.
+    asked: Option<Asked>,
+    data_plane: Option<usize>,
+    limit: Option<&'static str>,
+}
+
+struct Asked {
+    action: Action,
+    looks: Looks,
+    keys: Vec<Key>,
+    legs: Option<Legs>,
+    /// To name the resources of calls that change, which need not be looked at.
+    named: Legs,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    /// It stays what it is.
+    Same,
+    /// Something changes: index of the line without its resource.
+    Changes(u32),
+}
+
+/// Folds records, on one thread.
+pub struct Fold<'j> {
+    judge: &'j dyn Judge,
+    time: Time,
+    bounds: Bounds,
+    events: HashMap<Box<[u8]>, Event, RandomState>,
+    accounts: HashMap<Box<str>, Bound, RandomState>,
+    known: HashMap<Box<[u8]>, Known, RandomState>,
+    bytes: usize,
+    /// Lines of requests that change, whose resources differ.
+    lines: Vec<Line>,
+    rows: HashMap<Box<[u8]>, usize, RandomState>,
+    key: Vec<u8>,
+    name: Vec<u8>,
+    values: Values,
+    group: String,
+    /// What was found.
+    pub tally: Tally,
+}
+
+impl<'j> Fold<'j> {
+    /// Of nothing yet.
+    #[must_use]
+    pub fn new(judge: &'j dyn Judge, time: Time, bounds: Bounds) -> Self {
+        Self {
+            judge,
+            time,
+            bounds,
+            events: HashMap::default(),
+            accounts: HashMap::default(),
+            known: HashMap::default(),
+            bytes: 0,
+            lines: vec![],
+            rows: HashMap::default(),
+            key: vec![],
+            name: vec![],
+            values: Values::default(),
+            group: String::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Takes `count` calls like this record, the last of them at `last`.
+    pub fn add(&mut self, record: &Record<'_>, count: u64, last: Option<i64>) {
+        let first = seconds(&record.event_time);
+        let last = last.or(first);
+        let at = (first.unwrap_or_default(), last.unwrap_or_default());
+        self.tally.events += count;
+        if first.is_none_or(|first| !self.time.has(first)) && (first.is_some() || self.time != Time::default()) {
+            return self.tally.skip(Class::OutOfTime, count);
+        }
+        if first.is_some() {
+            self.tally.seen(at);
+        }
+        if let Some(class) = classes::class(record) {
+            return self.tally.skip(class, count);
+        }
+        let refused = !record.error_code.is_empty();
+        if !self.find_event(record) {
+            return self.tally.skip(Class::UnknownAction, count);
+        }
+        let who = Who::of(record);
+        let bound = bound(&mut self.accounts, self.judge, who.account);
+        let Some(event) = self.events.get(self.name.as_slice()) else { return };
+        if let Some(plane) = event.data_plane {
+            self.tally.data_plane(plane);
+        }
+        let Some(asked) = &event.asked else { return self.tally.skip(Class::UnknownAction, count) };
+        let over_there = asked.looks.resource_policies
+            && who
+                .resource_account()
+                .is_some_and(|account| bound_of(&mut self.accounts, self.judge, account) == Bound::Member);
+        if bound != Bound::Member && !over_there {
+            let class = if bound == Bound::Management { Class::Management } else { Class::Foreign };
+            return self.tally.skip(class, count);
+        }
+        if let Some(limit) = event.limit {
+            self.tally.limits.insert(limit);
+        }
+        write_key(&mut self.key, &mut self.values, event, asked, &who, refused);
+        let known = match self.known.get(self.key.as_slice()) {
+            Some(known) => *known,
+            None => {
+                let known = judged(self.judge, asked, &who, refused, &mut self.values, &mut self.lines);
+                self.tally.distinct += 1;
+                if self.known.len() >= self.bounds.requests || self.bytes >= self.bounds.bytes {
+                    self.known.clear();
+                    self.bytes = 0;
+                    self.tally.emptied += 1;
+                }
+                self.bytes += self.key.len();
+                self.known.insert(self.key.as_slice().into(), known);
+                known
+            }
+        };
+        match known {
+            Known::Same if refused => self.tally.skip(Class::DeniedAlready, count),
+            Known::Same => self.tally.evaluated += count,
+            Known::Changes(line) => {
+                self.tally.evaluated += count;
+                self.values.clear();
+                asked.named.tell(&who, &mut self.values);
+                self.group.clear();
+                match self.values.iter().flatten().next() {
+                    Some(arn) => resources::grouped(arn, &mut self.group),
+                    None => self.group.push_str("a resource that is not told"),
+                }
+                self.key.clear();
+                self.key.extend_from_slice(&line.to_le_bytes());
+                self.key.extend_from_slice(self.group.as_bytes());
+                let row = match self.rows.get(self.key.as_slice()) {
+                    Some(row) => *row,
+                    None => {
+                        let Some(line) = self.lines.get(line as usize) else { return };
+                        let row = self.tally.row(line, &self.group);
+                        if self.rows.len() < self.bounds.requests {
+                            self.rows.insert(self.key.as_slice().into(), row);
+                        }
+                        row
+                    }
+                };
+                self.tally.count(row, count, at);
+            }
+        }
+    }
+
+    /// Finds what is known of the record's event name, and learns it where it is new. Leaves its key in `name`.
+    fn find_event(&mut self, record: &Record<'_>) -> bool {
+        self.name.clear();
+        self.name.extend_from_slice(record.event_source.as_bytes());
+        self.name.push(0);
+        self.name.extend_from_slice(record.event_name.as_bytes());
+        if self.events.contains_key(self.name.as_slice()) {
+            return true;
+        }
+        // AWS has some 22,000 actions: a trail with more names than that is not AWS's.
+        if self.events.len() >= 50_000 {
+            return false;
+        }
+        let known = actions::action(&record.event_source, &record.event_name)
+            .and_then(|name| Some((Action::parse(&name)?, services::action(&name)?)));
+        let asked = known.map(|(action, service)| {
+            let looks = self.judge.looks(&action);
+            let keys = looks.keys.iter().map(|key| Key::new(key, service)).collect();
+            let legs = looks.resources.then(|| Legs::of(service));
+            Asked { action, looks, keys, legs, named: Legs::of(service) }
+        });
+        let event = Event {
+            number: u32::try_from(self.events.len()).unwrap_or_default(),
+            asked,
+            data_plane: classes::data_plane(record),
+            limit: actions::limit(&record.event_source, &record.event_name),
+        };
+        self.events.insert(self.name.as_slice().into(), event);
+        true
+    }
+}
+
+fn bound(accounts: &mut HashMap<Box<str>, Bound, RandomState>, judge: &dyn Judge, account: &str) -> Bound {
+    if account.is_empty() { Bound::Foreign } else { bound_of(accounts, judge, account) }
+}
+
+fn bound_of(accounts: &mut HashMap<Box<str>, Bound, RandomState>, judge: &dyn Judge, account: &str) -> Bound {
+    if let Some(bound) = accounts.get(account) {
+        return *bound;
+    }
+    let bound = judge.binds(account);
+    // More than AWS has for one organization are no accounts.
+    if accounts.len() < 100_000 {
+        accounts.insert(account.into(), bound);
+    }
+    bound
+}
+
+/// Everything that the judge looks at, in a form in which no two requests are the same.
+fn write_key(key: &mut Vec<u8>, values: &mut Values, event: &Event, asked: &Asked, who: &Who<'_, '_>, refused: bool) {
+    key.clear();
+    key.extend_from_slice(&event.number.to_le_bytes());
+    key.push(u8::from(refused) | (who.kind as u8) << 1);
+    let mut text = |text: &str| {
+        key.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        key.extend_from_slice(text.as_bytes());
+    };
+    text(who.account);
+    text(who.name());
+    if asked.looks.resource_policies {
+        text(who.resource_account().unwrap_or_default());
+    }
+    if let Some(legs) = &asked.legs {
+        values.clear();
+        legs.tell(who, values);
+        write_values(key, values, Told::Known);
+    }
+    for asked in &asked.keys {
+        values.clear();
+        let told = asked.tell(who, values);
+        write_values(key, values, told);
+    }
+}
+
+fn write_values(key: &mut Vec<u8>, values: &Values, told: Told) {
+    key.push(told as u8);
+    key.extend_from_slice(&u32::try_from(values.len()).unwrap_or(u32::MAX).to_le_bytes());
+    for value in values.iter() {
+        let length = value.map_or(u32::MAX, |value| u32::try_from(value.len()).unwrap_or(u32::MAX - 1));
+        key.extend_from_slice(&length.to_le_bytes());
+        key.extend_from_slice(value.unwrap_or_default().as_bytes());
+    }
+}
+
+/// The call that a record tells, with what is looked at.
+fn call(asked: &Asked, who: &Who<'_, '_>, values: &mut Values) -> Call {
+    let mut facts = Facts::unknown();
+    for key in &asked.keys {
+        values.clear();
+        match key.tell(who, values) {
+            Told::Known => facts.set(&key.name, values.iter().flatten().map(Box::<str>::from)),
+            Told::Absent => facts.set_absent(&key.name),
+            Told::Unknown => facts.set_unknown(&key.name),
+        }
+    }
+    values.clear();
+    match &asked.legs {
+        Some(legs) => legs.tell(who, values),
+        None => values.push_unknown(),
+    }
+    Call {
+        account: who.account.into(),
+        resource_account: who.resource_account().map(Into::into),
+        kind: who.kind,
+        principal: who.arn.map(Into::into),
+        session: who.session_arn.map(Into::into),
+        action: asked.action.clone(),
+        resources: values.iter().map(|resource| resource.map(Into::into)).collect(),
+        region: (*who.record.aws_region).into(),
+        facts,
+    }
+}
+
+fn judged(
+    judge: &dyn Judge,
+    asked: &Asked,
+    who: &Who<'_, '_>,
+    refused: bool,
+    values: &mut Values,
+    lines: &mut Vec<Line>,
+) -> Known {
+    let judgement = judge.judge(&call(asked, who, values));
+    let Some(change) = super::tally::change(&judgement, refused) else { return Known::Same };
+    let line = Line {
+        change,
+        account: who.account.into(),
+        principal: who.name().into(),
+        action: asked.action.as_str().into(),
+    };
+    // A request that is judged again after the table was emptied finds its line again.
+    let at = lines.iter().rposition(|known| *known == line).filter(|_| lines.len() < 4_096);
+    let at = at.unwrap_or_else(|| {
+        lines.push(line);
+        lines.len() - 1
+    });
+    Known::Changes(u32::try_from(at).unwrap_or(u32::MAX))
+}
+
+/// Reads a record out of what it comes in, and takes it; says whether there was one.
+///
+/// # Errors
+/// What stands in the envelope is no JSON.
+pub fn opened(record: &Record<'_>, take: &mut dyn FnMut(&Record<'_>)) -> serde_json::Result<bool> {
+    if record.is_one() {
+        take(record);
+        return Ok(true);
+    }
+    let Some(text) = record.enveloped() else { return Ok(false) };
+    let inner = Record::parse(text)?;
+    if inner.is_one() {
+        take(&inner);
+        return Ok(true);
+    }
+    let mut found = false;
+    if let Some(text) = inner.enveloped() {
+        let innermost = Record::parse(text)?;
+        found = innermost.is_one();
+        if found {
+            take(&innermost);
+        }
+    }
+    Ok(found || walk::has(text, "Records.eventName"))
+}
+
+#[cfg(test)]
+mod tests;

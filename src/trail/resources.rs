@@ -1,0 +1,256 @@
+//! The resources of a call: as its record names them, or as AWS's reference makes them of the request's parameters.
+
+use super::request::{Values, Who};
+use super::walk;
+use crate::policy::pattern;
+use crate::policy::services::{self, Action};
+
+/// Service, template of AWS's reference → parameter, where their names differ by more than case.
+const PARAMETERS: &[(&str, &str, &str)] = &[
+    ("s3", "ObjectName", "key"),
+    ("sns", "TopicName", "name"),
+    ("sqs", "QueueName", "queueName"),
+    ("dynamodb", "TableName", "tableName"),
+    ("rds", "DbInstanceName", "dBInstanceIdentifier"),
+    ("rds", "DbClusterInstanceName", "dBClusterIdentifier"),
+    ("ecr", "RepositoryName", "repositoryName"),
+];
+
+/// Resources whose ids AWS makes in the call, so that no policy can know them: service, action, type, an id.
+const MADE: &[(&str, &str, &str, &str)] = &[
+    ("ec2", "RunInstances", "instance", "i-00000000000000000"),
+    ("ec2", "RunInstances", "network-interface", "eni-00000000000000000"),
+    ("ec2", "RunInstances", "volume", "vol-00000000000000000"),
+    ("ec2", "CreateVolume", "volume", "vol-00000000000000000"),
+    ("ec2", "CreateVpc", "vpc", "vpc-00000000000000000"),
+    ("ec2", "CreateSubnet", "subnet", "subnet-00000000000000000"),
+    ("ec2", "CreateSecurityGroup", "security-group", "sg-00000000000000000"),
+    ("ec2", "CreateSnapshot", "snapshot", "snap-00000000000000000"),
+    ("ec2", "CreateNetworkInterface", "network-interface", "eni-00000000000000000"),
+    ("kms", "CreateKey", "key", "00000000-0000-0000-0000-000000000000"),
+];
+
+/// Services whose ARNs have names in lower case whatever the call spells.
+const LOWER: &[&str] = &["sagemaker"];
+
+/// How the resource types of S3 begin that stand beside buckets and objects.
+const ACCESS_POINT: &str = "accesspoint";
+
+/// One resource that every call of an action is authorized on.
+struct Leg {
+    /// Its ARNs as patterns, with the templates that they are made of.
+    arns: Vec<(String, &'static str)>,
+    made: Option<&'static str>,
+}
+
+/// The resources of an action.
+pub struct Legs {
+    legs: Vec<Leg>,
+    service: &'static str,
+    /// Whether the action has no resource, so that it is asked of `*`.
+    none: bool,
+}
+
+impl Legs {
+    /// Of that action.
+    #[must_use]
+    pub fn of(action: Action) -> Self {
+        let service = action.service.prefix;
+        let mut all: Vec<_> = action.resources().collect();
+        if all.iter().any(|leg| leg.required) {
+            all.retain(|leg| leg.required);
+        }
+        // AWS's reference lists both; a call is of one, and one through an access point names that for its bucket.
+        if all.iter().any(|leg| !leg.kind.name.starts_with(ACCESS_POINT)) {
+            all.retain(|leg| !leg.kind.name.starts_with(ACCESS_POINT));
+        }
+        let legs = all.iter().map(|leg| {
+            let arns = leg.kind.arns.iter().map(|arn| (services::as_pattern(arn), *arn)).collect();
+            let made = MADE.iter().find(|row| (row.0, row.1, row.2) == (service, action.name(), leg.kind.name));
+            Leg { arns, made: made.map(|row| row.3) }
+        });
+        Self { legs: legs.collect(), service, none: all.is_empty() && action.service.is_whole() }
+    }
+
+    /// Adds the resources to `out`, one that is not told as unknown.
+    pub fn tell(&self, who: &Who<'_, '_>, out: &mut Values) {
+        if self.none {
+            return out.push("*");
+        }
+        if self.legs.is_empty() {
+            return out.push_unknown();
+        }
+        let from = out.len();
+        for leg in &self.legs {
+            let before = out.len();
+            if let Some(resources) = who.record.resources {
+                walk::each(resources, "ARN", &mut |arn| {
+                    if leg.matches(arn) {
+                        out.push(arn);
+                    }
+                });
+            }
+            if out.len() == before && !self.make(leg, who, out) {
+                out.push_unknown();
+            }
+        }
+        out.dedup_from(from);
+    }
+
+    /// Makes the ARN of the request's parameters.
+    fn make(&self, leg: &Leg, who: &Who<'_, '_>, out: &mut Values) -> bool {
+        let Some((_, template)) = leg.arns.first() else { return false };
+        let account = who.resource_account().unwrap_or(who.account);
+        out.build(|text| {
+            let from = text.len();
+            let mut rest = *template;
+            while let Some((before, after)) = rest.split_once("${") {
+                text.push_str(before);
+                let (name, tail) = after.split_once('}')?;
+                rest = tail;
+                match name {
+                    "Partition" => text.push_str(who.partition()),
+                    "Region" => text.push_str(&who.record.aws_region),
+                    "Account" => text.push_str(account),
+                    _ if leg.made.is_some() => text.push_str(leg.made.unwrap_or_default()),
+                    _ => {
+                        let renamed = PARAMETERS.iter().find(|row| (row.0, row.1) == (self.service, name));
+                        let path = renamed.map_or(name, |row| row.2);
+                        let parameters = who.record.request_parameters?;
+                        let (start, mut found) = (text.len(), 0);
+                        walk::each(parameters, path, &mut |value| {
+                            found += 1;
+                            text.push_str(value);
+                        });
+                        let value = text.get(start..)?;
+                        if found == 1 && value.starts_with("arn:") && leg.matches(value) {
+                            text.replace_range(from..start, "");
+                            return Some(());
+                        }
+                        // Some parameters take a name, an ARN, or a part of one.
+                        if found != 1 || value.is_empty() || (value.contains(':') && name != "ObjectName") {
+                            return None;
+                        }
+                        if LOWER.contains(&self.service)
+                            && let Some(value) = text.get_mut(start..)
+                        {
+                            value.make_ascii_lowercase();
+                        }
+                    }
+                }
+            }
+            text.push_str(rest);
+            Some(())
+        })
+    }
+}
+
+impl Leg {
+    fn matches(&self, arn: &str) -> bool {
+        self.arns.iter().any(|(pattern, _)| pattern::matches(pattern, arn, false))
+    }
+}
+
+/// A resource among others of its kind, for reports: the type, the bucket, and `*` for what tells it from its like.
+pub fn grouped(arn: &str, out: &mut String) {
+    let mut parts = arn.splitn(6, ':');
+    let head: [Option<&str>; 5] = std::array::from_fn(|_| parts.next());
+    let (Some(tail), [_, _, Some(service), Some(region), _]) = (parts.next(), head) else { return out.push_str(arn) };
+    for (at, part) in head.iter().enumerate() {
+        // Regions are told by themselves.
+        out.push_str(if at == 3 && !region.is_empty() { "*" } else { part.unwrap_or_default() });
+        out.push(':');
+    }
+    // A bucket is known by its name, an object by its bucket.
+    match tail.split_once(['/', ':']) {
+        Some((kind, _)) => {
+            out.push_str(kind);
+            out.push(if service != "s3" && tail.as_bytes().get(kind.len()) == Some(&b':') { ':' } else { '/' });
+            out.push('*');
+        }
+        None => out.push_str(tail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trail::record::Record;
+
+    fn told(action: &str, text: &str) -> Vec<Option<String>> {
+        let record = Record::parse(text).unwrap();
+        let legs = Legs::of(services::action(action).unwrap());
+        let mut out = Values::default();
+        legs.tell(&Who::of(&record), &mut out);
+        out.iter().map(|item| item.map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn resources_are_those_of_the_record_or_of_the_parameters_or_unknown() {
+        let who = r#""awsRegion":"eu-central-1","recipientAccountId":"111122223333","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/u","accountId":"111122223333"}"#;
+        let cases: &[(&str, &str, &[Option<&str>])] = &[
+            ("s3:ListAllMyBuckets", "", &[Some("*")]),
+            (
+                "s3:GetObject",
+                r#","resources":[{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::b/k"},{"type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::b"}]"#,
+                &[Some("arn:aws:s3:::b/k")],
+            ),
+            (
+                "s3:GetObject",
+                r#","requestParameters":{"bucketName":"b","key":"d/k:1"}"#,
+                &[Some("arn:aws:s3:::b/d/k:1")],
+            ),
+            ("s3:GetObject", r#","requestParameters":{"bucketName":"b"}"#, &[None]),
+            ("s3:GetObject", "", &[None]),
+            (
+                "sagemaker:CreateEndpoint",
+                r#","requestParameters":{"endpointName":"Fraud","endpointConfigName":"fraud-3"}"#,
+                &[
+                    Some("arn:aws:sagemaker:eu-central-1:111122223333:endpoint/fraud"),
+                    Some("arn:aws:sagemaker:eu-central-1:111122223333:endpoint-config/fraud-3"),
+                ],
+            ),
+            (
+                "dynamodb:GetItem",
+                r#","requestParameters":{"tableName":"t"}"#,
+                &[Some("arn:aws:dynamodb:eu-central-1:111122223333:table/t")],
+            ),
+            (
+                "dynamodb:GetItem",
+                r#","requestParameters":{"tableName":"arn:aws:dynamodb:eu-central-1:444455556666:table/t"}"#,
+                &[Some("arn:aws:dynamodb:eu-central-1:444455556666:table/t")],
+            ),
+            ("lambda:InvokeFunction", r#","requestParameters":{"functionName":"444455556666:f"}"#, &[None]),
+            (
+                "lambda:InvokeFunction",
+                r#","requestParameters":{"functionName":"f"}"#,
+                &[Some("arn:aws:lambda:eu-central-1:111122223333:function:f")],
+            ),
+            ("iam:GetRole", r#","requestParameters":{"roleName":"r"}"#, &[None]),
+        ];
+        for (action, more, expected) in cases {
+            let found = told(action, &format!("{{{who}{more}}}"));
+            assert_eq!(found.iter().map(Option::as_deref).collect::<Vec<_>>(), *expected, "{action} {more}");
+        }
+        let run = told("ec2:RunInstances", &format!("{{{who}}}"));
+        assert!(run.contains(&Some("arn:aws:ec2:eu-central-1:111122223333:instance/i-00000000000000000".into())));
+        assert!(run.contains(&None), "the image and the subnet are not told");
+    }
+
+    #[test]
+    fn resources_are_grouped() {
+        let cases = [
+            ("arn:aws:s3:::b/k/l", "arn:aws:s3:::b/*"),
+            ("arn:aws:s3:::b", "arn:aws:s3:::b"),
+            ("arn:aws:ec2:eu-west-1:1:instance/i-1", "arn:aws:ec2:*:1:instance/*"),
+            ("arn:aws:lambda:eu-west-1:1:function:f:2", "arn:aws:lambda:*:1:function:*"),
+            ("arn:aws:sqs:eu-west-1:1:q", "arn:aws:sqs:*:1:q"),
+            ("*", "*"),
+        ];
+        for (arn, expected) in cases {
+            let mut out = String::new();
+            grouped(arn, &mut out);
+            assert_eq!(out, expected);
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! Reads all files on all cores, and says what was found.
+//!
+//! Every thread takes a file, unpacks it, and folds its records where they stand. When a thread finds no file any more,
+//! those that still read cut their text into blocks of whole records and hand these over, so that one large file keeps all
+//! cores busy as well. Blocks wait in a queue of a few: who finds it full folds its own.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use super::cut::{Cutter, Flaw, LARGEST, Scanned, Scanner, Taker, Took};
+use super::files::{self, Job, Unread};
+use super::fold::{Bounds, Fold, Judge, Time, opened};
+use super::lake;
+use super::record::Record;
+use super::tally::Tally;
+
+/// Bytes that a window on a file begins with; it grows for a record that is larger.
+const WINDOW: usize = 1 << 20;
+/// Bytes of a block that is handed over.
+const BLOCK: usize = 512 << 10;
+/// Blocks that wait.
+const WAITING: usize = 4;
+/// What is told of one file, at most; the rest is counted.
+const MOST_TOLD: u64 = 3;
+/// What the tables of requests of all threads may hold.
+const TABLES: Bounds = Bounds { requests: 1_000_000, bytes: 96 << 20 };
+
+/// What to read, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Files, directories, `-`.
+    pub paths: Vec<PathBuf>,
+    /// Only records of that time.
+    pub time: Time,
+    /// Threads; `None`: as many as there are cores.
+    pub threads: Option<usize>,
+    /// What the tables of requests may hold; `None`: a million requests in 96 MiB.
+    pub bounds: Option<Bounds>,
+}
+
+/// What was found in the files.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    /// Files that were read, to their end or not.
+    pub files: u64,
+    /// Bytes of text, after unpacking.
+    pub bytes: u64,
+    /// Files that were passed over: why, how many.
+    pub passed_over: Vec<(&'static str, u64)>,
+    /// What was not read; of each file the first few.
+    pub unread: Vec<Unread>,
+    /// How much was not read in all, records and files.
+    pub left_out: u64,
+    /// The changes.
+    pub tally: Tally,
+}
+
+/// How far it is, for a display.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes of text.
+    pub bytes: AtomicU64,
+    /// Files that are done with.
+    pub files: AtomicU64,
+    /// Stop early.
+    pub stop: AtomicBool,
+}
+
+/// Reads, folds, judges.
+#[must_use]
+pub fn run(options: &Options, judge: &dyn Judge, progress: &Progress) -> Findings {
+    let found = files::find(&options.paths, options.time);
+    let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let threads = threads.clamp(1, 64);
+    let bounds = options.bounds.unwrap_or(TABLES);
+    let bounds = Bounds { requests: (bounds.requests / threads).max(1), bytes: bounds.bytes / threads };
+    let pool = Pool {
+        jobs: &found.jobs,
+        next: AtomicUsize::new(0),
+        idle: AtomicUsize::new(0),
+        queue: Mutex::new(Queue { blocks: VecDeque::new(), readers: threads }),
+        wake: Condvar::new(),
+        progress,
+    };
+    let mut findings = Findings {
+        files: found.jobs.len() as u64,
+        passed_over: found.passed_over,
+        left_out: found.unread.len() as u64,
+        unread: found.unread,
+        ..Findings::default()
+    };
+    let parts: Vec<Part> = std::thread::scope(|scope| {
+        let work = || Worker::new(&pool, judge, options.time, bounds).work();
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut parts = vec![work()];
+        for other in others {
+            match other.join() {
+                Ok(part) => parts.push(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        parts
+    });
+    for part in parts {
+        findings.tally.merge(part.tally);
+        findings.unread.extend(part.unread);
+        findings.left_out += part.left_out;
+    }
+    findings.unread.sort_by(|a, b| (&a.file, a.byte).cmp(&(&b.file, b.byte)));
+    findings.bytes = progress.bytes.load(Ordering::Relaxed);
+    findings
+}
+
+/// Whole records of a file.
+struct Block {
+    job: usize,
+    offset: u64,
+    lines: bool,
+    text: Vec<u8>,
+}
+
+struct Queue {
+    blocks: VecDeque<Block>,
+    /// Threads that may still hand blocks over.
+    readers: usize,
+}
+
+struct Pool<'p> {
+    jobs: &'p [Job],
+    next: AtomicUsize,
+    /// Threads that wait for blocks.
+    idle: AtomicUsize,
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    progress: &'p Progress,
+}
+
+impl Pool<'_> {
+    fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a block over, or gives it back where enough of them wait.
+    fn offer(&self, block: Block) -> Option<Block> {
+        let mut queue = self.queue();
+        if queue.blocks.len() >= WAITING {
+            return Some(block);
+        }
+        queue.blocks.push_back(block);
+        drop(queue);
+        self.wake.notify_one();
+        None
+    }
+
+    /// The next block; `None` when nobody will hand one over any more.
+    fn wait(&self) -> Option<Block> {
+        let mut queue = self.queue();
+        loop {
+            if let Some(block) = queue.blocks.pop_front() {
+                return Some(block);
+            }
+            if queue.readers == 0 {
+                return None;
+            }
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Says that a thread reads no more, even where it panics, since the others would wait for it.
+struct Reading<'p>(&'p Pool<'p>);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.queue().readers -= 1;
+        self.0.wake.notify_all();
+    }
+}
+
+/// What one thread found.
+struct Part {
+    tally: Tally,
+    unread: Vec<Unread>,
+    left_out: u64,
+}
+
+struct Worker<'p, 'j> {
+    pool: &'p Pool<'p>,
+    fold: Fold<'j>,
+    unread: Vec<Unread>,
+    left_out: u64,
+    window: Vec<u8>,
+}
+
+impl<'p, 'j> Worker<'p, 'j> {
+    fn new(pool: &'p Pool<'p>, judge: &'j dyn Judge, time: Time, bounds: Bounds) -> Self {
+        Self { pool, fold: Fold::new(judge, time, bounds), unread: vec![], left_out: 0, window: vec![] }
+    }
+
+    fn work(mut self) -> Part {
+        let reading = Reading(self.pool);
+        while !self.pool.progress.stop.load(Ordering::Relaxed) {
+            let at = self.pool.next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = self.pool.jobs.get(at) else { break };
+            self.read(at, job);
+            self.pool.progress.files.fetch_add(1, Ordering::Relaxed);
+        }
+        drop(reading);
+        self.window = vec![];
+        self.pool.idle.fetch_add(1, Ordering::Relaxed);
+        while let Some(block) = self.pool.wait() {
+            self.block(&block);
+        }
+        Part { tally: self.fold.tally, unread: self.unread, left_out: self.left_out }
+    }
+
+    fn block(&mut self, block: &Block) {
+        let Some(job) = self.pool.jobs.get(block.job) else { return };
+        let mut told = 0;
+        let mut taker = Folding {
+            job,
+            fold: &mut self.fold,
+            unread: &mut self.unread,
+            left_out: &mut self.left_out,
+            told: &mut told,
+        };
+        Cutter::of_block(block.offset, block.lines).feed_block(&block.text, &mut taker);
+    }
+
+    fn told(&mut self, unread: Unread) {
+        self.left_out += 1;
+        self.unread.push(unread);
+    }
+
+    fn read(&mut self, at: usize, job: &Job) {
+        let mut text = match files::open(job) {
+            Ok(text) => text,
+            Err(unread) => return self.told(unread),
+        };
+        let mut window = std::mem::take(&mut self.window);
+        window.clear();
+        let (mut cutter, mut told, mut last) = (Cutter::default(), 0, false);
+        let mut csv: Option<lake::Csv> = None;
+        let mut begun = false;
+        while !last && !self.pool.progress.stop.load(Ordering::Relaxed) {
+            let before = window.len();
+            // A window that a record did not fit into grows.
+            let most = if before >= WINDOW / 2 { 2 * before } else { WINDOW };
+            let more = (most - before) as u64;
+            match text.by_ref().take(more).read_to_end(&mut window) {
+                Ok(read) => last = (read as u64) < more,
+                Err(error) => {
+                    last = true;
+                    let byte = cutter.offset() + window.len() as u64;
+                    self.told(files::broken(job, byte, &error));
+                    // What was cut off with the file is told already.
+                    cutter.expect_an_early_end();
+                }
+            }
+            self.pool.progress.bytes.fetch_add((window.len() - before) as u64, Ordering::Relaxed);
+            if !begun {
+                begun = true;
+                csv = lake::Csv::begins(&window, &job.name);
+            }
+            if let Some(csv) = &mut csv {
+                let mut taker = Folding {
+                    job,
+                    fold: &mut self.fold,
+                    unread: &mut self.unread,
+                    left_out: &mut self.left_out,
+                    told: &mut told,
+                };
+                let used = csv.feed(&window, last, &mut |record, count, until| taker.fold.add(record, count, until));
+                csv.flaws().into_iter().for_each(|flaw| taker.left_out(flaw));
+                window.drain(..used);
+                continue;
+            }
+            let mut from = 0;
+            if self.pool.idle.load(Ordering::Relaxed) > 0 && cutter.among_records() {
+                from = self.share(at, &mut cutter, &window, last);
+            }
+            let mut taker = Folding {
+                job,
+                fold: &mut self.fold,
+                unread: &mut self.unread,
+                left_out: &mut self.left_out,
+                told: &mut told,
+            };
+            let used = from + cutter.feed(window.get(from..).unwrap_or_default(), last, &mut taker);
+            window.drain(..used);
+        }
+        if csv.is_none() && cutter.is_untouched() && !self.pool.progress.stop.load(Ordering::Relaxed) && begun {
+            // An export writes files without records, too; an empty file is none of CloudTrail's.
+            if cutter.offset() == 0 {
+                self.told(Unread {
+                    file: job.name.clone(),
+                    byte: Some(0),
+                    what: "it is empty".into(),
+                    help: "get the file again, or leave it out".into(),
+                });
+            }
+        }
+        self.window = window;
+    }
+
+    /// Hands whole records over in blocks, as far as the window has them; says how many bytes.
+    fn share(&mut self, job: usize, cutter: &mut Cutter, window: &[u8], last: bool) -> usize {
+        let mut from = 0;
+        loop {
+            let rest = window.get(from..).unwrap_or_default();
+            let whole = cutter.whole(rest, BLOCK);
+            // The end of the file is left to who reads it.
+            if whole == 0 || (last && whole == rest.len()) {
+                return from;
+            }
+            let text = rest.get(..whole).unwrap_or_default().to_vec();
+            let block = Block { job, offset: cutter.offset(), lines: cutter.by_lines(), text };
+            cutter.passed(whole);
+            from += whole;
+            if let Some(block) = self.pool.offer(block) {
+                self.block(&block);
+            }
+        }
+    }
+}
+
+/// Folds what is cut.
+struct Folding<'w, 'j> {
+    job: &'w Job,
+    fold: &'w mut Fold<'j>,
+    unread: &'w mut Vec<Unread>,
+    left_out: &'w mut u64,
+    told: &'w mut u64,
+}
+
+impl Taker for Folding<'_, '_> {
+    fn take(&mut self, text: &[u8], last: bool) -> Took {
+        let mut records = serde_json::Deserializer::from_slice(text).into_iter::<Record<'_>>();
+        let flaw = |byte: usize, what: String| Flaw {
+            byte: byte as u64,
+            what,
+            help: "give CloudTrail's records as they are; the rest of the file was read",
+        };
+        match records.next() {
+            Some(Ok(record)) => {
+                let fold = &mut *self.fold;
+                match opened(&record, &mut |record| fold.add(record, 1, None)) {
+                    Ok(true) => Took::Used(records.byte_offset()),
+                    Ok(false) => Took::Foreign(flaw(0, "this is JSON, and no record of CloudTrail".into())),
+                    Err(error) => {
+                        Took::Foreign(flaw(0, format!("the record in this event cannot be read: {}", plain(&error))))
+                    }
+                }
+            }
+            Some(Err(error)) if error.is_eof() => {
+                // In the last window a record that does not end may also be one whose end was lost.
+                let _ = last;
+                Took::More
+            }
+            Some(Err(error)) => {
+                let byte = place(text, &error);
+                let what = format!("a record cannot be read: {}", plain(&error));
+                if error.is_data() { Took::Foreign(flaw(byte, what)) } else { Took::Broken(flaw(byte, what)) }
+            }
+            None => Took::More,
+        }
+    }
+
+    fn left_out(&mut self, flaw: Flaw) {
+        *self.left_out += 1;
+        *self.told += 1;
+        if *self.told <= MOST_TOLD {
+            self.unread.push(Unread {
+                file: self.job.name.clone(),
+                byte: Some(flaw.byte),
+                what: flaw.what,
+                help: flaw.help.into(),
+            });
+        }
+    }
+}
+
+/// The byte of an error within its text.
+fn place(text: &[u8], error: &serde_json::Error) -> usize {
+    let line = error.line().saturating_sub(1);
+    let begins = if line == 0 { 0 } else { memchr::memchr_iter(b'\n', text).nth(line - 1).map_or(0, |at| at + 1) };
+    (begins + error.column().saturating_sub(1)).min(text.len())
+}
+
+/// The message without its place, which is told by byte.
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
+}
+
+impl Cutter {
+    /// Reads a block of whole records.
+    fn feed_block(mut self, text: &[u8], taker: &mut impl Taker) {
+        self.feed(text, true, taker);
+    }
+
+    /// Bytes of whole records at the start of the window, up to about `most`.
+    fn whole(&self, window: &[u8], most: usize) -> usize {
+        if self.by_lines() {
+            let part = window.get(..window.len().min(most)).unwrap_or_default();
+            return memchr::memrchr(b'\n', part).map_or(0, |at| at + 1);
+        }
+        let mut at = 0;
+        while at < most {
+            let rest = window.get(at..).unwrap_or_default();
+            let blank = rest.iter().take_while(|b| b.is_ascii_whitespace() || **b == b',').count();
+            let rest = rest.get(blank..).unwrap_or_default();
+            if !rest.starts_with(b"{") || rest.len() > 2 * LARGEST {
+                return at;
+            }
+            match Scanner::default().scan(rest) {
+                Scanned::End(end) => at += blank + end,
+                Scanned::More | Scanned::Broken(_) => return at,
+            }
+        }
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests;
