@@ -10,6 +10,7 @@
 pub mod chronicle;
 pub mod denial;
 mod forest;
+pub mod impact;
 mod principal;
 mod question;
 #[cfg(test)]

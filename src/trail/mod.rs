@@ -14,6 +14,7 @@ pub mod classes;
 pub mod cut;
 pub mod files;
 pub mod fold;
+pub mod gather;
 pub mod keys;
 pub mod lake;
 pub mod record;

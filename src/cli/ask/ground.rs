@@ -46,7 +46,10 @@ pub struct Asked {
 }
 
 /// A day, which is its beginning in UTC, or a time.
-fn date(text: &str) -> Result<Timestamp, String> {
+///
+/// # Errors
+/// What was expected.
+pub fn date(text: &str) -> Result<Timestamp, String> {
     let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     whole
         .parse()
@@ -155,7 +158,8 @@ pub fn after(desired: &Desired, before: Observed, terminal: &Terminal) -> Observ
 }
 
 /// The organization with nothing in it but the accounts that the manifests adopt.
-fn bare(desired: &Desired) -> Observed {
+#[must_use]
+pub fn bare(desired: &Desired) -> Observed {
     let options = Options {
         management: Some(desired.organization.spec.management_account.clone()),
         creation_delay: Duration::ZERO,
