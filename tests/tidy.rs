@@ -29,7 +29,7 @@ const ROOMS: &[Room] = &[
     room("observed", &["names", "policy", "api", "events", "aws"], false),
     room("desired", &["names", "policy", "api", "aws"], true),
     room("guardrails", &["names", "policy", "api", "desired"], true),
-    room("judge", &["names", "policy", "api", "aws", "observed", "desired"], true),
+    room("judge", &["names", "policy", "api", "events", "aws", "observed", "desired", "trail"], true),
     room("plan", &["names", "policy", "api", "events", "aws", "observed", "desired", "guardrails"], true),
     room("apply", &["names", "policy", "api", "aws", "observed", "desired", "plan"], false),
     room("inventory", &["names", "policy", "api", "aws", "observed", "guardrails"], false),

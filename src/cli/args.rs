@@ -59,6 +59,8 @@ pub enum Command {
     History(super::ask::history::History),
     /// Compare two policies by meaning: requests that tell them apart. Exits 0: equal, 2: different, 1: error or undecided.
     Diff(super::diff::Diff),
+    /// Tell which recorded calls the manifests would newly deny or allow. Exits 0: none, 2: some, 1: something was not read.
+    Impact(super::impact::command::Impact),
     /// Run the operator: keep the organization as the objects of a cluster say.
     #[cfg(feature = "controller")]
     Controller(super::controller::Controller),

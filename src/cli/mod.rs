@@ -21,6 +21,7 @@ pub mod door;
 pub mod failure;
 pub mod files;
 pub mod iam_policy;
+pub mod impact;
 pub mod import;
 pub mod lint;
 pub mod load;
@@ -143,6 +144,7 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         Command::Why(asked) => waiting(ask::why::run(asked, terminal, out)),
         Command::History(asked) => waiting(ask::history::run(asked, terminal, out)),
         Command::Diff(asked) => diff::run(asked, terminal.out_colour, out),
+        Command::Impact(asked) => waiting(impact::command::run(asked, terminal, out)),
         Command::Demo => waiting(demo::run(terminal.out_colour, out)),
         #[cfg(feature = "controller")]
         Command::Approve(asked) => waiting(approve::run(asked, out)),

@@ -21,6 +21,7 @@ pub fn render() -> Vec<(String, String)> {
         file("apply", of::<ApplyOutput>()),
         file("can", of::<super::ask::can::CanOutput<'_>>()),
         file("history", of::<super::ask::history::HistoryOutput>()),
+        file("impact", of::<super::impact::Report>()),
         file("lint", of::<super::lint::LintOutput<'_>>()),
         file("diff", of::<DiffOutput<'_>>()),
         file("plan", of::<PlanOutput>()),

@@ -12,7 +12,7 @@ struct Output {
 }
 
 /// The first whose members are all there is the one. The schemas are in `schemas/`.
-const OUTPUTS: [Output; 14] = [
+const OUTPUTS: [Output; 15] = [
     Output {
         members: &["saved", "changes"],
         what: "a plan that `bylaw plan --out` wrote",
@@ -72,6 +72,11 @@ const OUTPUTS: [Output; 14] = [
         members: &["decision", "causes"],
         what: "what `bylaw why -o json` printed",
         help: "it tells why something was denied, and nothing more can be done with it: name the manifests",
+    },
+    Output {
+        members: &["newlyDenied", "newlyAllowed"],
+        what: "what `bylaw impact -o json` printed",
+        help: "it tells which recorded calls change, and nothing more can be done with it: name the manifests",
     },
     Output {
         members: &["account", "events"],

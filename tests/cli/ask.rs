@@ -200,3 +200,113 @@ fn an_organization_is_asked_on_its_snapshot_and_on_what_manifests_would_make_of_
     });
     ask(&["-f", &moved]).exits(0);
 }
+
+/// Records of the example's production account, as CloudTrail has them.
+fn record(account: &str, role: &str, name: &str, id: usize) -> Value {
+    json!({
+        "eventVersion": "1.11", "eventTime": format!("2026-11-01T10:00:{:02}Z", id % 60), "eventID": format!("e-{role}-{id}"),
+        "eventSource": "sagemaker.amazonaws.com", "eventName": name, "awsRegion": "eu-west-1", "eventType": "AwsApiCall",
+        "sourceIPAddress": "192.0.2.1", "recipientAccountId": account, "readOnly": false,
+        "userIdentity": {
+            "type": "AssumedRole", "accountId": account, "arn": format!("arn:aws:sts::{account}:assumed-role/{role}/ana"),
+            "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{account}:role/{role}"), "accountId": account}},
+        },
+        "requestParameters": {"endpointName": "x", "endpointConfigName": "c"},
+    })
+}
+
+#[test]
+fn a_pull_request_tells_which_recorded_calls_it_would_break() {
+    let shell = Shell::new();
+    let files = shell.data_science();
+    let production = account(&shell, &files, "data-science-production");
+    let calls: Vec<Value> = (0..40)
+        .map(|n| record(&production, if n < 30 { "dev" } else { "ml-deployer" }, "CreateEndpoint", n))
+        .chain([record(shell.account.as_str(), "admin", "CreateEndpoint", 0)])
+        .collect();
+    let trail = shell.file("trail/a.json", &json!({"Records": calls}).to_string());
+    // What is in force has no rule on who deploys.
+    let old = shell.home.join("old");
+    std::fs::create_dir_all(&old).unwrap();
+    for file in ["organization.yaml", "policies.yaml", "units.yaml"] {
+        let text = std::fs::read_to_string(std::path::Path::new(&files).join(file)).unwrap();
+        let documents: Vec<&str> =
+            text.split("\n---\n").filter(|text| !text.contains("name: production-deployments\n")).collect();
+        std::fs::write(old.join(file), documents.join("\n---\n")).unwrap();
+    }
+    let old = old.to_str().unwrap();
+    let base = ["impact", "-f", &files, "--against", old, "--events", &trail];
+    let told = shell.run(&[&base[..], &["-o", "json"]].concat()).exits(2).quietly().json("impact");
+    assert_eq!(told["denied"], json!({"exact": 30, "lower": 30, "upper": 30}));
+    assert_eq!(told["allowed"]["upper"], 0);
+    let line = &told["newlyDenied"][0];
+    assert_eq!((&line["statement"], &line["count"]), (&json!("DeployedByOthers"), &json!(30)));
+    assert_eq!(line["principal"], format!("arn:aws:iam::{production}:role/dev"));
+    assert!(told["exemptions"][0]["condition"].to_string().contains("ArnNotLike"), "{told}");
+    // The same manifests on both sides change nothing.
+    shell.run(&["impact", "-f", &files, "--against", &files, "--events", &trail]).exits(0).quietly();
+    for (form, words) in [("text", "30 of 40"), ("markdown", "bylaw impact"), ("html", "<html")] {
+        let ran = shell.run(&[&base[..], &["-o", form]].concat()).exits(2).quietly();
+        assert!(ran.out.contains(words), "{form}: {ran}");
+    }
+    // What cannot be read is named by file and byte, and the rest counts.
+    shell.file("trail/b.json", "{\"Records\": [{\"eventSource\": ");
+    let folder = shell.home.join("trail");
+    let ran = shell.run(&["impact", "-f", &files, "--against", old, "--events", folder.to_str().unwrap()]).exits(1);
+    assert!(ran.out.contains("30 of 40") && format!("{}{}", ran.out, ran.err).contains("b.json"), "{ran}");
+    let sql = shell.run(&["impact", "-f", &files, "--against", old, "--sql", "athena"]).exits(0).quietly();
+    assert!(sql.out.contains("GROUP BY") && sql.out.contains("cloudtrail_logs"), "{sql}");
+    shell.run(&["impact", "-f", &files, "--against", old]).exits(1).complains(&["no events were named", "--sql"]);
+    shell.run(&["impact", "--events", &trail]).exits(1).complains(&["name manifests with `-f`"]);
+    shell.run(&["impact", "-f", &files, "--against", old, "--events", "nowhere"]).exits(1);
+    assert!(shell.calls().is_empty());
+}
+
+#[test]
+fn the_past_is_told_from_events() {
+    let shell = Shell::new();
+    let files = shell.data_science();
+    shell.run(&["apply", "-f", &files, "--yes"]).exits(0);
+    shell.run(&["snapshot", "-o", "org.json"]).exits(0);
+    let text = std::fs::read_to_string(shell.home.join("org.json")).unwrap();
+    let snapshot: Value = serde_json::from_str(&text).unwrap();
+    let policies = snapshot["policies"].as_object().unwrap();
+    let (policy, found) = policies.iter().find(|(_, policy)| policy["name"] == "production-deployments").unwrap();
+    let unit = found["targets"]["known"]["value"][0].as_str().unwrap();
+    let call = |at: &str, name: &str, asked: Value| {
+        json!({"eventSource": "organizations.amazonaws.com", "eventName": name, "eventTime": at, "eventID": at,
+            "userIdentity": {"arn": "arn:aws:sts::111122223333:assumed-role/admin/ana"}, "requestParameters": asked})
+    };
+    let attached = call("2026-05-02T00:00:00Z", "AttachPolicy", json!({"policyId": policy, "targetId": unit}));
+    let trail = shell.file("org/a.json", &json!({"Records": [attached]}).to_string());
+    let ask = |more: &[&str]| {
+        let base = [
+            "can",
+            "--account",
+            "data-science-production",
+            "--action",
+            DEPLOY,
+            "--snapshot",
+            "org.json",
+            "--events",
+            &trail,
+        ];
+        shell.run(&[&base[..], more].concat())
+    };
+    ask(&[]).exits(4);
+    ask(&["--at", "2026-05-03"]).exits(4);
+    // Before it was attached nothing stood in the way.
+    ask(&["--at", "2026-05-01"]).exits(0);
+    let told =
+        shell.run(&["history", "data-science-production", "--snapshot", "org.json", "--events", &trail, "-o", "json"]);
+    let told = told.exits(0).json("history");
+    assert_eq!((&told["events"][0]["policy"], told["events"].as_array().unwrap().len()), (&json!(policy), 1));
+    let bound =
+        shell.run(&["what-binds", "data-science-production", "--snapshot", "org.json", "--events", &trail]).exits(0);
+    assert!(
+        bound.out.contains("since 2026-05-02T00:00:00Z by arn:aws:sts::111122223333:assumed-role/admin/ana"),
+        "{bound}"
+    );
+    shell.run(&["can", "--account", "x", "--action", DEPLOY, "--snapshot", "org.json", "--at", "2026-05-01"]).exits(1);
+    ask(&["--at", "yesterday"]).exits(1).complains(&["2026-05-01"]);
+}

@@ -1,0 +1,156 @@
+//! The command: what is in force, what is declared, which events, and in which form.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::{HumanBytes, ProgressBar};
+use k8s_openapi::jiff::Timestamp;
+
+use super::{Form, run_and_print};
+use crate::cli::args::Manifests;
+use crate::cli::ask::{Asked, ground};
+use crate::cli::failure::Failure;
+use crate::cli::load;
+use crate::cli::terminal::Terminal;
+use crate::judge::Forest;
+use crate::judge::impact::{Impact as Both, Ways};
+use crate::observed::Observed;
+use crate::trail::Options;
+use crate::trail::fold::Time;
+use crate::trail::lake::{self, Engine};
+use crate::trail::run::Progress;
+
+/// `impact`.
+#[derive(Debug, Clone, Args)]
+pub struct Impact {
+    /// Manifests to compare with, instead of AWS or a snapshot: those of the main branch, say. May be repeated.
+    #[arg(long, value_name = "FILE|DIR", conflicts_with = "snapshot")]
+    pub against: Vec<PathBuf>,
+    /// Only events from then on (`2026-05-01`, or a time).
+    #[arg(long, value_name = "DATE", value_parser = ground::date)]
+    pub since: Option<Timestamp>,
+    /// Only events before then.
+    #[arg(long, value_name = "DATE", value_parser = ground::date)]
+    pub until: Option<Timestamp>,
+    /// Read nothing, and print the query that aggregates the events to distinct requests there; `--events` reads what it
+    /// exports (CSV).
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    pub sql: Option<Sql>,
+    /// The table or event data store that the query reads.
+    #[arg(long, value_name = "NAME", default_value = "cloudtrail_logs", requires = "sql")]
+    pub table: String,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Output,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub asked: Asked,
+}
+
+/// Where a query runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Sql {
+    /// Amazon Athena.
+    Athena,
+    /// CloudTrail Lake.
+    Lake,
+}
+
+/// Forms of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For a pull request's comment.
+    Markdown,
+    /// For reviewers: one file that needs no other.
+    Html,
+}
+
+impl From<Output> for Form {
+    fn from(output: Output) -> Self {
+        match output {
+            Output::Text => Self::Text,
+            Output::Json => Self::Json,
+            Output::Markdown => Self::Markdown,
+            Output::Html => Self::Html,
+        }
+    }
+}
+
+/// Reports. The exit code: 0 no recorded call changes, 2 some do or may, 1 something was not read.
+///
+/// # Errors
+/// The manifests, the organization or all of the events cannot be read.
+pub async fn run(asked: &Impact, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
+    let Some(desired) = asked.asked.desired(terminal)? else {
+        return Err(Failure::new("there is nothing whose impact could be told", "name manifests with `-f`"));
+    };
+    if asked.asked.events.is_empty() && asked.sql.is_none() {
+        let help = "name files or directories of CloudTrail's events with `--events`; `--sql` prints a query for trails that \
+                    outgrow one machine";
+        return Err(Failure::new("no events were named", help));
+    }
+    let declared = before(asked, terminal).await?;
+    crate::pass::check_organization(&desired, &declared)?;
+    let old = Forest::of(&declared, Some(&desired));
+    let observed = ground::after(&desired, declared, terminal);
+    let new = Forest::of(&observed, Some(&desired));
+    let (old_ways, new_ways) = (Ways::of(&old), Ways::of(&new));
+    let both = Both::new((&old, &old_ways), (&new, &new_ways));
+    let second = |at: Timestamp| at.as_second();
+    let time = Time { since: asked.since.map(second), until: asked.until.map(second) };
+    if let Some(engine) = asked.sql {
+        let (mut keys, resources) = both.keys();
+        if resources {
+            keys.insert("resource".to_owned());
+        }
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let engine = match engine {
+            Sql::Athena => Engine::Athena,
+            Sql::Lake => Engine::Lake,
+        };
+        writeln!(out, "{}", lake::sql(engine, &asked.table, &keys, time))?;
+        return Ok(0);
+    }
+    let options = Options { paths: asked.asked.events.clone(), time, ..Options::default() };
+    let progress = Progress::default();
+    Ok(std::thread::scope(|scope| {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        if io::stderr().is_terminal() {
+            scope.spawn(|| show(&progress, stopped));
+        }
+        let code = run_and_print(&options, &both, &progress, asked.output.into(), out);
+        drop(stop);
+        code
+    })?)
+}
+
+/// What is in force: by manifests, by a snapshot, or by AWS.
+async fn before(asked: &Impact, terminal: &Terminal) -> Result<Observed, Failure> {
+    if asked.against.is_empty() {
+        // Without manifests it is what AWS says, and not what they declare.
+        return asked.asked.before(None, terminal).await;
+    }
+    let manifests =
+        Manifests { files: asked.against.clone(), organization: asked.asked.manifests.organization.clone() };
+    let (desired, _) = load::manifests(&manifests, terminal.err_colour, &mut terminal.err())?;
+    Ok(ground::after(&desired, ground::bare(&desired), terminal))
+}
+
+/// Shows how much has been read, until the channel closes.
+fn show(progress: &Progress, stopped: std::sync::mpsc::Receiver<()>) {
+    let bar = ProgressBar::new_spinner();
+    while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(200)) {
+        let (bytes, files) = (progress.bytes.load(Ordering::Relaxed), progress.files.load(Ordering::Relaxed));
+        bar.set_message(format!("{} of events read, {files} files done", HumanBytes(bytes)));
+        bar.tick();
+    }
+    bar.finish_and_clear();
+}
