@@ -2,7 +2,7 @@
 //!
 //! Source: IAM user guide, "Condition operators". What cannot be read equals nothing.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::civil::Date;
