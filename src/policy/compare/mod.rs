@@ -71,7 +71,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { letters: 20_000_000, steps: 4_000_000, samples: 2_000, witnesses: 50 }
+        Self { letters: 6_000_000, steps: 4_000_000, samples: 2_000, witnesses: 50 }
     }
 }
 

@@ -468,6 +468,8 @@ struct ClauseTest {
     /// The clause with the values that hold no variable.
     plain: Ladder,
     opens: Vec<usize>,
+    /// What is neither true nor false matches nothing.
+    boolean: bool,
     negated: bool,
     /// Of a set of values it holds where it holds of all, else of one.
     all: bool,
@@ -491,14 +493,15 @@ impl ClauseTest {
             Some(Quantifier::ForAnyValue) => false,
             None => negated,
         };
-        Self { key: clause.key.clone(), plain, opens, negated, all, when_absent }
+        Self { key: clause.key.clone(), plain, opens, boolean: test == Test::Bool, negated, all, when_absent }
     }
 
     fn holds(&self, text: &str, matched: &[usize]) -> bool {
         let mut facts = Facts::complete();
         facts.set_one(&self.key, text);
         let found = allows(&self.plain, &facts) != self.negated;
-        let found = found || self.opens.iter().any(|open| matched.contains(open));
+        let can = !self.boolean || ["true", "false"].iter().any(|own| own.eq_ignore_ascii_case(text));
+        let found = found || (can && self.opens.iter().any(|open| matched.contains(open)));
         found != self.negated
     }
 }

@@ -142,6 +142,15 @@ fn equal_by_meaning_is_equal() {
                 r#""Action": "*", {ANY}, "Condition": {{"StringEquals": {{"aws:ResourceTag/t": "${{aws:PrincipalTag/t}}"}}, "Null": {{"aws:PrincipalTag/t": "false"}}}}"#
             )),
         ),
+        // What is no boolean is not what a variable stands for.
+        (
+            deny(&format!(
+                r#""Action": "*", {ANY}, "Condition": {{"Bool": {{"aws:B": "${{aws:Y}}"}}, "StringEquals": {{"aws:B": ["x", "true"]}}}}"#
+            )),
+            deny(&format!(
+                r#""Action": "*", {ANY}, "Condition": {{"Bool": {{"aws:B": "${{aws:Y}}"}}, "StringEquals": {{"aws:B": "true"}}}}"#
+            )),
+        ),
         // A key with one value, and an operator for sets.
         (
             deny(&format!(
@@ -209,6 +218,11 @@ fn what_differs_is_shown_by_a_request() {
             deny(&format!(r#""Action": "*", {ANY}, "Condition": {{"StringEquals": {{"aws:X": "${{aws:Y}}"}}}}"#)),
             FULL.to_owned(),
             &["sts:AssumeRole arn:aws:iam::111122223333:role/example aws:X=example aws:Y=example: Denied -> Allowed"],
+        ),
+        (
+            deny(&format!(r#""Action": "*", {ANY}, "Condition": {{"Bool": {{"aws:B": "${{aws:Y}}"}}}}"#)),
+            FULL.to_owned(),
+            &["sts:AssumeRole arn:aws:iam::111122223333:role/example aws:B=true aws:Y=true: Denied -> Allowed"],
         ),
         (
             deny(r#""Action": "s3:*", "Resource": "arn:aws:s3:::home/${aws:username}/*""#),
@@ -455,6 +469,8 @@ fn statement() -> impl Strategy<Value = String> {
         Just(r#""DateLessThan": {"aws:CurrentTime": "2026-01-31"}"#),
         Just(r#""DateEquals": {"aws:CurrentTime": "2026-01-31"}"#),
         Just(r#""Bool": {"aws:B": "true"}"#),
+        Just(r#""Bool": {"aws:B": ["false", "${aws:Y}"]}"#),
+        Just(r#""StringEquals": {"aws:B": ["false", "x"]}"#),
         Just(r#""ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::*:role/a*", "arn:*:iam::1:*"]}"#),
         Just(r#""StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/a*"}"#),
     ];

@@ -1,6 +1,6 @@
 //! The values of a condition key that its clauses can tell apart: one of each kind, plain ones first.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -86,8 +86,6 @@ pub(super) fn reading(test: Test) -> (Reading, bool) {
 
 /// The pattern of a value of a clause of texts.
 pub(super) fn pattern(test: Test, value: &str, version: Version) -> Pattern {
-    // A boolean has no variables.
-    let version = if test == Test::Bool { Version::V2008 } else { version };
     Pattern::new(value, reading(test).0, version)
 }
 
@@ -168,7 +166,9 @@ fn texts(
         if family(test) != Family::Text {
             continue;
         }
-        for value in &clause.values {
+        // What is no boolean is none of those wanted, whatever a variable stands for.
+        let booleans: &[String] = if test == Test::Bool { &["true".to_owned(), "false".to_owned()] } else { &[] };
+        for value in clause.values.iter().chain(booleans) {
             let own = pattern(test, value, *version);
             examples.push(super::examples::filled(&own, None));
             let glob = Glob::new(&own, reading(test).1);
