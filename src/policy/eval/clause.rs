@@ -145,11 +145,10 @@ impl Tested {
             (Fact::Absent, _) => return self.holds_when_absent().into(),
             (Fact::Values(values), _) => values,
         };
-        let one = |value: &Box<str>| {
+        let each = values.iter().map(|value| {
             let found = self.is_wanted(value, facts);
             if self.negated { !found } else { found }
-        };
-        let each = values.iter().map(one);
+        });
         match (self.operator.quantifier, self.negated) {
             (Some(Quantifier::ForAllValues), _) | (None, true) => Truth::all(each),
             (Some(Quantifier::ForAnyValue), _) | (None, false) => Truth::any(each),
