@@ -90,7 +90,8 @@ pub fn event(record: &Value) -> Result<Denial, &'static str> {
     }
     let mut denial = message(text("/errorMessage").unwrap_or_default());
     let issuer = text("/userIdentity/sessionContext/sessionIssuer/arn");
-    denial.principal = text("/userIdentity/arn").or(issuer).map(str::to_owned).or(denial.principal);
+    // Only the ARN of the role itself has its path.
+    denial.principal = issuer.or_else(|| text("/userIdentity/arn")).map(str::to_owned).or(denial.principal);
     let service = source.strip_suffix(".amazonaws.com").unwrap_or(source);
     denial.action = denial.action.or_else(|| Some(format!("{service}:{name}")));
     denial.resource = denial.resource.or_else(|| text("/resources/0/ARN").map(str::to_owned));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::forest::{Forest, Standing};
-use crate::policy::eval::{Action, Decision, Ladder, Layers, Request};
+use crate::policy::eval::{Action, Decision, Ladder, Layers, Request, Truth};
 use crate::policy::services;
 use crate::trail::{Answer, Bound, By, Call, Judge, Judgement, Looks};
 
@@ -76,6 +76,7 @@ impl Side<'_> {
     fn answer(&self, call: &Call) -> Answer {
         let caller = self.standings.get(&*call.account);
         let holder = call.resource_account.as_deref().map_or(caller, |account| self.standings.get(account));
+        let gaps = caller.into_iter().chain(holder).any(|standing| !standing.gaps.is_empty() && !standing.management);
         let mut worst = Answer::Allowed;
         for resource in &call.resources {
             let request = Request {
@@ -91,16 +92,13 @@ impl Side<'_> {
             };
             match layers.decide(&request) {
                 Decision::Allowed => {}
+                // What was not read may be what allows it at a node where nothing else does.
+                Decision::Denied if gaps && !denies(&layers, &request) => worst = unread(),
                 Decision::Denied => return Answer::Denied(self.denied_by(caller, holder, &layers, &request)),
                 Decision::Depends => worst = self.depends(caller, holder, &layers, &request),
             }
         }
-        let gaps = caller.into_iter().chain(holder).any(|standing| !standing.gaps.is_empty() && !standing.management);
-        if worst == Answer::Allowed && gaps {
-            let keys = vec!["what could not be read of the organization".into()];
-            worst = Answer::Depends { keys, by: By::default() };
-        }
-        worst
+        if worst == Answer::Allowed && gaps { unread() } else { worst }
     }
 
     fn denied_by(
@@ -155,6 +153,19 @@ impl Side<'_> {
         }
         Answer::Depends { keys: keys.into_iter().map(Into::into).collect(), by: first.unwrap_or_default() }
     }
+}
+
+/// Whether a statement denies for sure.
+fn denies(layers: &Layers<'_>, request: &Request<'_>) -> bool {
+    [layers.service_control, layers.resource_control]
+        .into_iter()
+        .flatten()
+        .any(|ladder| ladder.denies(request) == Truth::Yes)
+}
+
+/// The answer that rests on what was not read.
+fn unread() -> Answer {
+    Answer::Depends { keys: vec!["what could not be read of the organization".into()], by: By::default() }
 }
 
 fn by(node: &super::Node, policy: &super::Policy, statement: usize) -> By {

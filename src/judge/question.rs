@@ -164,7 +164,11 @@ impl Question<'_> {
     #[must_use]
     pub fn ask<'a>(&self, forest: &'a Forest, standing: &'a Standing) -> Verdict<'a> {
         let service_linked = self.principal.is_some_and(Principal::is_service_linked);
-        let resource_account = self.resource.and_then(|arn| parts_of(arn).0);
+        let told_account = match self.told.of("aws:ResourceAccount") {
+            Fact::Values([account]) => Some(&**account),
+            _ => None,
+        };
+        let resource_account = told_account.or_else(|| self.resource.and_then(|arn| parts_of(arn).0));
         let other_account = resource_account.is_some_and(|account| account != self.account.as_str());
         // The RCPs are those of the resource's account; where that is not told, it is taken for the caller's own.
         let holder = resource_account
@@ -218,12 +222,15 @@ impl Question<'_> {
         if let Some(holder) = holder.filter(|holder| holder.account != *self.account) {
             gaps.extend(holder.gaps.iter().cloned());
         }
-        let decision = match whole.decision {
-            Decision::Allowed if !gaps.is_empty() => Decision::Depends,
-            other => other,
-        };
         let denies = |ruling: &Ruling<'_>| ruling.effect == Effect::Deny && ruling.applies == Truth::Yes;
         let denied_by = rulings.iter().position(denies);
+        // What was not read may deny, and may be what allows it at a node where nothing else does.
+        let silent = denied_by.is_none() && stopped_at.is_some();
+        let decision = match whole.decision {
+            Decision::Allowed if !gaps.is_empty() => Decision::Depends,
+            Decision::Denied if !gaps.is_empty() && silent => Decision::Depends,
+            other => other,
+        };
         let mut exempt = vec![];
         if standing.management {
             exempt.push(MANAGEMENT);

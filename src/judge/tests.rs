@@ -146,6 +146,16 @@ fn what_was_not_read_allows_nothing_for_sure_and_takes_no_deny_away() {
     let mut unread = world.observed.clone();
     unread.policies.get_mut(&id("lock")).unwrap().content = lost();
     assert_eq!(ask(&unread, &world.prod, &home, |verdict| assert_eq!(verdict.gaps.len(), 1)), Decision::Depends);
+    // It may be what allows, too.
+    let mut only = world.observed.clone();
+    for (id, policy) in &mut only.policies {
+        if id.as_str() == "p-FullAWSAccess" {
+            policy.targets = Part::known(std::collections::BTreeSet::new(), Timestamp::UNIX_EPOCH);
+        }
+    }
+    assert_eq!(ask(&only, &world.prod, &home, |_| {}), Decision::Denied);
+    only.policies.get_mut(&id("lock")).unwrap().content = lost();
+    assert_eq!(ask(&only, &world.prod, &home, |_| {}), Decision::Depends);
     // It does not bind the other account.
     assert_eq!(ask(&unread, &world.dev, &home, |_| {}), Decision::Allowed);
     let mut lost_targets = world.observed.clone();
