@@ -115,15 +115,20 @@ const CALLS: [(&str, &str, &str, &str, bool); 12] = [
 
 /// Appends one record.
 pub fn record(dice: &mut Dice, out: &mut String) {
-    let account = 111_122_223_000 + dice.below(200);
-    let principal = dice.below(40);
-    let (service, name, parameters, response, reads) = CALLS[dice.below(CALLS.len() as u64) as usize];
-    let (region, agent) = (dice.one(&REGIONS), dice.one(&AGENTS));
+    // Some 2,000 principals of 200 accounts, few of which make most of the calls; each has some calls that it mostly makes,
+    // mostly in one region.
+    let most = 1 + dice.below(2_000);
+    let actor = dice.below(most);
+    let (account, principal) = (111_122_223_000 + actor % 200, actor / 200);
+    let call = if dice.below(20) == 0 { dice.below(CALLS.len() as u64) } else { (actor * 5 + dice.below(3)) % 12 };
+    let (service, name, parameters, response, reads) = CALLS[call as usize];
+    let region = if dice.below(20) == 0 { dice.one(&REGIONS) } else { REGIONS[(actor % 6) as usize] };
+    let agent = AGENTS[(actor % 4) as usize];
     let hex = |dice: &mut Dice| format!("{:016x}", dice.next());
     let (x, id, request) = (hex(dice), hex(dice), hex(dice));
     let n = dice.below(50).to_string();
     let fill = |text: &str| text.replace("{a}", &account.to_string()).replace("{n}", &n).replace("{x}", &x);
-    let identity = if dice.below(10) == 0 {
+    let identity = if actor % 10 == 0 {
         format!(
             r#"{{"type":"IAMUser","principalId":"AIDA{principal:016}","arn":"arn:aws:iam::{account}:user/user-{principal}","accountId":"{account}","accessKeyId":"AKIA{principal:016}","userName":"user-{principal}"}}"#
         )

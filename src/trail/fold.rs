@@ -14,7 +14,7 @@ use super::keys::Key;
 use super::record::{Record, seconds};
 use super::request::{Call, Told, Values, Who};
 use super::resources::{self, Legs};
-use super::tally::{Line, Tally};
+use super::tally::{Line, OTHERS, Tally};
 use super::{actions, walk};
 use crate::policy::eval::{Action, Facts};
 use crate::policy::services;
@@ -140,6 +140,31 @@ enum Known {
     Changes(u32),
 }
 
+/// Most lines that are kept apart; past them their principals are put together.
+const MOST_LINES: usize = 100_000;
+
+/// Lines, each once: several requests make one, and a request that is judged again finds its own.
+#[derive(Default)]
+struct Lines {
+    list: Vec<Line>,
+    index: HashMap<Line, u32, RandomState>,
+}
+
+impl Lines {
+    fn find(&mut self, mut line: Line) -> u32 {
+        if self.list.len() >= MOST_LINES && !self.index.contains_key(&line) {
+            line.principal = OTHERS.into();
+        }
+        if let Some(at) = self.index.get(&line) {
+            return *at;
+        }
+        let at = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        self.index.insert(line.clone(), at);
+        self.list.push(line);
+        at
+    }
+}
+
 /// Folds records, on one thread.
 pub struct Fold<'j> {
     judge: &'j dyn Judge,
@@ -150,7 +175,7 @@ pub struct Fold<'j> {
     known: HashMap<Box<[u8]>, Known, RandomState>,
     bytes: usize,
     /// Lines of requests that change, whose resources differ.
-    lines: Vec<Line>,
+    lines: Lines,
     rows: HashMap<Box<[u8]>, usize, RandomState>,
     key: Vec<u8>,
     name: Vec<u8>,
@@ -172,7 +197,7 @@ impl<'j> Fold<'j> {
             accounts: HashMap::default(),
             known: HashMap::default(),
             bytes: 0,
-            lines: vec![],
+            lines: Lines::default(),
             rows: HashMap::default(),
             key: vec![],
             name: vec![],
@@ -253,7 +278,7 @@ impl<'j> Fold<'j> {
                 let row = match self.rows.get(self.key.as_slice()) {
                     Some(row) => *row,
                     None => {
-                        let Some(line) = self.lines.get(line as usize) else { return };
+                        let Some(line) = self.lines.list.get(line as usize) else { return };
                         let row = self.tally.row(line, &self.group);
                         if self.rows.len() < self.bounds.requests {
                             self.rows.insert(self.key.as_slice().into(), row);
@@ -385,7 +410,7 @@ fn judged(
     who: &Who<'_, '_>,
     refused: bool,
     values: &mut Values,
-    lines: &mut Vec<Line>,
+    lines: &mut Lines,
 ) -> Known {
     let judgement = judge.judge(&call(asked, who, values));
     let Some(change) = super::tally::change(&judgement, refused) else { return Known::Same };
@@ -395,13 +420,7 @@ fn judged(
         principal: who.name().into(),
         action: asked.action.as_str().into(),
     };
-    // A request that is judged again after the table was emptied finds its line again.
-    let at = lines.iter().rposition(|known| *known == line).filter(|_| lines.len() < 4_096);
-    let at = at.unwrap_or_else(|| {
-        lines.push(line);
-        lines.len() - 1
-    });
-    Known::Changes(u32::try_from(at).unwrap_or(u32::MAX))
+    Known::Changes(lines.find(line))
 }
 
 /// Reads a record out of what it comes in, and takes it; says whether there was one.

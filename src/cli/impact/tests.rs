@@ -43,10 +43,7 @@ fn printed(report: &Report, form: Form) -> String {
 fn json_has_the_form_that_is_promised() {
     let report = Report::of(&findings(2));
     let json: serde_json::Value = serde_json::from_str(&printed(&report, Form::Json)).unwrap();
-    assert_eq!(
-        (&json["formatVersion"], &json["events"], &json["skipped"]["serviceLinkedRole"]),
-        (&1.into(), &1_234_567.into(), &7.into())
-    );
+    assert_eq!((&json["formatVersion"], &json["events"], &json["skipped"]["serviceLinkedRole"]), (&1.into(), &1_234_567.into(), &7.into()));
     assert_eq!(json["denied"], serde_json::json!({"lower": 1999, "upper": 3998}));
     assert_eq!(json["allowed"], serde_json::json!({"exact": 0, "lower": 0, "upper": 0}));
     let line = &json["newlyDenied"][0];
@@ -68,6 +65,11 @@ fn exit_codes_are_those_of_the_design() {
     }
 }
 
+/// Without the blocks in which GitHub shows text as it is.
+fn outside_of_code(text: &str) -> String {
+    text.split("```").step_by(2).collect()
+}
+
 #[test]
 fn every_form_tells_the_same_and_text_of_others_does_nothing() {
     let report = Report::of(&findings(3));
@@ -78,7 +80,7 @@ fn every_form_tells_the_same_and_text_of_others_does_nothing() {
         }
         assert!(!text.contains('\u{202e}'), "{form:?}");
         if form != Form::Text {
-            assert!(!text.contains("<script"), "{form:?}:\n{text}");
+            assert!(!outside_of_code(&text).contains("<script"), "{form:?}:\n{text}");
         }
     }
     let html = printed(&report, Form::Html);
@@ -86,7 +88,7 @@ fn every_form_tells_the_same_and_text_of_others_does_nothing() {
     for outside in ["src=", "href=", "http://", "https://", "url("] {
         assert!(!html.contains(outside), "{outside}");
     }
-    assert!(!printed(&report, Form::Markdown).contains("@team"));
+    assert!(!outside_of_code(&printed(&report, Form::Markdown)).contains("@team"));
 }
 
 #[test]
