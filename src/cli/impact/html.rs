@@ -42,7 +42,9 @@ pub fn page(report: &Report) -> String {
     let title = escaped(&report.sentence());
     out.push_str("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n");
     // Even if something were to slip through, a browser loads and runs nothing.
-    out.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n");
+    out.push_str(
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
+    );
     out.push_str("<meta name=\"viewport\" content=\"width=device-width\">\n");
     put(&mut out, format_args!("<title>bylaw impact</title><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n"));
     for (name, figures) in [("newly denied", report.denied), ("newly allowed", report.allowed)] {
@@ -52,7 +54,9 @@ pub fn page(report: &Report) -> String {
         };
         put(&mut out, format_args!("<div class=\"figure\"><b>{number}</b>{name}</div>"));
     }
-    for (name, number) in [("records", report.events), ("evaluated", report.evaluated), ("distinct requests", report.requests)] {
+    for (name, number) in
+        [("records", report.events), ("evaluated", report.evaluated), ("distinct requests", report.requests)]
+    {
         put(&mut out, format_args!("<div class=\"figure\"><b>{}</b>{name}</div>", grouped(number)));
     }
     if let (Some(first), Some(last)) = (&report.first, &report.last) {
@@ -60,7 +64,12 @@ pub fn page(report: &Report) -> String {
     }
     if report.left_out > 0 {
         let left_out = grouped(report.left_out);
-        put(&mut out, format_args!("<p class=\"warn\">{left_out} records or files were not read; the figures are without them.</p>\n"));
+        put(
+            &mut out,
+            format_args!(
+                "<p class=\"warn\">{left_out} records or files were not read; the figures are without them.</p>\n"
+            ),
+        );
     }
     for (title, lines, colour) in
         [("Newly denied", &report.newly_denied, "#c2413b"), ("Newly allowed", &report.newly_allowed, "#b7791f")]
@@ -78,7 +87,10 @@ pub fn page(report: &Report) -> String {
     }
     for exemption in &report.exemptions {
         let of = escaped(&format!("{} {}", exemption.policy, exemption.statement));
-        put(&mut out, format_args!("<p><b>{of}</b> ({} calls): {}</p>\n", grouped(exemption.count), escaped(&exemption.how)));
+        put(
+            &mut out,
+            format_args!("<p><b>{of}</b> ({} calls): {}</p>\n", grouped(exemption.count), escaped(&exemption.how)),
+        );
         if let Some(condition) = &exemption.condition {
             put(&mut out, format_args!("<pre>{}</pre>\n", lines_escaped(&format!("{condition:#}"))));
         }
@@ -90,7 +102,14 @@ pub fn page(report: &Report) -> String {
     if !skipped.is_empty() {
         out.push_str("<h2>Not evaluated</h2>\n<table>");
         for group in &skipped {
-            put(&mut out, format_args!("<tr><td class=\"n\">{}</td><td>{}</td></tr>\n", grouped(group.count), escaped(&group.name)));
+            put(
+                &mut out,
+                format_args!(
+                    "<tr><td class=\"n\">{}</td><td>{}</td></tr>\n",
+                    grouped(group.count),
+                    escaped(&group.name)
+                ),
+            );
         }
         out.push_str("</table>\n");
     }
@@ -103,7 +122,10 @@ pub fn page(report: &Report) -> String {
     for unread in report.unread.iter().take(MOST_ROWS) {
         let byte = unread.byte.map(grouped).unwrap_or_default();
         let (file, what, help) = (escaped(&unread.file), escaped(&unread.what), escaped(&unread.help));
-        put(&mut out, format_args!("<tr><td>{file}</td><td class=\"n\">{byte}</td><td>{what}</td><td>{help}</td></tr>\n"));
+        put(
+            &mut out,
+            format_args!("<tr><td>{file}</td><td class=\"n\">{byte}</td><td>{what}</td><td>{help}</td></tr>\n"),
+        );
     }
     if !report.unread.is_empty() {
         out.push_str("</table>\n");
@@ -176,14 +198,29 @@ fn table(out: &mut String, title: &str, lines: &[Line]) {
         put(out, format_args!("<tr><td class=\"n\">{}</td>", grouped(line.count)));
         let depends = line.depends_on.join(", ");
         let statement = statement(line);
-        for cell in [&line.account, &line.principal, &line.action, &line.resource, &statement, &depends, &line.first, &line.last] {
+        for cell in [
+            &line.account,
+            &line.principal,
+            &line.action,
+            &line.resource,
+            &statement,
+            &depends,
+            &line.first,
+            &line.last,
+        ] {
             put(out, format_args!("<td>{}</td>", escaped(cell)));
         }
         out.push_str("</tr>\n");
     }
     out.push_str("</table>\n");
     if lines.len() > MOST_ROWS {
-        put(out, format_args!("<p>and {} more; <code>-o json</code> has all</p>\n", grouped((lines.len() - MOST_ROWS) as u64)));
+        put(
+            out,
+            format_args!(
+                "<p>and {} more; <code>-o json</code> has all</p>\n",
+                grouped((lines.len() - MOST_ROWS) as u64)
+            ),
+        );
     }
     out.push_str("</details>\n");
 }

@@ -44,7 +44,9 @@ pub fn comment(report: &Report) -> String {
     }
     if report.left_out > 0 {
         let left_out = grouped(report.left_out);
-        out.push(&format!("\n> [!WARNING]\n> {left_out} records or files were not read; the figures are without them.\n"));
+        out.push(&format!(
+            "\n> [!WARNING]\n> {left_out} records or files were not read; the figures are without them.\n"
+        ));
     }
     let dependent = |line: &Line| format!("{}: {}", statement(line), line.depends_on.join(", "));
     // Statements and principals say the most.
@@ -59,8 +61,10 @@ pub fn comment(report: &Report) -> String {
     for (view, name) in VIEWS {
         table(&mut out, &format!("Newly allowed by {view}"), &report.newly_allowed, name);
     }
-    let rows: Vec<String> =
-        report.skipped_in_words().map(|(sentence, count)| format!("| {} | {} |\n", grouped(count), cell(sentence))).collect();
+    let rows: Vec<String> = report
+        .skipped_in_words()
+        .map(|(sentence, count)| format!("| {} | {} |\n", grouped(count), cell(sentence)))
+        .collect();
     rows_below(&mut out, "Not evaluated", "| calls | |\n|--:|---|\n", &rows);
     for note in &report.notes {
         out.push(&format!("\n{}\n", cell(note)));
@@ -98,7 +102,9 @@ fn exemptions(out: &mut Comment, report: &Report) {
 fn table(out: &mut Comment, title: &str, lines: &[Line], name: impl Fn(&Line) -> String) {
     let rows: Vec<String> = by(lines, name)
         .iter()
-        .map(|it| format!("| {} | {} | {} | {} |\n", grouped(it.count), cell(&it.name), cell(&it.first), cell(&it.last)))
+        .map(|it| {
+            format!("| {} | {} | {} | {} |\n", grouped(it.count), cell(&it.name), cell(&it.first), cell(&it.last))
+        })
         .collect();
     rows_below(out, title, "| calls | | first | last |\n|--:|---|---|---|\n", &rows);
 }

@@ -204,7 +204,9 @@ impl Report {
             notes.push(format!("{count} passed over: {why}"));
         }
         if tally.emptied > 0 {
-            notes.push("there were more distinct requests than memory is given for; some were judged more than once".into());
+            notes.push(
+                "there were more distinct requests than memory is given for; some were judged more than once".into(),
+            );
         }
         Self {
             format_version: 1,

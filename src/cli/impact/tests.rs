@@ -43,7 +43,10 @@ fn printed(report: &Report, form: Form) -> String {
 fn json_has_the_form_that_is_promised() {
     let report = Report::of(&findings(2));
     let json: serde_json::Value = serde_json::from_str(&printed(&report, Form::Json)).unwrap();
-    assert_eq!((&json["formatVersion"], &json["events"], &json["skipped"]["serviceLinkedRole"]), (&1.into(), &1_234_567.into(), &7.into()));
+    assert_eq!(
+        (&json["formatVersion"], &json["events"], &json["skipped"]["serviceLinkedRole"]),
+        (&1.into(), &1_234_567.into(), &7.into())
+    );
     assert_eq!(json["denied"], serde_json::json!({"lower": 1999, "upper": 3998}));
     assert_eq!(json["allowed"], serde_json::json!({"exact": 0, "lower": 0, "upper": 0}));
     let line = &json["newlyDenied"][0];

@@ -17,9 +17,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let (Some(first), Some(last)) = (&report.first, &report.last) {
         writeln!(out, "{} records of {} files, {first} to {last}.", grouped(report.events), grouped(report.files))?;
     }
-    for (title, lines) in
-        [("newly denied", &report.newly_denied), ("newly allowed", &report.newly_allowed)]
-    {
+    for (title, lines) in [("newly denied", &report.newly_denied), ("newly allowed", &report.newly_allowed)] {
         for (view, name) in VIEWS {
             table(out, &format!("{title} by {view}"), lines, name)?;
         }
