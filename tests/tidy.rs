@@ -51,6 +51,7 @@ const PURE_FILES: &[&str] = &[
     "src/trail/actions.rs",
     "src/trail/classes.rs",
     "src/trail/cut.rs",
+    "src/trail/fast.rs",
     "src/trail/fold.rs",
     "src/trail/keys.rs",
     "src/trail/lake.rs",

@@ -1,8 +1,8 @@
 //! Recorded calls: CloudTrail's records read as fast as the machine allows, each made a request as well as the record
 //! allows, folded to distinct requests, and judged under what is in force and under what is declared.
 //!
-//! The way of the data: [`files`] (sources, gzip, threads) → [`cut`] (one record after another) → [`record`] (typed, not
-//! copied) → [`classes`] (is it a call that policies bind?) → [`request`] (who, what, on what, under which keys) →
+//! The way of the data: [`files`] (sources, gzip, threads) → [`cut`] (one record after another) → [`fast`] and [`record`]
+//! (typed, not copied) → [`classes`] (is it a call that policies bind?) → [`request`] (who, what, on what, under which keys) →
 //! [`fold`] (each distinct request judged once) → [`tally`] (what would newly be denied or allowed).
 //!
 //! Architecture invariants: what a record does not tell is unknown and never taken for absent; memory does not depend on
@@ -12,6 +12,7 @@
 pub mod actions;
 pub mod classes;
 pub mod cut;
+pub mod fast;
 pub mod files;
 pub mod fold;
 pub mod gather;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::cut::{Cutter, Flaw, LARGEST, Scanned, Scanner, Taker, Took};
+use super::fast;
 use super::files::{self, Job, Unread};
 use super::fold::{Bounds, Fold, Judge, Time, opened};
 use super::lake;
@@ -337,7 +338,13 @@ struct Folding<'w, 'j> {
 }
 
 impl Taker for Folding<'_, '_> {
-    fn take(&mut self, text: &[u8], last: bool) -> Took {
+    fn take(&mut self, text: &[u8], _last: bool) -> Took {
+        if let Some((record, length)) = fast::record(text)
+            && record.is_one()
+        {
+            self.fold.add(&record, 1, None);
+            return Took::Used(length);
+        }
         let mut records = serde_json::Deserializer::from_slice(text).into_iter::<Record<'_>>();
         let flaw = |byte: usize, what: String| Flaw {
             byte: byte as u64,
@@ -355,11 +362,7 @@ impl Taker for Folding<'_, '_> {
                     }
                 }
             }
-            Some(Err(error)) if error.is_eof() => {
-                // In the last window a record that does not end may also be one whose end was lost.
-                let _ = last;
-                Took::More
-            }
+            Some(Err(error)) if error.is_eof() => Took::More,
             Some(Err(error)) => {
                 let byte = place(text, &error);
                 let what = format!("a record cannot be read: {}", plain(&error));
