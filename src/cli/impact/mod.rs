@@ -13,9 +13,6 @@ use std::io::{self, Write};
 
 pub use report::{ExemptionOutput, Figures, Group, Line, Report, UnreadOutput};
 
-use crate::trail::run::Progress;
-use crate::trail::{Judge, Options, run};
-
 /// How the report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -27,22 +24,6 @@ pub enum Form {
     Markdown,
     /// For reviewers: one file that needs no other.
     Html,
-}
-
-/// Reads, judges, prints. The exit code: 0 nothing changes, 2 something does or may, 1 something was not read.
-///
-/// # Errors
-/// The output cannot be written.
-pub fn run_and_print(
-    options: &Options,
-    judge: &dyn Judge,
-    progress: &Progress,
-    form: Form,
-    out: &mut dyn Write,
-) -> io::Result<u8> {
-    let report = Report::of(&run(options, judge, progress));
-    print(&report, form, out)?;
-    Ok(report.exit_code())
 }
 
 /// Prints a report.

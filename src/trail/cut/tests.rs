@@ -97,12 +97,10 @@ fn what_is_wrong_is_told_with_its_byte_and_the_rest_read() {
         ("\u{0}\u{1}\u{2}".to_owned(), 0, 0, "no text"),
     ];
     for (text, byte, taken, what) in cases {
-        for step in [1 << 20] {
-            let values = cut(text.as_bytes(), step);
-            assert_eq!(values.taken.len(), *taken, "{what}: {:?}", values.flaws);
-            assert!(!values.flaws.is_empty(), "{what}");
-            assert!(*byte == 0 || values.flaws[0].byte.abs_diff(*byte) <= 1, "{what}: {:?} {byte}", values.flaws);
-        }
+        let values = cut(text.as_bytes(), 1 << 20);
+        assert_eq!(values.taken.len(), *taken, "{what}: {:?}", values.flaws);
+        assert!(!values.flaws.is_empty(), "{what}");
+        assert!(*byte == 0 || values.flaws[0].byte.abs_diff(*byte) <= 1, "{what}: {:?} {byte}", values.flaws);
     }
 }
 

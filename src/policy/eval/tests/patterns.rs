@@ -100,7 +100,8 @@ fn naive(pattern: &[char], text: &[char], limited: &dyn Fn(usize) -> bool, at: u
             .take_while(|n| !limited(at) || !text[..*n].contains(&':'))
             .any(|n| naive(rest, &text[n..], limited, at + 1)),
         Some(('?', rest)) => {
-            !text.is_empty() && !(limited(at) && text[0] == ':') && naive(rest, &text[1..], limited, at + 1)
+            let taken = text.first().is_some_and(|letter| !limited(at) || *letter != ':');
+            taken && naive(rest, &text[1..], limited, at + 1)
         }
         Some((letter, rest)) => text.first() == Some(letter) && naive(rest, &text[1..], limited, at + 1),
     }
