@@ -30,13 +30,13 @@ impl Random {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Speaks {
     /// SCPs, identity policies and boundaries.
-    OfItself,
+    Themselves,
     /// Session policies, which do not take incomplete ARNs.
-    OfSession,
+    Session,
     /// RCPs: only denies, for everyone.
-    OfEveryone,
+    Everyone,
     /// Resource policies.
-    OfPrincipals,
+    Principals,
 }
 
 /// What a case is about.
@@ -79,7 +79,7 @@ pub fn case(random: &mut Random) -> Value {
             simulation["serviceControlPolicies"] = (0..[1, 1, 2, 3, 4][random.below(5)])
                 .map(|node| {
                     let policies = (0..=random.below(2)).map(|at| {
-                        let mut statements = statements(random, &scene, Speaks::OfItself);
+                        let mut statements = statements(random, &scene, Speaks::Themselves);
                         if at == 0 && random.percent(75) {
                             statements.insert(0, full.clone());
                         }
@@ -96,7 +96,7 @@ pub fn case(random: &mut Random) -> Value {
             1..=4 => vec![named(0, document(vec![full.clone()]))],
             _ => (0..=random.below(2))
                 .map(|at| {
-                    let mut policy = document(statements(random, &scene, Speaks::OfItself));
+                    let mut policy = document(statements(random, &scene, Speaks::Themselves));
                     if random.percent(4) {
                         policy["Version"] = json!("2008-10-17");
                     }
@@ -106,24 +106,24 @@ pub fn case(random: &mut Random) -> Value {
         };
         simulation["identityPolicies"] = identity.into();
         if !root && random.percent(20) {
-            let policy = document(statements(random, &scene, Speaks::OfItself));
+            let policy = document(statements(random, &scene, Speaks::Themselves));
             simulation["permissionBoundaryPolicies"] = json!([named(0, policy)]);
         }
         if is_session && random.percent(20) {
-            simulation["sessionPolicy"] = document(statements(random, &scene, Speaks::OfSession));
+            simulation["sessionPolicy"] = document(statements(random, &scene, Speaks::Session));
         }
     }
     if target.granted && random.percent(25) {
         simulation["resourceControlPolicies"] = (0..=random.below(3))
             .map(|node| {
-                let policy = named(node, document(statements(random, &scene, Speaks::OfEveryone)));
+                let policy = named(node, document(statements(random, &scene, Speaks::Everyone)));
                 json!({"orgIdentifier": format!("n{node}"), "policies": [policy]})
             })
             .collect();
     }
     let trust = scene.target.has_to_grant;
     if target.granted && (trust || service || anonymous || account != own || random.percent(35)) {
-        simulation["resourcePolicy"] = document(statements(random, &scene, Speaks::OfPrincipals));
+        simulation["resourcePolicy"] = document(statements(random, &scene, Speaks::Principals));
     }
     simulation
 }
@@ -189,12 +189,12 @@ fn statements(random: &mut Random, scene: &Scene<'_>, speaks: Speaks) -> Vec<Val
 }
 
 fn statement(random: &mut Random, scene: &Scene<'_>, speaks: Speaks) -> Value {
-    let deny = speaks == Speaks::OfEveryone || random.percent(25);
+    let deny = speaks == Speaks::Everyone || random.percent(25);
     let mut statement = json!({"Effect": if deny { "Deny" } else { "Allow" }});
     if random.percent(20) {
         statement["Sid"] = json!(format!("S{}", random.below(1_000_000)));
     }
-    let all_but = speaks != Speaks::OfEveryone && random.percent(12);
+    let all_but = speaks != Speaks::Everyone && random.percent(12);
     let hits = random.percent(if all_but { 25 } else { 80 });
     let actions = (0..=random.below(2)).map(|_| action(random, scene, speaks, hits)).collect();
     statement[if all_but { "NotAction" } else { "Action" }] = one_or_list(random, actions);
@@ -209,9 +209,9 @@ fn statement(random: &mut Random, scene: &Scene<'_>, speaks: Speaks) -> Value {
     statement[if all_but { "NotResource" } else { "Resource" }] = one_or_list(random, resources);
 
     match speaks {
-        Speaks::OfItself | Speaks::OfSession => {}
-        Speaks::OfEveryone => statement["Principal"] = json!("*"),
-        Speaks::OfPrincipals => {
+        Speaks::Themselves | Speaks::Session => {}
+        Speaks::Everyone => statement["Principal"] = json!("*"),
+        Speaks::Principals => {
             let all_but = deny && random.percent(30);
             let named = named_principals(random, scene, all_but);
             statement[if all_but { "NotPrincipal" } else { "Principal" }] = named;
@@ -245,7 +245,7 @@ fn action(random: &mut Random, scene: &Scene<'_>, speaks: Speaks, hits: bool) ->
         5 => format!("{service}:*{}", &name[half..]),
         6 => format!("{service}:{}?{}", &name[..half], &name[half + 1..]),
         7 => format!("{service}:{}*{}", &name[..2], &name[half..]),
-        8 if speaks != Speaks::OfEveryone => "*".to_owned(),
+        8 if speaks != Speaks::Everyone => "*".to_owned(),
         9 => format!("{service}:{name}?"),
         _ => whole.to_owned(),
     }
@@ -263,7 +263,7 @@ fn resource(random: &mut Random, scene: &Scene<'_>, speaks: Speaks, hits: bool) 
     };
     let last = parts[5];
     let half = last.len() / 2;
-    let short = speaks == Speaks::OfItself;
+    let short = speaks == Speaks::Themselves;
     match random.below(16) {
         0 => with(5, "*"),
         1 => with(3, "*"),
