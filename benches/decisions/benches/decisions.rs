@@ -12,23 +12,54 @@ use bylaw::policy::document::Content;
 use bylaw::policy::eval::{Compiled, Decision};
 use bylaw_decisions::requests::Asked;
 use bylaw_decisions::{cedar, ladder, requests, scps};
+use cpu_time::ThreadTime;
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
 use serde_json::{Value, json};
 
 /// Requests that iam-simulate is asked: it takes milliseconds for each.
 const ASKED_OF_IT: usize = 100;
 
+/// Time that the thread had a core for: what else runs on the machine does not count.
+struct OwnTime;
+
+impl Measurement for OwnTime {
+    type Intermediate = ThreadTime;
+    type Value = std::time::Duration;
+
+    fn start(&self) -> ThreadTime {
+        ThreadTime::now()
+    }
+    fn end(&self, start: ThreadTime) -> Self::Value {
+        start.elapsed()
+    }
+    fn add(&self, one: &Self::Value, other: &Self::Value) -> Self::Value {
+        *one + *other
+    }
+    fn zero(&self) -> Self::Value {
+        Self::Value::ZERO
+    }
+    fn to_f64(&self, value: &Self::Value) -> f64 {
+        WallTime.to_f64(value)
+    }
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
+}
+
+type Bench = Criterion<OwnTime>;
+
 fn main() {
     let nodes = scps::nodes();
     let asked = requests::requests();
-    let mut criterion = Criterion::default().configure_from_args();
+    let mut criterion = Criterion::default().with_measurement(OwnTime).configure_from_args();
     let own = decisions(&mut criterion, &nodes, &asked);
     beside(&mut criterion, &nodes, &asked, &own);
     parts(&mut criterion);
     criterion.final_summary();
 }
 
-fn decisions(criterion: &mut Criterion, nodes: &[Vec<Value>], asked: &[Asked]) -> Vec<bool> {
+fn decisions(criterion: &mut Bench, nodes: &[Vec<Value>], asked: &[Asked]) -> Vec<bool> {
     let ladder = ladder(nodes);
     let prepared: Vec<_> = asked.iter().map(Asked::request).collect();
     let own: Vec<bool> = prepared.iter().map(|request| ladder.decide(request) == Decision::Allowed).collect();
@@ -45,7 +76,7 @@ fn decisions(criterion: &mut Criterion, nodes: &[Vec<Value>], asked: &[Asked]) -
     own
 }
 
-fn beside(criterion: &mut Criterion, nodes: &[Vec<Value>], asked: &[Asked], own: &[bool]) {
+fn beside(criterion: &mut Bench, nodes: &[Vec<Value>], asked: &[Asked], own: &[bool]) {
     let (policies, entities) = (cedar::policies(nodes, asked), cedar::entities());
     let prepared = cedar::requests(asked);
     let authorizer = cedar_policy::Authorizer::new();
@@ -124,7 +155,7 @@ fn simulate(nodes: &[Vec<Value>], asked: &[Asked], own: &[bool]) {
 }
 
 /// What comes before decisions.
-fn parts(criterion: &mut Criterion) {
+fn parts(criterion: &mut Bench) {
     let kind = PolicyType::new("SERVICE_CONTROL_POLICY");
     let text = scps::scp(3).to_string();
     let (document, _) = Document::parse(&kind, &text).expect("it is an SCP");

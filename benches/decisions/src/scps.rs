@@ -67,7 +67,8 @@ fn statement(scp: usize, at: usize) -> Value {
         format!("arn:aws:iam::*:role/platform-{scp}"),
         "arn:aws:iam::*:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Admin_*",
     ]);
-    if at == 0 {
+    // A region lock at each node.
+    if at == 0 && [0, 4, 7].contains(&scp) {
         return json!({
             "Sid": "Regions",
             "Effect": "Deny",

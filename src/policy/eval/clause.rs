@@ -15,6 +15,8 @@ use crate::policy::statement::{Clause, Version};
 /// What the values of the request are compared with.
 #[derive(Debug, Clone, PartialEq)]
 enum Wanted {
+    /// Letters' case counts, and nothing stands for anything else.
+    Plain(Box<[Box<str>]>),
     /// Letters' case counts.
     Texts(Box<[Pattern]>),
     /// It does not.
@@ -123,6 +125,14 @@ impl Tested {
                 Wanted::Presence { absent: said(true), present: said(false) }
             }
         };
+        let wanted = match &wanted {
+            Wanted::Texts(patterns) => patterns
+                .iter()
+                .map(|pattern| pattern.as_plain().map(Into::into))
+                .collect::<Option<_>>()
+                .map_or(wanted, Wanted::Plain),
+            _ => wanted,
+        };
         let negated = is_negated(clause.operator.test);
         Self { key: Key::new(&clause.key), operator: clause.operator, negated, wanted }
     }
@@ -145,10 +155,14 @@ impl Tested {
             (Fact::Absent, _) => return self.holds_when_absent().into(),
             (Fact::Values(values), _) => values,
         };
-        let each = values.iter().map(|value| {
+        let one = |value: &str| {
             let found = self.is_wanted(value, facts);
             if self.negated { !found } else { found }
-        });
+        };
+        if let [value] = values {
+            return one(value);
+        }
+        let each = values.iter().map(|value| one(value));
         match (self.operator.quantifier, self.negated) {
             (Some(Quantifier::ForAllValues), _) | (None, true) => Truth::all(each),
             (Some(Quantifier::ForAnyValue), _) | (None, false) => Truth::any(each),
@@ -165,8 +179,10 @@ impl Tested {
     }
 
     /// Whether one value of the request is among the wanted.
+    #[inline]
     fn is_wanted(&self, value: &str, facts: &Facts) -> Truth {
         match &self.wanted {
+            Wanted::Plain(texts) => texts.iter().any(|text| **text == *value).into(),
             Wanted::Texts(patterns) => Truth::any(patterns.iter().map(|pattern| pattern.matches(value, facts))),
             Wanted::Booleans(_) if boolean(value).is_none() => Truth::No,
             Wanted::AnyCase(patterns) | Wanted::Booleans(patterns) => {

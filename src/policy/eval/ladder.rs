@@ -4,6 +4,9 @@
 //! else allowed where at every node some policy allows. A single set of policies (an identity's, a resource's) is a way of
 //! one node.
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
 use super::index::Index;
 use super::request::{Action, Request};
 use super::rule::{Compiled, Naming, OpenParts, Rule};
@@ -86,25 +89,53 @@ impl Walk {
     }
 }
 
-/// A policy at its place.
-#[derive(Debug, Clone)]
-struct Attached {
-    node: usize,
-    policy: usize,
-    compiled: Compiled,
-}
-
 /// A rule at its place.
-#[derive(Debug, Clone, Copy)]
-struct Placed<'a> {
+#[derive(Debug, Clone)]
+struct Placed {
     node: usize,
     policy: usize,
-    rule: &'a Rule,
+    rule: Arc<Rule>,
 }
 
-impl Placed<'_> {
+impl Placed {
     fn place(&self) -> Place {
         Place { node: self.node, policy: self.policy, statement: self.rule.statement }
+    }
+}
+
+/// Rules of one effect.
+#[derive(Debug, Clone)]
+struct Placements {
+    /// From the root down.
+    all: Box<[Placed]>,
+    /// Of those that decide.
+    index: Index,
+}
+
+impl Placements {
+    fn new(all: Vec<Placed>, decides: impl Fn(&Placed) -> bool) -> Self {
+        let positions = (0..).zip(&all).filter(|(_, placed)| decides(placed));
+        let index = Index::new(positions.map(|(at, placed)| (at, &*placed.rule)));
+        Self { all: all.into(), index }
+    }
+
+    /// Calls `look` with each that decides of the action, with some twice, until it breaks off.
+    fn find<'a, B>(&'a self, action: &Action, mut look: impl FnMut(&'a Placed) -> ControlFlow<B>) -> ControlFlow<B> {
+        self.index.find(action, |found| {
+            let placed = usize::try_from(found.position).ok().and_then(|at| self.all.get(at));
+            match placed {
+                Some(placed) if found.sure || placed.rule.is_of(action) => look(placed),
+                _ => ControlFlow::Continue(()),
+            }
+        })
+    }
+
+    /// The same with each of them.
+    fn each<'a>(&'a self, action: &Action, mut look: impl FnMut(&'a Placed)) {
+        let _: ControlFlow<()> = self.find(action, |placed| {
+            look(placed);
+            ControlFlow::Continue(())
+        });
     }
 }
 
@@ -113,11 +144,9 @@ impl Placed<'_> {
 pub struct Ladder {
     /// Nodes at which everything is allowed.
     open: Vec<bool>,
-    attached: Box<[Attached]>,
-    /// Each rule, by the policy in `attached` and its index there.
-    rules: Box<[(u32, u32)]>,
-    denies: Index,
-    allows: Index,
+    denies: Placements,
+    /// Those at open nodes decide nothing.
+    allows: Placements,
 }
 
 impl Ladder {
@@ -128,60 +157,31 @@ impl Ladder {
         N: IntoIterator<Item = P>,
         P: IntoIterator<Item = &'a Compiled>,
     {
-        let (mut open, mut attached, mut rules) = (vec![], vec![], vec![]);
-        for (node, policies) in nodes.into_iter().take(MOST_NODES).enumerate() {
+        let (mut open, mut denies, mut allows) = (vec![], vec![], vec![]);
+        for (node, policies) in nodes.into_iter().enumerate() {
+            let node = node.min(MOST_NODES - 1);
             let mut everything = false;
             for (policy, compiled) in policies.into_iter().enumerate() {
-                everything |= compiled.rules.iter().any(|rule| rule.effect == Effect::Allow && rule.is_unconditional());
-                let places = (0..compiled.rules.len()).filter_map(|at| u32::try_from(at).ok());
-                rules.extend(
-                    u32::try_from(attached.len()).into_iter().flat_map(|slot| places.clone().map(move |at| (slot, at))),
-                );
-                attached.push(Attached { node, policy, compiled: compiled.clone() });
+                for rule in compiled.rules.iter() {
+                    everything |= rule.effect == Effect::Allow && rule.is_unconditional();
+                    let rules = if rule.effect == Effect::Deny { &mut denies } else { &mut allows };
+                    rules.push(Placed { node, policy, rule: rule.clone() });
+                }
             }
-            open.push(everything);
+            match open.get_mut(node) {
+                Some(open) => *open &= everything,
+                None => open.push(everything),
+            }
         }
-        let mut ladder = Self {
-            open,
-            attached: attached.into(),
-            rules: rules.into(),
-            denies: Index::default(),
-            allows: Index::default(),
-        };
-        ladder.denies = ladder.index(|placed| placed.rule.effect == Effect::Deny);
-        let is_open = |node: usize| ladder.open.get(node).copied().unwrap_or(false);
-        ladder.allows = ladder.index(|placed| placed.rule.effect == Effect::Allow && !is_open(placed.node));
-        ladder
-    }
-
-    fn index(&self, which: impl Fn(&Placed<'_>) -> bool) -> Index {
-        let positions = (0..self.rules.len()).filter_map(|at| u32::try_from(at).ok());
-        let placed = positions.filter_map(|at| Some((at, self.placed(at)?)));
-        Index::new(placed.filter(|(_, placed)| which(placed)).map(|(at, placed)| (at, placed.rule)))
-    }
-
-    fn placed(&self, position: u32) -> Option<Placed<'_>> {
-        let (slot, rule) = self.rules.get(usize::try_from(position).ok()?)?;
-        let attached = self.attached.get(usize::try_from(*slot).ok()?)?;
-        let rule = attached.compiled.rules.get(usize::try_from(*rule).ok()?)?;
-        Some(Placed { node: attached.node, policy: attached.policy, rule })
-    }
-
-    /// Every rule at its place.
-    fn all(&self) -> impl Iterator<Item = Placed<'_>> {
-        self.attached.iter().flat_map(|attached| {
-            attached.compiled.rules.iter().map(|rule| Placed { node: attached.node, policy: attached.policy, rule })
-        })
+        let is_open = |node: usize| open.get(node).copied().unwrap_or(false);
+        let allows = Placements::new(allows, |placed| !is_open(placed.node));
+        Self { denies: Placements::new(denies, |_| true), allows, open }
     }
 
     /// How many nodes it has.
     #[must_use]
     pub fn nodes(&self) -> usize {
         self.open.len()
-    }
-
-    fn found<'a>(&'a self, index: &'a Index, action: &'a Action) -> impl Iterator<Item = Placed<'a>> {
-        index.find(action).filter_map(|at| self.placed(at)).filter(|placed| placed.rule.is_of(action))
     }
 
     /// Whether something on the way denies.
@@ -192,20 +192,28 @@ impl Ladder {
 
     /// The same where it is known whether who asks has a permissions boundary.
     pub(super) fn denies_to(&self, request: &Request<'_>, bounded: bool) -> Truth {
-        Truth::any(self.found(&self.denies, request.action).map(|placed| placed.rule.applies_to(request, bounded)))
+        let mut denies = Truth::No;
+        let _ = self.denies.find(request.action, |placed| {
+            denies = denies.or(placed.rule.applies_to(request, bounded));
+            if denies == Truth::Yes { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        denies
     }
 
     /// Whether at every node something allows.
     #[must_use]
     pub fn allows(&self, request: &Request<'_>) -> Truth {
+        if self.open.iter().all(|open| *open) {
+            return Truth::Yes;
+        }
         let mut nodes = [Truth::No; MOST_NODES];
-        for placed in self.found(&self.allows, request.action) {
+        self.allows.each(request.action, |placed| {
             if let Some(node) = nodes.get_mut(placed.node)
                 && *node != Truth::Yes
             {
                 *node = node.or(placed.rule.applies(request));
             }
-        }
+        });
         Truth::all(self.open.iter().zip(nodes).map(|(open, node)| if *open { Truth::Yes } else { node }))
     }
 
@@ -230,20 +238,29 @@ impl Ladder {
         let mut steps = vec![];
         let mut allows: Vec<Truth> = vec![Truth::No; self.open.len()];
         let mut denies = Truth::No;
-        for placed in self.all() {
-            let rule = placed.rule;
-            let applies = if rule.is_of(request.action) { rule.applies_to(request, bounded) } else { Truth::No };
-            match (rule.effect, allows.get_mut(placed.node)) {
-                (Effect::Deny, _) => denies = denies.or(applies),
-                (Effect::Allow, Some(node)) => *node = node.or(applies),
-                (Effect::Allow, None) => {}
-            }
+        let mut look = |placed: &Placed, applies: Truth| {
             if applies > Truth::No {
+                let rule = &*placed.rule;
                 let open = if applies == Truth::Depends { rule.open_parts(request) } else { OpenParts::default() };
                 steps.push(Step { place: placed.place(), effect: rule.effect, applies, open });
             }
+        };
+        self.denies.each(request.action, |placed| {
+            let applies = placed.rule.applies_to(request, bounded);
+            denies = denies.or(applies);
+            look(placed, applies);
+        });
+        // All of them: where everything is allowed, the index does not have what else allows.
+        for placed in &self.allows.all {
+            let applies = if placed.rule.is_of(request.action) { placed.rule.applies(request) } else { Truth::No };
+            if let Some(node) = allows.get_mut(placed.node) {
+                *node = node.or(applies);
+            }
+            look(placed, applies);
         }
         steps.sort_by_key(|step| (step.place.node, step.effect == Effect::Allow, step.place));
+        // Some were found twice.
+        steps.dedup_by_key(|step| step.place);
         let decision = Decision::of(denies, Truth::all(allows.iter().copied()));
         Walk { decision, steps, allows, denies }
     }
@@ -251,17 +268,24 @@ impl Ladder {
     /// The statement that denies for sure, the first from the root; found without a walk.
     #[must_use]
     pub fn denied_by(&self, request: &Request<'_>) -> Option<Place> {
-        self.found(&self.denies, request.action)
-            .filter(|placed| placed.rule.applies(request) == Truth::Yes)
-            .map(|placed| placed.place())
-            .min()
+        let mut first: Option<Place> = None;
+        self.denies.each(request.action, |placed| {
+            let place = placed.place();
+            if first.is_none_or(|first| place < first) && placed.rule.applies(request) == Truth::Yes {
+                first = Some(place);
+            }
+        });
+        first
     }
 
     /// Whether some statement allows that names the caller at least so closely.
     pub(super) fn allows_by_name(&self, request: &Request<'_>, naming: Naming) -> Truth {
-        let allowing = self.all().map(|placed| placed.rule).filter(|rule| {
-            rule.effect == Effect::Allow && rule.is_of(request.action) && rule.naming(request.caller) >= naming
-        });
+        let allowing = self
+            .allows
+            .all
+            .iter()
+            .map(|placed| &placed.rule)
+            .filter(|rule| rule.is_of(request.action) && rule.naming(request.caller) >= naming);
         Truth::any(allowing.map(|rule| rule.applies(request)))
     }
 
@@ -302,10 +326,8 @@ impl Ladder {
 
     /// Calls `look` with each condition key that decides of an action, some of them more than once.
     pub fn keys_of(&self, action: &Action, mut look: impl FnMut(&str)) {
-        for index in [&self.denies, &self.allows] {
-            for placed in self.found(index, action) {
-                placed.rule.keys().for_each(|key| look(key.as_str()));
-            }
+        for rules in [&self.denies, &self.allows] {
+            rules.each(action, |placed| placed.rule.keys().for_each(|key| look(key.as_str())));
         }
     }
 
@@ -329,8 +351,10 @@ impl Ladder {
     /// Whether the resource makes a difference for an action.
     #[must_use]
     pub fn looks_at_resource(&self, action: &Action) -> bool {
-        [&self.denies, &self.allows]
-            .into_iter()
-            .any(|index| self.found(index, action).any(|placed| placed.rule.looks_at_resource()))
+        let mut looks = false;
+        for rules in [&self.denies, &self.allows] {
+            rules.each(action, |placed| looks |= placed.rule.looks_at_resource());
+        }
+        looks
     }
 }

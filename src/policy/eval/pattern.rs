@@ -11,7 +11,7 @@ use crate::policy::statement::Version;
 /// Parts of an ARN.
 const PARTS: usize = 6;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::policy) enum Piece {
     /// Letters that stand for themselves.
     Text(Box<str>),
@@ -41,7 +41,7 @@ pub(in crate::policy) enum Reading {
 }
 
 /// One pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::policy) struct Pattern {
     pieces: Box<[Piece]>,
     variables: bool,
@@ -101,18 +101,34 @@ impl Pattern {
         matches!(&*self.pieces, [Piece::Any])
     }
 
+    /// The one text that it matches, where that is so and it is no ARN.
+    pub(super) fn as_plain(&self) -> Option<&str> {
+        match &*self.pieces {
+            [Piece::Text(own)] if !self.arn => Some(own),
+            _ => None,
+        }
+    }
+
     /// Whether it matches the text, for patterns without variables.
+    #[inline]
     pub(in crate::policy) fn is_match(&self, text: &str) -> bool {
-        matches(&self.pieces, text, &Variables::None)
+        match &*self.pieces {
+            // Most patterns are one of these.
+            [Piece::Text(own)] => **own == *text,
+            [Piece::Text(own), Piece::Any] => begins(text.as_bytes(), own),
+            pieces => matches(pieces, text, &Variables::None),
+        }
     }
 
     /// Whether it matches the text. A variable that the request does not carry makes it match nothing.
+    #[inline]
     pub(in crate::policy) fn matches(&self, text: &str, facts: &Facts) -> Truth {
-        if self.arn && text.bytes().filter(|b| *b == b':').count() < PARTS - 1 {
-            return Truth::No;
-        }
+        let is_whole = || !self.arn || text.bytes().filter(|b| *b == b':').count() >= PARTS - 1;
         if !self.variables {
-            return self.is_match(text).into();
+            return (self.is_match(text) && is_whole()).into();
+        }
+        if !is_whole() {
+            return Truth::No;
         }
         let mut unknown = false;
         for piece in &self.pieces {
@@ -134,6 +150,12 @@ impl Pattern {
 
     /// Whether it is the text, for patterns read as [`Reading::Plain`], where letters' case does not count.
     pub(super) fn equals_in_any_case(&self, text: &str, facts: &Facts) -> Truth {
+        if let [Piece::Text(own)] = &*self.pieces
+            && own.is_ascii()
+            && text.is_ascii()
+        {
+            return own.eq_ignore_ascii_case(text).into();
+        }
         let mut left = text.chars().flat_map(char::to_lowercase);
         for piece in &self.pieces {
             let part = match piece {
@@ -224,15 +246,48 @@ enum Variables<'a> {
     Of(&'a Facts),
 }
 
+/// Whether the text begins so. Most that do not differ in the first letter.
+fn begins(text: &[u8], own: &str) -> bool {
+    own.is_empty() || (text.first() == own.as_bytes().first() && text.starts_with(own.as_bytes()))
+}
+
+/// Bytes of the letter that begins with this one.
+fn letter(first: u8) -> usize {
+    match first {
+        0..0xc0 => 1,
+        0xc0..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        0xf0.. => 4,
+    }
+}
+
+/// The next place after `from` where the piece can begin.
+fn onward(text: &[u8], from: usize, piece: Option<&Piece>, within: bool) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let first = *text.get(at)?;
+        if within && first == b':' {
+            return None;
+        }
+        at += letter(first);
+        match piece {
+            Some(Piece::Text(own)) if text.get(at) != own.as_bytes().first() => {}
+            _ => return Some(at),
+        }
+    }
+}
+
 /// Greedy, with the last star of each kind to come back to. That is enough: what a star was reached with earliest, it can
 /// be reached with later by taking more, as long as no colon lies between; and only a star that runs over colons can get
 /// past one.
 fn matches(pieces: &[Piece], text: &str, variables: &Variables<'_>) -> bool {
+    let text = text.as_bytes();
     let (mut at, mut from) = (0, 0);
     let mut any: Option<(usize, usize)> = None;
     let mut within: Option<(usize, usize)> = None;
     loop {
         let rest = text.get(from..).unwrap_or_default();
+        let begins = |own: &str| begins(rest, own).then_some(own.len());
         let step = match pieces.get(at) {
             None => {
                 if rest.is_empty() {
@@ -252,23 +307,23 @@ fn matches(pieces: &[Piece], text: &str, variables: &Variables<'_>) -> bool {
                 within = Some((at + 1, from));
                 Some(0)
             }
-            Some(Piece::One) => rest.chars().next().map(char::len_utf8),
-            Some(Piece::OneWithin) => rest.chars().next().filter(|letter| *letter != ':').map(char::len_utf8),
-            Some(Piece::Text(own)) => rest.starts_with(&**own).then_some(own.len()),
+            Some(Piece::One) => rest.first().map(|first| letter(*first)),
+            Some(Piece::OneWithin) => rest.first().filter(|first| **first != b':').map(|first| letter(*first)),
+            Some(Piece::Text(own)) => begins(own),
             Some(Piece::Variable { key, default }) => {
                 let known = match variables {
                     Variables::None => Fact::Absent,
                     Variables::Of(facts) => facts.get(key),
                 };
                 match (known, default) {
-                    (Fact::Values([value]), _) => rest.starts_with(&**value).then_some(value.len()),
+                    (Fact::Values([value]), _) => begins(value),
                     (Fact::Unknown, _) => {
                         // It may stand for anything.
                         any = Some((at + 1, from));
                         within = None;
                         Some(0)
                     }
-                    (_, Some(default)) => rest.starts_with(&**default).then_some(default.len()),
+                    (_, Some(default)) => begins(default),
                     (_, None) => return false,
                 }
             }
@@ -278,16 +333,15 @@ fn matches(pieces: &[Piece], text: &str, variables: &Variables<'_>) -> bool {
             from += step;
             continue;
         }
-        let next = |from: usize| text.get(from..).and_then(|rest| rest.chars().next());
         if let Some((piece, reached)) = within
-            && let Some(letter) = next(reached).filter(|letter| *letter != ':')
+            && let Some(next) = onward(text, reached, pieces.get(piece), true)
         {
-            (at, from) = (piece, reached + letter.len_utf8());
+            (at, from) = (piece, next);
             within = Some((at, from));
         } else if let Some((piece, reached)) = any
-            && let Some(letter) = next(reached)
+            && let Some(next) = onward(text, reached, pieces.get(piece), false)
         {
-            (at, from) = (piece, reached + letter.len_utf8());
+            (at, from) = (piece, next);
             any = Some((at, from));
             within = None;
         } else {

@@ -64,17 +64,18 @@ impl fmt::Display for Action {
 }
 
 /// A condition key as policies name it, ready to be looked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     spelled: Box<str>,
-    pub(super) hash: u64,
+    lower: Box<str>,
+    hash: u64,
 }
 
 impl Key {
     /// The key of that name.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { spelled: name.into(), hash: hash(name) }
+        Self { spelled: name.into(), lower: name.to_ascii_lowercase().into(), hash: hash(name) }
     }
 
     /// As the policy spells it.
@@ -97,8 +98,7 @@ pub enum Fact<'a> {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
-    hash: u64,
-    key: Box<str>,
+    key: Key,
     /// `None`: unknown. Empty: absent.
     values: Option<Box<[Box<str>]>>,
 }
@@ -107,6 +107,8 @@ struct Entry {
 /// [`Facts::complete`] was called.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// Hashes of the keys of `entries`, which are looked through first.
+    hashes: Vec<u64>,
     entries: Vec<Entry>,
     complete: bool,
 }
@@ -145,19 +147,26 @@ impl Facts {
     }
 
     fn put(&mut self, key: &str, values: Option<Box<[Box<str>]>>) {
-        let hash = hash(key);
-        let entry = Entry { hash, key: key.into(), values };
-        match self.entries.iter_mut().find(|entry| entry.hash == hash && entry.key.eq_ignore_ascii_case(key)) {
-            Some(known) => *known = entry,
-            None => self.entries.push(entry),
+        let key = Key::new(key);
+        match self.entries.iter_mut().find(|entry| entry.key.lower == key.lower) {
+            Some(known) => *known = Entry { key, values },
+            None => {
+                self.hashes.push(key.hash);
+                self.entries.push(Entry { key, values });
+            }
         }
     }
 
     /// What is known of a key.
     #[must_use]
+    #[inline]
     pub fn get(&self, key: &Key) -> Fact<'_> {
-        let known =
-            self.entries.iter().find(|entry| entry.hash == key.hash && entry.key.eq_ignore_ascii_case(&key.spelled));
+        let same = |entry: &&Entry| entry.key.lower == key.lower;
+        let at = self.hashes.iter().position(|hash| *hash == key.hash);
+        let known = at.and_then(|at| {
+            // Where only the hashes are the same, what comes after it is looked through.
+            self.entries.get(at).filter(same).or_else(|| self.entries.iter().skip(at).find(same))
+        });
         match known.map(|entry| entry.values.as_deref()) {
             None if self.complete => Fact::Absent,
             None | Some(None) => Fact::Unknown,
@@ -174,7 +183,7 @@ impl Facts {
 
     /// Every key that was told of, with its values; `None` where it is told to be unknown, empty where it is absent.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&[Box<str>]>)> {
-        self.entries.iter().map(|entry| (&*entry.key, entry.values.as_deref()))
+        self.entries.iter().map(|entry| (entry.key.as_str(), entry.values.as_deref()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! One statement, compiled, and whether it speaks of a request.
 
+use std::sync::Arc;
+
 use super::clause::Tested;
 use super::pattern::{Pattern, Reading};
 use super::request::{Action, Caller, Key, Request, hash};
@@ -8,44 +10,64 @@ use crate::policy::pattern::is_everything;
 use crate::policy::principal::account_of;
 use crate::policy::statement::{Effect, Policy, PrincipalKind, Principals, Scope, Statement, Version};
 
-/// A pattern of actions.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum ActionPattern {
-    /// `*`.
-    Every,
-    /// `s3:GetObject`: the lower-case whole, and its hash.
-    Exact(u64, Box<str>),
-    /// `s3:Get*`: the service and its hash, the name's pattern.
-    InService(u64, Box<str>, Pattern),
-    /// A wildcard in the service's name.
-    Whole(Pattern),
+/// A lower-case name, with its hash.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Name {
+    hash: u64,
+    pub(super) text: Box<str>,
 }
 
-impl ActionPattern {
+impl Name {
     fn new(text: &str) -> Self {
-        let lower = text.to_ascii_lowercase();
+        Self { hash: hash(text), text: text.into() }
+    }
+}
+
+/// Patterns of actions, sorted by what they need to be compared with.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Actions {
+    /// `*` is among them.
+    pub(super) every: bool,
+    /// `s3:getobject`, sorted.
+    pub(super) exact: Box<[Name]>,
+    /// `s3:get*`: the service, and the pattern of the name; sorted by service.
+    pub(super) in_service: Box<[(Name, Pattern)]>,
+    /// Those with a wildcard in the service's name.
+    pub(super) whole: Box<[Pattern]>,
+}
+
+impl Actions {
+    fn new(patterns: &[String]) -> Self {
         // No variables in actions: `${` is no letter of theirs.
         let pattern = |text: &str| Pattern::new(text, Reading::Wild, Version::V2008);
         let wild = |text: &str| text.contains(['*', '?']);
-        match lower.split_once(':') {
-            _ if is_everything(text) => Self::Every,
-            Some((service, name)) if !wild(service) && wild(name) => {
-                Self::InService(hash(service), service.into(), pattern(name))
+        let (mut every, mut exact, mut in_service, mut whole) = (false, vec![], vec![], vec![]);
+        for text in patterns {
+            let lower = text.to_ascii_lowercase();
+            match lower.split_once(':') {
+                _ if is_everything(text) => every = true,
+                Some((service, name)) if !wild(service) && wild(name) => {
+                    in_service.push((Name::new(service), pattern(name)));
+                }
+                _ if wild(&lower) => whole.push(pattern(&lower)),
+                _ => exact.push(Name::new(&lower)),
             }
-            _ if wild(&lower) => Self::Whole(pattern(&lower)),
-            _ => Self::Exact(hash(&lower), lower.into()),
         }
+        exact.sort_unstable();
+        in_service.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self { every, exact: exact.into(), in_service: in_service.into(), whole: whole.into() }
     }
 
     fn matches(&self, action: &Action) -> bool {
-        match self {
-            Self::Every => true,
-            Self::Exact(hash, lower) => *hash == action.hash && **lower == *action.lower(),
-            Self::InService(hash, service, name) => {
-                *hash == action.service_hash && **service == *action.service() && name.is_match(action.name())
-            }
-            Self::Whole(pattern) => pattern.is_match(action.lower()),
-        }
+        let from = self.exact.partition_point(|name| name.hash < action.hash);
+        let mut exact = self.exact.iter().skip(from).take_while(|name| name.hash == action.hash);
+        let from = self.in_service.partition_point(|(service, _)| service.hash < action.service_hash);
+        let in_service = self.in_service.iter().skip(from);
+        let mut in_service = in_service.take_while(|(service, _)| service.hash == action.service_hash);
+        self.every
+            || exact.any(|name| *name.text == *action.lower())
+            || in_service.any(|(service, name)| *service.text == *action.service() && name.is_match(action.name()))
+            || self.whole.iter().any(|pattern| pattern.is_match(action.lower()))
     }
 }
 
@@ -119,7 +141,7 @@ pub(super) struct Rule {
     pub(super) effect: Effect,
     /// Its index in the policy.
     pub(super) statement: usize,
-    pub(super) actions: Scope<Box<[ActionPattern]>>,
+    pub(super) actions: Scope<Actions>,
     /// `None`: every resource.
     resources: Option<Scope<Box<[Pattern]>>>,
     /// `None`: no element, or `*` alone.
@@ -143,7 +165,7 @@ impl Rule {
         Self {
             effect: statement.effect,
             statement: index,
-            actions: statement.action.map(|values| values.iter().map(|value| ActionPattern::new(value)).collect()),
+            actions: statement.action.map(|values| Actions::new(values)),
             resources: (!everything).then_some(resources),
             principals,
             clauses: statement.condition.iter().map(|clause| Tested::new(clause, version)).collect(),
@@ -152,7 +174,7 @@ impl Rule {
 
     /// Whether it allows or denies everything, whatever the request.
     pub(super) fn is_unconditional(&self) -> bool {
-        matches!(&self.actions, Scope::Only(patterns) if patterns.contains(&ActionPattern::Every))
+        matches!(&self.actions, Scope::Only(actions) if actions.every)
             && self.resources.is_none()
             && self.principals.is_none()
             && self.clauses.is_empty()
@@ -165,8 +187,8 @@ impl Rule {
 
     pub(super) fn is_of(&self, action: &Action) -> bool {
         match &self.actions {
-            Scope::Only(patterns) => patterns.iter().any(|pattern| pattern.matches(action)),
-            Scope::AllBut(patterns) => !patterns.iter().any(|pattern| pattern.matches(action)),
+            Scope::Only(actions) => actions.matches(action),
+            Scope::AllBut(actions) => !actions.matches(action),
         }
     }
 
@@ -266,14 +288,14 @@ pub struct OpenParts {
 /// A document of statements, compiled once for every way that it is part of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compiled {
-    pub(super) rules: std::sync::Arc<[Rule]>,
+    pub(super) rules: Arc<[Arc<Rule>]>,
 }
 
 impl Compiled {
     /// Compiles a policy.
     #[must_use]
     pub fn new(policy: &Policy) -> Self {
-        let rule = |(at, statement)| Rule::new(statement, at, policy.version);
+        let rule = |(at, statement)| Arc::new(Rule::new(statement, at, policy.version));
         Self { rules: policy.statements.iter().enumerate().map(rule).collect() }
     }
 }
