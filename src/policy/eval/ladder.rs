@@ -178,6 +178,11 @@ impl Ladder {
         Self { denies: Placements::new(denies, |_| true), allows, open }
     }
 
+    /// Every rule at its place.
+    fn all(&self) -> impl Iterator<Item = &Placed> {
+        self.denies.all.iter().chain(&self.allows.all)
+    }
+
     /// How many nodes it has.
     #[must_use]
     pub fn nodes(&self) -> usize {
@@ -345,7 +350,7 @@ impl Ladder {
     /// Whether a statement denies the action to anybody, or allows it where not everything is allowed.
     #[must_use]
     pub fn speaks_of(&self, action: &Action) -> bool {
-        [&self.denies, &self.allows].into_iter().any(|index| self.found(index, action).next().is_some())
+        [&self.denies, &self.allows].into_iter().any(|rules| rules.find(action, |_| ControlFlow::Break(())).is_break())
     }
 
     /// Whether the resource makes a difference for an action.
