@@ -277,7 +277,8 @@ impl Compare<'_> {
             self.check(&format!("{key} name"), found.name == policy.spec.name, || format!("name of {key}"))?;
             self.tags(&key.to_string(), &found.tags, &policy.spec.tags)?;
             let (is, shall) = (says(&found.kind, &found.content), says(&found.kind, policy.spec.content.minified()));
-            self.check(&format!("{key} content"), is == shall, || format!("content of {key}"))?;
+            // What another statement of the same document holds anyway makes no difference, and is left alone.
+            self.check(&format!("{key} content"), is.is_as(&shall), || format!("content of {key}"))?;
             self.attachments(policy, &id)?;
         }
         Ok(())

@@ -19,6 +19,19 @@ pub struct Says {
     pub allows: BTreeSet<String>,
 }
 
+impl Says {
+    /// Whether each holds all that the other says.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let within = |narrow: &BTreeSet<String>, wide: &BTreeSet<String>| {
+            let wide: BTreeSet<&str> = wide.iter().map(String::as_str).collect();
+            narrow.iter().all(|atom| holds(&wide, atom))
+        };
+        [(&self.denies, &other.denies), (&self.allows, &other.allows)]
+            .into_iter()
+            .all(|(one, other)| within(one, other) && within(other, one))
+    }
+}
+
 thread_local! {
     static SAYS: RefCell<HashMap<(PolicyType, String), Arc<Says>>> = RefCell::default();
     static COVERS: RefCell<HashMap<(String, String), bool>> = RefCell::default();

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{HumanBytes, ProgressBar};
 use k8s_openapi::jiff::Timestamp;
 
-use super::{Form, run_and_print};
+use super::{Form, Report, print};
 use crate::cli::args::Manifests;
 use crate::cli::ask::{Asked, ground};
 use crate::cli::failure::Failure;
@@ -18,10 +18,10 @@ use crate::cli::terminal::Terminal;
 use crate::judge::Forest;
 use crate::judge::impact::{Impact as Both, Ways};
 use crate::observed::Observed;
-use crate::trail::Options;
 use crate::trail::fold::Time;
 use crate::trail::lake::{self, Engine};
 use crate::trail::run::Progress;
+use crate::trail::{self, Options};
 
 /// `impact`.
 #[derive(Debug, Clone, Args)]
@@ -121,15 +121,25 @@ pub async fn run(asked: &Impact, terminal: &Terminal, out: &mut dyn Write) -> Re
     }
     let options = Options { paths: asked.asked.events.clone(), time, ..Options::default() };
     let progress = Progress::default();
-    Ok(std::thread::scope(|scope| {
+    let findings = std::thread::scope(|scope| {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         if io::stderr().is_terminal() {
             scope.spawn(|| show(&progress, stopped));
         }
-        let code = run_and_print(&options, &both, &progress, asked.output.into(), out);
+        let findings = trail::run(&options, &both, &progress);
         drop(stop);
-        code
-    })?)
+        findings
+    });
+    if findings.tally.events == 0 && findings.left_out == 0 {
+        // "Nothing would be denied" is no answer where nothing was looked at.
+        return Err(Failure::new(
+            "what was named holds no recorded call",
+            "name CloudTrail's files, or look whether `--since` and `--until` leave any",
+        ));
+    }
+    let report = Report::of(&findings);
+    print(&report, asked.output.into(), out)?;
+    Ok(report.exit_code())
 }
 
 /// What is in force: by manifests, by a snapshot, or by AWS.

@@ -112,6 +112,7 @@ pub struct ExemptionOutput {
     pub how: String,
     /// The block to add to the statement's `Condition`, where that is how.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<BTreeMap<String, BTreeMap<String, Vec<String>>>>")]
     pub condition: Option<serde_json::Value>,
 }
 

@@ -150,6 +150,7 @@ impl Wish {
                 kind: kind(policy.kind),
                 name: policy.name.clone(),
                 description: String::new(),
+                owner: None,
                 content: document(policy.kind, policy.mask, policy.allow),
                 targets,
                 excluding,

@@ -56,7 +56,7 @@ const ACTIONS: [&str; 3] = ["s3:GetObject", "s3:PutObject", "ec2:RunInstances"];
 const RESOURCES: [&str; 3] = ["arn:aws:s3:::a/1", "arn:aws:s3:::b/2", "*"];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
     #[test]
     fn order_spelling_and_minifying_do_not_count(policies in policies(), x in values(), y in values()) {
@@ -117,6 +117,24 @@ proptest! {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// Documents that compare equal decide alike, whatever was added to one of them.
+    #[test]
+    fn documents_of_the_same_meaning_decide_alike(statements in prop::collection::vec(statement(), 1..4), more in statement(), x in values(), y in values()) {
+        let text = |statements: &[String]| format!("{{\"Version\": \"2012-10-17\", \"Statement\": [{}]}}", statements.join(","));
+        let mut grown = statements.clone();
+        grown.push(more);
+        let document = |statements: &[String]| Document::parse(&PolicyType::scp(), &text(statements)).unwrap().0;
+        prop_assume!(document(&statements).same_meaning(&document(&grown)));
+        let told = [format!("aws:X={x}"), format!("aws:Y={y}"), "aws:username=2".to_owned()];
+        let told: Vec<&str> = told.iter().map(String::as_str).collect();
+        let (one, other) = (compiled(&[statements]), compiled(&[grown]));
+        for action in ACTIONS {
+            for resource in RESOURCES {
+                prop_assert_eq!(ask(&one, action, resource, &told), ask(&other, action, resource, &told));
             }
         }
     }
