@@ -128,7 +128,7 @@ pub fn record(dice: &mut Dice, out: &mut String) {
     let (x, id, request) = (hex(dice), hex(dice), hex(dice));
     let n = dice.below(50).to_string();
     let fill = |text: &str| text.replace("{a}", &account.to_string()).replace("{n}", &n).replace("{x}", &x);
-    let identity = if actor % 10 == 0 {
+    let identity = if actor.is_multiple_of(10) {
         format!(
             r#"{{"type":"IAMUser","principalId":"AIDA{principal:016}","arn":"arn:aws:iam::{account}:user/user-{principal}","accountId":"{account}","accessKeyId":"AKIA{principal:016}","userName":"user-{principal}"}}"#
         )
