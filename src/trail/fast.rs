@@ -231,6 +231,13 @@ pub fn record(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     Some((record, reader.at))
 }
 
+/// How long the object is that the bytes begin with; `None` where it does not end in them, or is no JSON.
+#[must_use]
+pub fn extent(bytes: &[u8]) -> Option<usize> {
+    let mut reader = Reader { bytes, at: 0 };
+    bytes.starts_with(b"{").then(|| reader.nested())?.map(<[u8]>::len)
+}
+
 fn identity<'a>(reader: &mut Reader<'a>, identity: &mut Identity<'a>) -> Option<()> {
     reader.object(|reader, key| {
         match key {
@@ -313,6 +320,7 @@ mod tests {
             let (found, length) = record(text.as_bytes()).unwrap();
             assert_eq!(length, text.len());
             assert_eq!(found, Record::parse(&text).unwrap());
+            assert_eq!(extent(format!("{text},{{").as_bytes()), Some(length));
             for cut in 0..text.len() {
                 assert_eq!(record(&text.as_bytes()[..cut]), None, "{cut}");
             }

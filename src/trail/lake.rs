@@ -327,10 +327,9 @@ impl Csv {
                     let columns: Vec<Meaning> = cells.iter().map(|cell| meaning(cell)).collect();
                     let has = |names: &[&str]| cells.iter().any(|cell| names.contains(&folded(cell).as_str()));
                     let whole = has(&["eventjson", "cloudtrailevent"]);
-                    let parts = has(&["eventsource"])
-                        && has(&["eventname"])
-                        && has(&["useridentityaccountid", "useridentityarn"]);
-                    if !(whole || parts) {
+                    let called = has(&["eventsource"]) && has(&["eventname"]);
+                    let told = called && has(&["useridentityaccountid", "useridentityarn"]);
+                    if !(whole || told) {
                         self.flaw(at, "its first line does not name columns that tell who called what", HELP);
                         self.dead = true;
                     }

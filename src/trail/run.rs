@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::cut::{Cutter, Flaw, LARGEST, Scanned, Scanner, Taker, Took};
+use super::cut::{Cutter, Flaw, Taker, Took};
 use super::fast;
 use super::files::{self, Job, Unread};
 use super::fold::{Bounds, Fold, Judge, Time, opened};
@@ -82,7 +82,7 @@ pub fn run(options: &Options, judge: &dyn Judge, progress: &Progress) -> Finding
         jobs: &found.jobs,
         next: AtomicUsize::new(0),
         idle: AtomicUsize::new(0),
-        queue: Mutex::new(Queue { blocks: VecDeque::new(), readers: threads }),
+        queue: Mutex::new(Queue { blocks: VecDeque::new(), spare: vec![], readers: threads }),
         wake: Condvar::new(),
         progress,
     };
@@ -125,6 +125,8 @@ struct Block {
 
 struct Queue {
     blocks: VecDeque<Block>,
+    /// Buffers of blocks that were read, to be used again: what is given back to the system is dear to get anew.
+    spare: Vec<Vec<u8>>,
     /// Threads that may still hand blocks over.
     readers: usize,
 }
@@ -154,6 +156,18 @@ impl Pool<'_> {
         drop(queue);
         self.wake.notify_one();
         None
+    }
+
+    fn buffer(&self) -> Vec<u8> {
+        self.queue().spare.pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        let mut queue = self.queue();
+        if queue.spare.len() <= WAITING && buffer.capacity() <= 2 * BLOCK {
+            queue.spare.push(buffer);
+        }
     }
 
     /// The next block; `None` when nobody will hand one over any more.
@@ -213,12 +227,12 @@ impl<'p, 'j> Worker<'p, 'j> {
         self.window = vec![];
         self.pool.idle.fetch_add(1, Ordering::Relaxed);
         while let Some(block) = self.pool.wait() {
-            self.block(&block);
+            self.block(block);
         }
         Part { tally: self.fold.tally, unread: self.unread, left_out: self.left_out }
     }
 
-    fn block(&mut self, block: &Block) {
+    fn block(&mut self, block: Block) {
         let Some(job) = self.pool.jobs.get(block.job) else { return };
         let mut told = 0;
         let mut taker = Folding {
@@ -229,6 +243,7 @@ impl<'p, 'j> Worker<'p, 'j> {
             told: &mut told,
         };
         Cutter::of_block(block.offset, block.lines).feed_block(&block.text, &mut taker);
+        self.pool.give_back(block.text);
     }
 
     fn told(&mut self, unread: Unread) {
@@ -317,12 +332,13 @@ impl<'p, 'j> Worker<'p, 'j> {
             if whole == 0 || (last && whole == rest.len()) {
                 return from;
             }
-            let text = rest.get(..whole).unwrap_or_default().to_vec();
+            let mut text = self.pool.buffer();
+            text.extend_from_slice(rest.get(..whole).unwrap_or_default());
             let block = Block { job, offset: cutter.offset(), lines: cutter.by_lines(), text };
             cutter.passed(whole);
             from += whole;
             if let Some(block) = self.pool.offer(block) {
-                self.block(&block);
+                self.block(block);
             }
         }
     }
@@ -416,12 +432,9 @@ impl Cutter {
             let rest = window.get(at..).unwrap_or_default();
             let blank = rest.iter().take_while(|b| b.is_ascii_whitespace() || **b == b',').count();
             let rest = rest.get(blank..).unwrap_or_default();
-            if !rest.starts_with(b"{") || rest.len() > 2 * LARGEST {
-                return at;
-            }
-            match Scanner::default().scan(rest) {
-                Scanned::End(end) => at += blank + end,
-                Scanned::More | Scanned::Broken(_) => return at,
+            match fast::extent(rest) {
+                Some(length) => at += blank + length,
+                None => return at,
             }
         }
         at
