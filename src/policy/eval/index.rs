@@ -29,7 +29,9 @@ impl Hasher for AsItIs {
 
 /// Values by name: by its hash, and by its letters where that agrees.
 #[derive(Debug, Clone)]
-struct Names<T>(HashMap<u64, Vec<(Box<str>, T)>, BuildHasherDefault<AsItIs>>);
+struct Names<T>(Buckets<T>);
+
+type Buckets<T> = HashMap<u64, Vec<(Box<str>, T)>, BuildHasherDefault<AsItIs>>;
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
