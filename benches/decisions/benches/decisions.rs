@@ -67,7 +67,8 @@ fn decisions(criterion: &mut Bench, nodes: &[Vec<Value>], asked: &[Asked]) -> Ve
     let mut group = criterion.benchmark_group("way of 10 SCPs");
     group.throughput(Throughput::Elements(prepared.len() as u64));
     group.bench_function("decide", |bencher| {
-        bencher.iter(|| prepared.iter().filter(|request| ladder.decide(black_box(request)) == Decision::Allowed).count());
+        bencher
+            .iter(|| prepared.iter().filter(|request| ladder.decide(black_box(request)) == Decision::Allowed).count());
     });
     group.bench_function("walk", |bencher| {
         bencher.iter(|| prepared.iter().map(|request| ladder.walk(black_box(request)).steps.len()).sum::<usize>());
@@ -117,7 +118,8 @@ fn simulate(nodes: &[Vec<Value>], asked: &[Asked], own: &[bool]) {
         .take(ASKED_OF_IT)
         .map(|asked| {
             let controls = nodes.iter().enumerate();
-            let controls = controls.map(|(at, node)| json!({"orgIdentifier": format!("n{at}"), "policies": named(node)}));
+            let controls =
+                controls.map(|(at, node)| json!({"orgIdentifier": format!("n{at}"), "policies": named(node)}));
             let simulation = json!({
                 "request": {
                     "principal": "arn:aws:iam::111122223333:role/app",
@@ -157,7 +159,8 @@ fn simulate(nodes: &[Vec<Value>], asked: &[Asked], own: &[bool]) {
 /// What comes before decisions.
 fn parts(criterion: &mut Bench) {
     let kind = PolicyType::new("SERVICE_CONTROL_POLICY");
-    let text = scps::scp(3).to_string();
+    // As long as AWS takes them.
+    let text = scps::of_length(3, 39).to_string();
     let (document, _) = Document::parse(&kind, &text).expect("it is an SCP");
     let Content::Statements(policy) = document.content() else { panic!("an SCP has statements") };
     println!("an SCP of {} characters", text.len());

@@ -48,7 +48,11 @@ fn list(patterns: &[&str], actions: &BTreeSet<&str>) -> String {
 fn write_policy(out: &mut String, statement: &Value, actions: &BTreeSet<&str>) {
     let effect = if statement["Effect"] == "Deny" { "forbid" } else { "permit" };
     let named = strings(&statement["Action"]);
-    let scope = if named.is_empty() || named == ["*"] { "action".to_owned() } else { format!("action in {}", list(&named, actions)) };
+    let scope = if named.is_empty() || named == ["*"] {
+        "action".to_owned()
+    } else {
+        format!("action in {}", list(&named, actions))
+    };
     let _ = write!(out, "{effect}(principal, {scope}, resource)");
     let mut tests = vec![];
     if let Some(spared) = statement.get("NotAction") {
@@ -66,7 +70,8 @@ fn write_policy(out: &mut String, statement: &Value, actions: &BTreeSet<&str>) {
         for (key, values) in keys.as_object().into_iter().flatten() {
             let (has, own) = (format!("context has {key:?}"), format!("context[{key:?}]"));
             let values = strings(values);
-            let listed = format!("[{}]", values.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(", "));
+            let listed =
+                format!("[{}]", values.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(", "));
             tests.push(match operator.as_str() {
                 "StringNotEquals" => format!("!({has} && {listed}.contains({own}))"),
                 "StringNotLike" | "ArnNotLike" => format!("!({has} && {})", likes(&own, &values)),

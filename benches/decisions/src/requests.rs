@@ -54,7 +54,12 @@ pub fn requests() -> Vec<Asked> {
         .map(|n| {
             // A step that shares no factor with the length goes through all of them.
             let (action, resource, _, tagged) = CALLS[weighted[n * 37 % weighted.len()]];
-            let roles = ["app/worker", "platform-3", "deploy", "aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Dev_0a1b"];
+            let roles = [
+                "app/worker",
+                "platform-3",
+                "deploy",
+                "aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Dev_0a1b",
+            ];
             let region = if n % 23 == 0 { "ap-south-1" } else { ["eu-west-1", "eu-central-1", "us-east-1"][n % 3] };
             let mut keys = Map::new();
             let mut set = |key: &str, value: Value| keys.insert(key.to_owned(), value);

@@ -4,26 +4,266 @@ use serde_json::{Value, json};
 
 /// Services with actions of theirs that guardrails speak of.
 const SERVICES: [(&str, [&str; 8]); 20] = [
-    ("s3", ["PutBucketPolicy", "DeleteBucketPolicy", "PutBucketAcl", "PutObjectAcl", "DeleteBucket", "PutEncryptionConfiguration", "PutBucketPublicAccessBlock", "PutBucketVersioning"]),
-    ("ec2", ["CreateVpcPeeringConnection", "AcceptVpcPeeringConnection", "AttachInternetGateway", "CreateInternetGateway", "DisableEbsEncryptionByDefault", "ModifyInstanceMetadataOptions", "DeleteFlowLogs", "CreateDefaultVpc"]),
-    ("iam", ["CreateUser", "CreateAccessKey", "DeleteAccountPasswordPolicy", "UpdateAccountPasswordPolicy", "CreateSAMLProvider", "DeleteSAMLProvider", "CreateOpenIDConnectProvider", "DeleteRolePermissionsBoundary"]),
-    ("organizations", ["LeaveOrganization", "DeleteOrganization", "RemoveAccountFromOrganization", "DetachPolicy", "UpdatePolicy", "DeletePolicy", "DisablePolicyType", "DeregisterDelegatedAdministrator"]),
-    ("cloudtrail", ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors", "DeleteEventDataStore", "UpdateEventDataStore", "PutInsightSelectors", "RemoveTags"]),
-    ("config", ["DeleteConfigurationRecorder", "DeleteDeliveryChannel", "StopConfigurationRecorder", "PutConfigurationRecorder", "DeleteConfigRule", "DeleteAggregationAuthorization", "PutConfigurationAggregator", "DeleteRetentionConfiguration"]),
-    ("guardduty", ["DeleteDetector", "UpdateDetector", "DisassociateFromMasterAccount", "DeleteMembers", "StopMonitoringMembers", "CreateIPSet", "DeleteIPSet", "DeleteThreatIntelSet"]),
-    ("securityhub", ["DisableSecurityHub", "DeleteInvitations", "DisassociateFromMasterAccount", "BatchDisableStandards", "DeleteMembers", "DeleteInsight", "UpdateStandardsControl", "DisableImportFindingsForProduct"]),
-    ("kms", ["ScheduleKeyDeletion", "DisableKey", "DeleteImportedKeyMaterial", "DisableKeyRotation", "PutKeyPolicy", "CreateGrant", "RetireGrant", "DeleteAlias"]),
-    ("rds", ["ModifyDBSnapshotAttribute", "ModifyDBClusterSnapshotAttribute", "DeleteDBCluster", "DeleteDBInstance", "DeleteDBSnapshot", "StopDBInstance", "StopDBCluster", "RestoreDBInstanceFromS3"]),
-    ("lambda", ["AddPermission", "CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "PutFunctionConcurrency", "DeleteFunction", "RemovePermission", "PublishLayerVersion", "AddLayerVersionPermission"]),
-    ("sagemaker", ["CreatePresignedNotebookInstanceUrl", "CreateNotebookInstance", "CreateTrainingJob", "CreateEndpointConfig", "CreateDomain", "UpdateDomain", "DeleteModel", "CreateHyperParameterTuningJob"]),
-    ("sqs", ["AddPermission", "RemovePermission", "DeleteQueue", "PurgeQueue", "SetQueueAttributes", "CreateQueue", "CancelMessageMoveTask", "StartMessageMoveTask"]),
-    ("sns", ["AddPermission", "RemovePermission", "DeleteTopic", "SetTopicAttributes", "CreateTopic", "PutDataProtectionPolicy", "CreatePlatformApplication", "DeletePlatformApplication"]),
-    ("dynamodb", ["DeleteTable", "DeleteBackup", "UpdateContinuousBackups", "PutResourcePolicy", "DeleteResourcePolicy", "UpdateTable", "DisableKinesisStreamingDestination", "ExportTableToPointInTime"]),
-    ("logs", ["DeleteLogGroup", "DeleteLogStream", "PutRetentionPolicy", "DeleteRetentionPolicy", "PutResourcePolicy", "DeleteResourcePolicy", "DisassociateKmsKey", "DeleteSubscriptionFilter"]),
-    ("route53", ["DeleteHostedZone", "ChangeResourceRecordSets", "DisassociateVPCFromHostedZone", "DeleteQueryLoggingConfig", "DeactivateKeySigningKey", "DisableHostedZoneDNSSEC", "DeleteHealthCheck", "DeleteTrafficPolicy"]),
-    ("secretsmanager", ["PutResourcePolicy", "DeleteResourcePolicy", "DeleteSecret", "CancelRotateSecret", "RemoveRegionsFromReplication", "StopReplicationToReplica", "UpdateSecretVersionStage", "UntagResource"]),
-    ("ecr", ["SetRepositoryPolicy", "DeleteRepositoryPolicy", "DeleteRepository", "BatchDeleteImage", "PutRegistryPolicy", "DeleteRegistryPolicy", "PutImageTagMutability", "DeleteLifecyclePolicy"]),
-    ("backup", ["DeleteBackupVault", "DeleteRecoveryPoint", "UpdateRecoveryPointLifecycle", "DeleteBackupPlan", "DeleteBackupSelection", "PutBackupVaultAccessPolicy", "DeleteBackupVaultAccessPolicy", "DeleteBackupVaultLockConfiguration"]),
+    (
+        "s3",
+        [
+            "PutBucketPolicy",
+            "DeleteBucketPolicy",
+            "PutBucketAcl",
+            "PutObjectAcl",
+            "DeleteBucket",
+            "PutEncryptionConfiguration",
+            "PutBucketPublicAccessBlock",
+            "PutBucketVersioning",
+        ],
+    ),
+    (
+        "ec2",
+        [
+            "CreateVpcPeeringConnection",
+            "AcceptVpcPeeringConnection",
+            "AttachInternetGateway",
+            "CreateInternetGateway",
+            "DisableEbsEncryptionByDefault",
+            "ModifyInstanceMetadataOptions",
+            "DeleteFlowLogs",
+            "CreateDefaultVpc",
+        ],
+    ),
+    (
+        "iam",
+        [
+            "CreateUser",
+            "CreateAccessKey",
+            "DeleteAccountPasswordPolicy",
+            "UpdateAccountPasswordPolicy",
+            "CreateSAMLProvider",
+            "DeleteSAMLProvider",
+            "CreateOpenIDConnectProvider",
+            "DeleteRolePermissionsBoundary",
+        ],
+    ),
+    (
+        "organizations",
+        [
+            "LeaveOrganization",
+            "DeleteOrganization",
+            "RemoveAccountFromOrganization",
+            "DetachPolicy",
+            "UpdatePolicy",
+            "DeletePolicy",
+            "DisablePolicyType",
+            "DeregisterDelegatedAdministrator",
+        ],
+    ),
+    (
+        "cloudtrail",
+        [
+            "StopLogging",
+            "DeleteTrail",
+            "UpdateTrail",
+            "PutEventSelectors",
+            "DeleteEventDataStore",
+            "UpdateEventDataStore",
+            "PutInsightSelectors",
+            "RemoveTags",
+        ],
+    ),
+    (
+        "config",
+        [
+            "DeleteConfigurationRecorder",
+            "DeleteDeliveryChannel",
+            "StopConfigurationRecorder",
+            "PutConfigurationRecorder",
+            "DeleteConfigRule",
+            "DeleteAggregationAuthorization",
+            "PutConfigurationAggregator",
+            "DeleteRetentionConfiguration",
+        ],
+    ),
+    (
+        "guardduty",
+        [
+            "DeleteDetector",
+            "UpdateDetector",
+            "DisassociateFromMasterAccount",
+            "DeleteMembers",
+            "StopMonitoringMembers",
+            "CreateIPSet",
+            "DeleteIPSet",
+            "DeleteThreatIntelSet",
+        ],
+    ),
+    (
+        "securityhub",
+        [
+            "DisableSecurityHub",
+            "DeleteInvitations",
+            "DisassociateFromMasterAccount",
+            "BatchDisableStandards",
+            "DeleteMembers",
+            "DeleteInsight",
+            "UpdateStandardsControl",
+            "DisableImportFindingsForProduct",
+        ],
+    ),
+    (
+        "kms",
+        [
+            "ScheduleKeyDeletion",
+            "DisableKey",
+            "DeleteImportedKeyMaterial",
+            "DisableKeyRotation",
+            "PutKeyPolicy",
+            "CreateGrant",
+            "RetireGrant",
+            "DeleteAlias",
+        ],
+    ),
+    (
+        "rds",
+        [
+            "ModifyDBSnapshotAttribute",
+            "ModifyDBClusterSnapshotAttribute",
+            "DeleteDBCluster",
+            "DeleteDBInstance",
+            "DeleteDBSnapshot",
+            "StopDBInstance",
+            "StopDBCluster",
+            "RestoreDBInstanceFromS3",
+        ],
+    ),
+    (
+        "lambda",
+        [
+            "AddPermission",
+            "CreateFunctionUrlConfig",
+            "UpdateFunctionUrlConfig",
+            "PutFunctionConcurrency",
+            "DeleteFunction",
+            "RemovePermission",
+            "PublishLayerVersion",
+            "AddLayerVersionPermission",
+        ],
+    ),
+    (
+        "sagemaker",
+        [
+            "CreatePresignedNotebookInstanceUrl",
+            "CreateNotebookInstance",
+            "CreateTrainingJob",
+            "CreateEndpointConfig",
+            "CreateDomain",
+            "UpdateDomain",
+            "DeleteModel",
+            "CreateHyperParameterTuningJob",
+        ],
+    ),
+    (
+        "sqs",
+        [
+            "AddPermission",
+            "RemovePermission",
+            "DeleteQueue",
+            "PurgeQueue",
+            "SetQueueAttributes",
+            "CreateQueue",
+            "CancelMessageMoveTask",
+            "StartMessageMoveTask",
+        ],
+    ),
+    (
+        "sns",
+        [
+            "AddPermission",
+            "RemovePermission",
+            "DeleteTopic",
+            "SetTopicAttributes",
+            "CreateTopic",
+            "PutDataProtectionPolicy",
+            "CreatePlatformApplication",
+            "DeletePlatformApplication",
+        ],
+    ),
+    (
+        "dynamodb",
+        [
+            "DeleteTable",
+            "DeleteBackup",
+            "UpdateContinuousBackups",
+            "PutResourcePolicy",
+            "DeleteResourcePolicy",
+            "UpdateTable",
+            "DisableKinesisStreamingDestination",
+            "ExportTableToPointInTime",
+        ],
+    ),
+    (
+        "logs",
+        [
+            "DeleteLogGroup",
+            "DeleteLogStream",
+            "PutRetentionPolicy",
+            "DeleteRetentionPolicy",
+            "PutResourcePolicy",
+            "DeleteResourcePolicy",
+            "DisassociateKmsKey",
+            "DeleteSubscriptionFilter",
+        ],
+    ),
+    (
+        "route53",
+        [
+            "DeleteHostedZone",
+            "ChangeResourceRecordSets",
+            "DisassociateVPCFromHostedZone",
+            "DeleteQueryLoggingConfig",
+            "DeactivateKeySigningKey",
+            "DisableHostedZoneDNSSEC",
+            "DeleteHealthCheck",
+            "DeleteTrafficPolicy",
+        ],
+    ),
+    (
+        "secretsmanager",
+        [
+            "PutResourcePolicy",
+            "DeleteResourcePolicy",
+            "DeleteSecret",
+            "CancelRotateSecret",
+            "RemoveRegionsFromReplication",
+            "StopReplicationToReplica",
+            "UpdateSecretVersionStage",
+            "UntagResource",
+        ],
+    ),
+    (
+        "ecr",
+        [
+            "SetRepositoryPolicy",
+            "DeleteRepositoryPolicy",
+            "DeleteRepository",
+            "BatchDeleteImage",
+            "PutRegistryPolicy",
+            "DeleteRegistryPolicy",
+            "PutImageTagMutability",
+            "DeleteLifecyclePolicy",
+        ],
+    ),
+    (
+        "backup",
+        [
+            "DeleteBackupVault",
+            "DeleteRecoveryPoint",
+            "UpdateRecoveryPointLifecycle",
+            "DeleteBackupPlan",
+            "DeleteBackupSelection",
+            "PutBackupVaultAccessPolicy",
+            "DeleteBackupVaultAccessPolicy",
+            "DeleteBackupVaultLockConfiguration",
+        ],
+    ),
 ];
 
 /// Global services, which a region lock spares.
@@ -58,7 +298,12 @@ pub fn nodes() -> Vec<Vec<Value>> {
 
 /// One SCP of thirty statements.
 pub fn scp(number: usize) -> Value {
-    let statements: Vec<Value> = (0..30).map(|at| statement(number, at)).collect();
+    of_length(number, 30)
+}
+
+/// The same with another number of statements.
+pub fn of_length(number: usize, statements: usize) -> Value {
+    let statements: Vec<Value> = (0..statements).map(|at| statement(number, at)).collect();
     json!({"Version": "2012-10-17", "Statement": statements})
 }
 

@@ -32,6 +32,7 @@ fn a_decision_allocates_nothing() {
     let caller = Caller::Role { account: "111122223333", arn: role, session: None };
     let layers = Layers { service_control: Some(&ladder), identity: Some(&ladder), ..Layers::default() };
     let before = ALLOCATIONS.load(Ordering::Relaxed);
+    assert!(before > 0, "what came before is counted");
     let mut decided = 0_usize;
     for asked in &asked {
         let mut request = asked.request();
