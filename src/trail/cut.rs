@@ -125,6 +125,35 @@ pub struct Flaw {
     pub help: &'static str,
 }
 
+impl Flaw {
+    /// Of a record, in a file that is read on.
+    pub(super) fn of_record(byte: usize, what: String) -> Self {
+        let help = "give CloudTrail's records as they are; the rest of the file was read";
+        Self { byte: byte as u64, what, help }
+    }
+}
+
+impl Took {
+    /// What came of a record that could not be read.
+    pub(super) fn unread(text: &[u8], error: &serde_json::Error) -> Self {
+        let flaw = Flaw::of_record(place(text, error), format!("a record cannot be read: {}", without_place(error)));
+        if error.is_data() { Self::Foreign(flaw) } else { Self::Broken(flaw) }
+    }
+}
+
+/// The byte of an error within its text.
+fn place(text: &[u8], error: &serde_json::Error) -> usize {
+    let line = error.line().saturating_sub(1);
+    let begins = if line == 0 { 0 } else { memchr::memchr_iter(b'\n', text).nth(line - 1).map_or(0, |at| at + 1) };
+    (begins + error.column().saturating_sub(1)).min(text.len())
+}
+
+/// The message without its place, which is told by byte.
+pub(super) fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
+}
+
 /// Takes records, and hears what was left out.
 pub trait Taker {
     /// The text begins with `{`. `last`: nothing comes after it.

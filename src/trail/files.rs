@@ -6,9 +6,14 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::cut::Flaw;
 use super::fold::Time;
 use super::record::days;
 
+/// Bytes that a window on a file begins with; it grows for a record that is larger.
+const WINDOW: usize = 1 << 20;
+/// What is told of one file, at most; the rest is counted.
+const MOST_TOLD: u64 = 3;
 /// Bytes that are read from a file at once.
 const CHUNK: usize = 256 << 10;
 /// Seconds by which a file may hold older records than the day in its path says, and newer ones.
@@ -183,6 +188,75 @@ pub fn open(job: &Job) -> Result<Box<dyn Read>, Unread> {
         return Err(told(format!("it is {form}, which is not read"), "unpack it, or pack it with gzip"));
     }
     Ok(if start.starts_with(b"\x1f\x8b") { Box::new(MultiGzDecoder::new(text)) } else { Box::new(text) })
+}
+
+/// A window on the text of a file: filled at its end, taken away from at its front.
+#[derive(Debug, Default)]
+pub struct Window {
+    /// What of the text is looked at.
+    pub text: Vec<u8>,
+    /// Nothing comes after it.
+    pub last: bool,
+}
+
+impl Window {
+    /// Before the next file; the memory is used again.
+    pub fn begin(&mut self) {
+        self.text.clear();
+        self.last = false;
+    }
+
+    /// Reads on. How many bytes, and what ended the text before its end.
+    pub fn fill(&mut self, text: &mut impl Read) -> (usize, Option<io::Error>) {
+        let before = self.text.len();
+        // A window that a record did not fit into grows.
+        let most = if before >= WINDOW / 2 { 2 * before } else { WINDOW };
+        let more = (most - before) as u64;
+        let ended = match text.take(more).read_to_end(&mut self.text) {
+            Ok(read) => {
+                self.last = (read as u64) < more;
+                None
+            }
+            Err(error) => {
+                self.last = true;
+                Some(error)
+            }
+        };
+        (self.text.len() - before, ended)
+    }
+
+    /// Takes bytes away that are done with.
+    pub fn done_with(&mut self, bytes: usize) {
+        self.text.drain(..bytes);
+    }
+}
+
+/// What was not read: of each file the first few, and how much in all.
+#[derive(Debug, Clone, Default)]
+pub struct LeftOut {
+    /// The first few.
+    pub told: Vec<Unread>,
+    /// All, records and files.
+    pub count: u64,
+}
+
+impl LeftOut {
+    /// Something of a file.
+    pub fn add(&mut self, unread: Unread) {
+        self.count += 1;
+        self.told.push(unread);
+    }
+
+    /// A record of a file of which so many were `told` of.
+    pub fn record(&mut self, job: &Job, told: &mut u64, flaw: Flaw) {
+        *told += 1;
+        if *told <= MOST_TOLD {
+            let (file, byte) = (job.name.clone(), Some(flaw.byte));
+            self.add(Unread { file, byte, what: flaw.what, help: flaw.help.into() });
+        } else {
+            self.count += 1;
+        }
+    }
 }
 
 /// What went wrong while a file was read.

@@ -1,69 +1,57 @@
 //! The records of one service, whole: for what needs to see everything that a call was asked and answered.
 
-use std::io::Read;
 use std::path::PathBuf;
 
 use memchr::memmem;
 use serde_json::Value;
 
 use super::cut::{Cutter, Flaw, Taker, Took};
-use super::files::{self, Job, Unread};
+use super::files::{self, Job, LeftOut, Window};
 use super::fold::Time;
 use super::record::Record;
-
-/// Bytes that a window on a file begins with; it grows for a record that is larger.
-const WINDOW: usize = 1 << 20;
-/// What is told of one file, at most; the rest is counted.
-const MOST_TOLD: u64 = 3;
 
 /// What came of reading.
 #[derive(Debug, Clone, Default)]
 pub struct Gathered {
     /// Files that were read, to their end or not.
     pub files: usize,
-    /// What was not read; of each file the first few.
-    pub unread: Vec<Unread>,
-    /// How much was not read in all, records and files.
-    pub left_out: u64,
+    /// What was not read.
+    pub left_out: LeftOut,
 }
 
 /// Calls `look` with each record of the service (`organizations.amazonaws.com`), in the order of the files.
 pub fn gather(paths: &[PathBuf], service: &str, look: &mut dyn FnMut(&Value)) -> Gathered {
     let found = files::find(paths, Time::default());
-    let mut gathered = Gathered { files: found.jobs.len(), left_out: found.unread.len() as u64, unread: found.unread };
+    let mut left_out = LeftOut { count: found.unread.len() as u64, told: found.unread };
     let finder = memmem::Finder::new(service);
+    let mut window = Window::default();
     for job in &found.jobs {
-        read(job, &finder, look, &mut gathered);
+        read(job, &mut window, &finder, look, &mut left_out);
     }
-    gathered
+    Gathered { files: found.jobs.len(), left_out }
 }
 
-fn read(job: &Job, finder: &memmem::Finder<'_>, look: &mut dyn FnMut(&Value), gathered: &mut Gathered) {
+fn read(
+    job: &Job,
+    window: &mut Window,
+    finder: &memmem::Finder<'_>,
+    look: &mut dyn FnMut(&Value),
+    left_out: &mut LeftOut,
+) {
     let mut text = match files::open(job) {
         Ok(text) => text,
-        Err(unread) => {
-            gathered.left_out += 1;
-            gathered.unread.push(unread);
-            return;
-        }
+        Err(unread) => return left_out.add(unread),
     };
-    let (mut cutter, mut window, mut last, mut told) = (Cutter::default(), vec![], false, 0);
-    while !last {
-        let before = window.len();
-        let most = if before >= WINDOW / 2 { 2 * before } else { WINDOW };
-        let more = (most - before) as u64;
-        match text.by_ref().take(more).read_to_end(&mut window) {
-            Ok(read) => last = (read as u64) < more,
-            Err(error) => {
-                last = true;
-                gathered.left_out += 1;
-                gathered.unread.push(files::broken(job, cutter.offset() + window.len() as u64, &error));
-                cutter.expect_an_early_end();
-            }
+    window.begin();
+    let (mut cutter, mut told) = (Cutter::default(), 0);
+    while !window.last {
+        if let (_, Some(error)) = window.fill(&mut text) {
+            left_out.add(files::broken(job, cutter.offset() + window.text.len() as u64, &error));
+            cutter.expect_an_early_end();
         }
-        let mut taker = Looking { job, finder, look: &mut *look, gathered: &mut *gathered, told: &mut told };
-        let used = cutter.feed(&window, last, &mut taker);
-        window.drain(..used);
+        let mut taker = Looking { job, finder, look: &mut *look, left_out: &mut *left_out, told: &mut told };
+        let used = cutter.feed(&window.text, window.last, &mut taker);
+        window.done_with(used);
     }
 }
 
@@ -71,7 +59,7 @@ struct Looking<'w> {
     job: &'w Job,
     finder: &'w memmem::Finder<'w>,
     look: &'w mut dyn FnMut(&Value),
-    gathered: &'w mut Gathered,
+    left_out: &'w mut LeftOut,
     told: &'w mut u64,
 }
 
@@ -89,22 +77,13 @@ impl Taker for Looking<'_> {
                 }
                 Took::Used(used)
             }
-            Some(Err(error)) if !error.is_eof() => {
-                let what = format!("a record cannot be read: {error}");
-                let flaw = Flaw { byte: 0, what, help: "give CloudTrail's records as they are; the rest was read" };
-                if error.is_data() { Took::Foreign(flaw) } else { Took::Broken(flaw) }
-            }
+            Some(Err(error)) if !error.is_eof() => Took::unread(text, &error),
             _ => Took::More,
         }
     }
 
     fn left_out(&mut self, flaw: Flaw) {
-        self.gathered.left_out += 1;
-        *self.told += 1;
-        if *self.told <= MOST_TOLD {
-            let (file, byte) = (self.job.name.clone(), Some(flaw.byte));
-            self.gathered.unread.push(Unread { file, byte, what: flaw.what, help: flaw.help.into() });
-        }
+        self.left_out.record(self.job, self.told, flaw);
     }
 }
 
@@ -149,6 +128,6 @@ mod tests {
         ids.sort();
         fs::remove_dir_all(&folder).unwrap();
         assert_eq!(ids, ["a", "b", "c", "d", "e"]);
-        assert_eq!((gathered.files, gathered.left_out), (3, 1), "{:?}", gathered.unread);
+        assert_eq!((gathered.files, gathered.left_out.count), (3, 1), "{:?}", gathered.left_out.told);
     }
 }

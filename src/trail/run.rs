@@ -5,27 +5,22 @@
 //! cores busy as well. Blocks wait in a queue of a few: who finds it full folds its own.
 
 use std::collections::VecDeque;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::cut::{Cutter, Flaw, Taker, Took};
+use super::cut::{Cutter, Flaw, Taker, Took, without_place};
 use super::fast;
-use super::files::{self, Job, Unread};
+use super::files::{self, Job, LeftOut, Unread, Window};
 use super::fold::{Bounds, Fold, Judge, Time, opened};
 use super::lake;
 use super::record::Record;
 use super::tally::Tally;
 
-/// Bytes that a window on a file begins with; it grows for a record that is larger.
-const WINDOW: usize = 1 << 20;
 /// Bytes of a block that is handed over.
 const BLOCK: usize = 512 << 10;
 /// Blocks that wait.
 const WAITING: usize = 4;
-/// What is told of one file, at most; the rest is counted.
-const MOST_TOLD: u64 = 3;
 /// What the tables of requests of all threads may hold.
 const TABLES: Bounds = Bounds { requests: 1_000_000, bytes: 96 << 20 };
 
@@ -107,8 +102,8 @@ pub fn run(options: &Options, judge: &dyn Judge, progress: &Progress) -> Finding
     });
     for part in parts {
         findings.tally.merge(part.tally);
-        findings.unread.extend(part.unread);
-        findings.left_out += part.left_out;
+        findings.unread.extend(part.left_out.told);
+        findings.left_out += part.left_out.count;
     }
     findings.unread.sort_by(|a, b| (&a.file, a.byte).cmp(&(&b.file, b.byte)));
     findings.bytes = progress.bytes.load(Ordering::Relaxed);
@@ -198,21 +193,19 @@ impl Drop for Reading<'_> {
 /// What one thread found.
 struct Part {
     tally: Tally,
-    unread: Vec<Unread>,
-    left_out: u64,
+    left_out: LeftOut,
 }
 
 struct Worker<'p, 'j> {
     pool: &'p Pool<'p>,
     fold: Fold<'j>,
-    unread: Vec<Unread>,
-    left_out: u64,
-    window: Vec<u8>,
+    left_out: LeftOut,
+    window: Window,
 }
 
 impl<'p, 'j> Worker<'p, 'j> {
     fn new(pool: &'p Pool<'p>, judge: &'j dyn Judge, time: Time, bounds: Bounds) -> Self {
-        Self { pool, fold: Fold::new(judge, time, bounds), unread: vec![], left_out: 0, window: vec![] }
+        Self { pool, fold: Fold::new(judge, time, bounds), left_out: LeftOut::default(), window: Window::default() }
     }
 
     fn work(mut self) -> Part {
@@ -224,94 +217,65 @@ impl<'p, 'j> Worker<'p, 'j> {
             self.pool.progress.files.fetch_add(1, Ordering::Relaxed);
         }
         drop(reading);
-        self.window = vec![];
+        self.window = Window::default();
         self.pool.idle.fetch_add(1, Ordering::Relaxed);
         while let Some(block) = self.pool.wait() {
             self.block(block);
         }
-        Part { tally: self.fold.tally, unread: self.unread, left_out: self.left_out }
+        Part { tally: self.fold.tally, left_out: self.left_out }
     }
 
     fn block(&mut self, block: Block) {
         let Some(job) = self.pool.jobs.get(block.job) else { return };
         let mut told = 0;
-        let mut taker = Folding {
-            job,
-            fold: &mut self.fold,
-            unread: &mut self.unread,
-            left_out: &mut self.left_out,
-            told: &mut told,
-        };
+        let mut taker = Folding { job, fold: &mut self.fold, left_out: &mut self.left_out, told: &mut told };
         Cutter::of_block(block.offset, block.lines).feed_block(&block.text, &mut taker);
         self.pool.give_back(block.text);
-    }
-
-    fn told(&mut self, unread: Unread) {
-        self.left_out += 1;
-        self.unread.push(unread);
     }
 
     fn read(&mut self, at: usize, job: &Job) {
         let mut text = match files::open(job) {
             Ok(text) => text,
-            Err(unread) => return self.told(unread),
+            Err(unread) => return self.left_out.add(unread),
         };
         let mut window = std::mem::take(&mut self.window);
-        window.clear();
-        let (mut cutter, mut told, mut last) = (Cutter::default(), 0, false);
+        window.begin();
+        let (mut cutter, mut told) = (Cutter::default(), 0);
         let mut csv: Option<lake::Csv> = None;
         let mut begun = false;
-        while !last && !self.pool.progress.stop.load(Ordering::Relaxed) {
-            let before = window.len();
-            // A window that a record did not fit into grows.
-            let most = if before >= WINDOW / 2 { 2 * before } else { WINDOW };
-            let more = (most - before) as u64;
-            match text.by_ref().take(more).read_to_end(&mut window) {
-                Ok(read) => last = (read as u64) < more,
-                Err(error) => {
-                    last = true;
-                    let byte = cutter.offset() + window.len() as u64;
-                    self.told(files::broken(job, byte, &error));
-                    // What was cut off with the file is told already.
-                    cutter.expect_an_early_end();
-                }
+        while !window.last && !self.pool.progress.stop.load(Ordering::Relaxed) {
+            let (read, ended) = window.fill(&mut text);
+            if let Some(error) = ended {
+                let byte = cutter.offset() + window.text.len() as u64;
+                self.left_out.add(files::broken(job, byte, &error));
+                // What was cut off with the file is told already.
+                cutter.expect_an_early_end();
             }
-            self.pool.progress.bytes.fetch_add((window.len() - before) as u64, Ordering::Relaxed);
+            self.pool.progress.bytes.fetch_add(read as u64, Ordering::Relaxed);
             if !begun {
                 begun = true;
-                csv = lake::Csv::begins(&window, &job.name);
+                csv = lake::Csv::begins(&window.text, &job.name);
             }
             if let Some(csv) = &mut csv {
-                let mut taker = Folding {
-                    job,
-                    fold: &mut self.fold,
-                    unread: &mut self.unread,
-                    left_out: &mut self.left_out,
-                    told: &mut told,
-                };
-                let used = csv.feed(&window, last, &mut |record, count, until| taker.fold.add(record, count, until));
+                let mut taker = Folding { job, fold: &mut self.fold, left_out: &mut self.left_out, told: &mut told };
+                let used = csv
+                    .feed(&window.text, window.last, &mut |record, count, until| taker.fold.add(record, count, until));
                 csv.flaws().into_iter().for_each(|flaw| taker.left_out(flaw));
-                window.drain(..used);
+                window.done_with(used);
                 continue;
             }
             let mut from = 0;
             if self.pool.idle.load(Ordering::Relaxed) > 0 && cutter.among_records() {
-                from = self.share(at, &mut cutter, &window, last);
+                from = self.share(at, &mut cutter, &window.text, window.last);
             }
-            let mut taker = Folding {
-                job,
-                fold: &mut self.fold,
-                unread: &mut self.unread,
-                left_out: &mut self.left_out,
-                told: &mut told,
-            };
-            let used = from + cutter.feed(window.get(from..).unwrap_or_default(), last, &mut taker);
-            window.drain(..used);
+            let mut taker = Folding { job, fold: &mut self.fold, left_out: &mut self.left_out, told: &mut told };
+            let used = from + cutter.feed(window.text.get(from..).unwrap_or_default(), window.last, &mut taker);
+            window.done_with(used);
         }
         if csv.is_none() && cutter.is_untouched() && !self.pool.progress.stop.load(Ordering::Relaxed) && begun {
             // An export writes files without records, too; an empty file is none of CloudTrail's.
             if cutter.offset() == 0 {
-                self.told(Unread {
+                self.left_out.add(Unread {
                     file: job.name.clone(),
                     byte: Some(0),
                     what: "it is empty".into(),
@@ -348,8 +312,7 @@ impl<'p, 'j> Worker<'p, 'j> {
 struct Folding<'w, 'j> {
     job: &'w Job,
     fold: &'w mut Fold<'j>,
-    unread: &'w mut Vec<Unread>,
-    left_out: &'w mut u64,
+    left_out: &'w mut LeftOut,
     told: &'w mut u64,
 }
 
@@ -362,57 +325,27 @@ impl Taker for Folding<'_, '_> {
             return Took::Used(length);
         }
         let mut records = serde_json::Deserializer::from_slice(text).into_iter::<Record<'_>>();
-        let flaw = |byte: usize, what: String| Flaw {
-            byte: byte as u64,
-            what,
-            help: "give CloudTrail's records as they are; the rest of the file was read",
-        };
         match records.next() {
             Some(Ok(record)) => {
                 let fold = &mut *self.fold;
                 match opened(&record, &mut |record| fold.add(record, 1, None)) {
                     Ok(true) => Took::Used(records.byte_offset()),
-                    Ok(false) => Took::Foreign(flaw(0, "this is JSON, and no record of CloudTrail".into())),
+                    Ok(false) => Took::Foreign(Flaw::of_record(0, "this is JSON, and no record of CloudTrail".into())),
                     Err(error) => {
-                        Took::Foreign(flaw(0, format!("the record in this event cannot be read: {}", plain(&error))))
+                        let what = format!("the record in this event cannot be read: {}", without_place(&error));
+                        Took::Foreign(Flaw::of_record(0, what))
                     }
                 }
             }
             Some(Err(error)) if error.is_eof() => Took::More,
-            Some(Err(error)) => {
-                let byte = place(text, &error);
-                let what = format!("a record cannot be read: {}", plain(&error));
-                if error.is_data() { Took::Foreign(flaw(byte, what)) } else { Took::Broken(flaw(byte, what)) }
-            }
+            Some(Err(error)) => Took::unread(text, &error),
             None => Took::More,
         }
     }
 
     fn left_out(&mut self, flaw: Flaw) {
-        *self.left_out += 1;
-        *self.told += 1;
-        if *self.told <= MOST_TOLD {
-            self.unread.push(Unread {
-                file: self.job.name.clone(),
-                byte: Some(flaw.byte),
-                what: flaw.what,
-                help: flaw.help.into(),
-            });
-        }
+        self.left_out.record(self.job, self.told, flaw);
     }
-}
-
-/// The byte of an error within its text.
-fn place(text: &[u8], error: &serde_json::Error) -> usize {
-    let line = error.line().saturating_sub(1);
-    let begins = if line == 0 { 0 } else { memchr::memchr_iter(b'\n', text).nth(line - 1).map_or(0, |at| at + 1) };
-    (begins + error.column().saturating_sub(1)).min(text.len())
-}
-
-/// The message without its place, which is told by byte.
-fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
 impl Cutter {

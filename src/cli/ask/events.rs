@@ -18,7 +18,7 @@ pub fn chronicle(paths: &[PathBuf], terminal: &Terminal) -> Result<Chronicle, Fa
     }
     let mut events = vec![];
     let gathered = gather(paths, "organizations.amazonaws.com", &mut |record| events.extend(chronicle::read(record)));
-    for unread in &gathered.unread {
+    for unread in &gathered.left_out.told {
         let byte = unread.byte.map(|byte| format!(", byte {byte}")).unwrap_or_default();
         terminal.warn(&format!("{}{byte}: {}", plain(&unread.file), plain(&unread.what)));
         terminal.help(&plain(&unread.help));
