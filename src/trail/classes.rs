@@ -1,6 +1,7 @@
 //! What a record is: a call that policies bind, or one of the kinds that are counted and not judged, each with a reason.
 
 use super::record::Record;
+use super::request::resource_of;
 
 /// A kind of records that is told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,7 +161,7 @@ pub fn is_refusal(code: &str) -> bool {
 /// Whether a role's ARN is of a service-linked role.
 #[must_use]
 pub fn is_service_linked(arn: &str) -> bool {
-    arn.contains(":role/aws-service-role/")
+    resource_of(arn).starts_with("role/aws-service-role/")
 }
 
 /// The class that the record alone shows; `None` for a call that some policy may bind. A refused call may be newly allowed,

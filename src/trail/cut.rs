@@ -5,7 +5,9 @@
 //! told with its byte, and reading goes on at the next record: after the value, after the line, or at the next record that
 //! begins as CloudTrail's do.
 
-use memchr::{memchr, memchr3, memmem};
+use memchr::{memchr, memmem};
+
+use super::scan::{Scanned, Scanner};
 
 /// The largest record that is read; CloudTrail's own bound is 256 KB, 1 MB for large events.
 pub const LARGEST: usize = 16 << 20;
@@ -27,79 +29,6 @@ const WRAPPERS: &[(&[u8], bool)] = &[
 const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 /// Bytes in which the first key of an object is looked for.
 const FIRST_KEY: usize = 64;
-
-/// Finds where a value ends, over any number of pieces.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Scanner {
-    depth: usize,
-    in_string: bool,
-    escaped: bool,
-}
-
-/// What a scanner found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scanned {
-    /// The value ends before this byte.
-    End(usize),
-    /// It goes on after what there is.
-    More,
-    /// A line ends within a string, which JSON does not allow: the value is broken there.
-    Broken(usize),
-}
-
-impl Scanner {
-    /// Goes on over the next bytes of a value that began with `{`, `[` or `"`.
-    pub fn scan(&mut self, bytes: &[u8]) -> Scanned {
-        let mut at = 0;
-        loop {
-            if self.in_string {
-                let rest = bytes.get(at..).unwrap_or_default();
-                if self.escaped {
-                    if rest.is_empty() {
-                        return Scanned::More;
-                    }
-                    self.escaped = false;
-                    at += 1;
-                    continue;
-                }
-                // Most strings are short: a call for each costs more than a look at its first bytes.
-                let near = rest.iter().take(24).position(|b| matches!(b, b'"' | b'\\' | b'\n'));
-                let found = near
-                    .or_else(|| Some(24 + memchr3(b'"', b'\\', b'\n', rest.get(24..)?)?))
-                    .and_then(|found| Some((found, *rest.get(found)?)));
-                let Some((found, byte)) = found else { return Scanned::More };
-                at += found + 1;
-                match byte {
-                    b'"' => {
-                        self.in_string = false;
-                        if self.depth == 0 {
-                            return Scanned::End(at);
-                        }
-                    }
-                    b'\\' => self.escaped = true,
-                    _ => return Scanned::Broken(at - 1),
-                }
-                continue;
-            }
-            let rest = bytes.get(at..).unwrap_or_default();
-            let found = rest.iter().position(|b| matches!(b, b'"' | b'{' | b'[' | b'}' | b']'));
-            let Some((found, byte)) = found.and_then(|found| Some((found, *rest.get(found)?))) else {
-                return Scanned::More;
-            };
-            at += found + 1;
-            match byte {
-                b'"' => self.in_string = true,
-                b'{' | b'[' => self.depth += 1,
-                _ => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Scanned::End(at);
-                    }
-                }
-            }
-        }
-    }
-}
 
 /// What came of the text of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,8 +85,8 @@ pub(super) fn without_place(error: &serde_json::Error) -> String {
 
 /// Takes records, and hears what was left out.
 pub trait Taker {
-    /// The text begins with `{`. `last`: nothing comes after it.
-    fn take(&mut self, text: &[u8], last: bool) -> Took;
+    /// The text begins with `{`, and stands `at` that byte of the window that was fed.
+    fn take(&mut self, at: usize, text: &[u8]) -> Took;
     /// Something that was not taken.
     fn left_out(&mut self, flaw: Flaw);
 }
@@ -430,7 +359,7 @@ impl Cutter {
             }
             (Some(end), None) => {
                 // Broken, and no record begins in what there is: the scanner goes on as if the string ended here.
-                self.place = Place::Skip { scanner: Scanner { in_string: false, ..scanner }, back, broken: true };
+                self.place = Place::Skip { scanner: scanner.out_of_string(), back, broken: true };
                 Some(end.max(1))
             }
             (None, None) => {
@@ -446,7 +375,7 @@ impl Cutter {
         if back == Back::Top && self.lines == Some(true) {
             return self.take_line(rest, at, last, taker);
         }
-        match taker.take(rest, last) {
+        match taker.take(at, rest) {
             Took::Used(length) => {
                 self.taken += 1;
                 if back == Back::Top && self.lines.is_none() {
@@ -496,7 +425,7 @@ impl Cutter {
             self.place = Place::SkipLine;
             return Some(at);
         }
-        match taker.take(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default(), true) {
+        match taker.take(at, rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()) {
             Took::Used(length) => {
                 self.taken += 1;
                 return Some(at + length.max(1));

@@ -14,7 +14,7 @@ use super::record::days;
 const WINDOW: usize = 1 << 20;
 /// What is told of one file, at most; the rest is counted.
 const MOST_TOLD: u64 = 3;
-/// Bytes that are read from a file at once.
+/// Bytes that are read from a file at once, and unpacked at once: of these those are lost that stand before damage.
 const CHUNK: usize = 256 << 10;
 /// Seconds by which a file may hold older records than the day in its path says, and newer ones.
 const SLACK: i64 = 86_400;
@@ -193,41 +193,55 @@ pub fn open(job: &Job) -> Result<Box<dyn Read>, Unread> {
 /// A window on the text of a file: filled at its end, taken away from at its front.
 #[derive(Debug, Default)]
 pub struct Window {
-    /// What of the text is looked at.
-    pub text: Vec<u8>,
+    /// The text stands in it from `from` to `to`.
+    buffer: Vec<u8>,
+    from: usize,
+    to: usize,
     /// Nothing comes after it.
     pub last: bool,
 }
 
 impl Window {
+    /// What of the text is looked at.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        self.buffer.get(self.from..self.to).unwrap_or_default()
+    }
+
     /// Before the next file; the memory is used again.
     pub fn begin(&mut self) {
-        self.text.clear();
-        self.last = false;
+        (self.from, self.to, self.last) = (0, 0, false);
     }
 
     /// Reads on. How many bytes, and what ended the text before its end.
     pub fn fill(&mut self, text: &mut impl Read) -> (usize, Option<io::Error>) {
-        let before = self.text.len();
+        let left = self.to - self.from;
+        self.buffer.copy_within(self.from..self.to, 0);
+        (self.from, self.to) = (0, left);
         // A window that a record did not fit into grows.
-        let most = if before >= WINDOW / 2 { 2 * before } else { WINDOW };
-        let more = (most - before) as u64;
-        let ended = match text.take(more).read_to_end(&mut self.text) {
-            Ok(read) => {
-                self.last = (read as u64) < more;
-                None
+        let most = if left >= WINDOW / 2 { 2 * left } else { WINDOW };
+        if self.buffer.len() < most {
+            self.buffer.resize(most, 0);
+        }
+        let mut ended = None;
+        while self.to < most && !self.last {
+            let chunk = self.buffer.get_mut(self.to..most.min(self.to + CHUNK)).unwrap_or_default();
+            match text.read(chunk) {
+                Ok(0) => self.last = true,
+                Ok(read) => self.to += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.last = true;
+                    ended = Some(error);
+                }
             }
-            Err(error) => {
-                self.last = true;
-                Some(error)
-            }
-        };
-        (self.text.len() - before, ended)
+        }
+        (self.to - left, ended)
     }
 
     /// Takes bytes away that are done with.
     pub fn done_with(&mut self, bytes: usize) {
-        self.text.drain(..bytes);
+        self.from += bytes;
     }
 }
 

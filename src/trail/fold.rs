@@ -9,13 +9,13 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use super::actions;
 use super::classes::{self, Class};
 use super::keys::Key;
 use super::record::{Record, seconds};
 use super::request::{Call, Told, Values, Who};
 use super::resources::{self, Legs};
 use super::tally::{Line, OTHERS, Tally};
-use super::{actions, walk};
 use crate::policy::eval::{Action, Facts};
 use crate::policy::services;
 
@@ -115,7 +115,6 @@ impl Time {
 
 /// What is known of an event name of a service.
 struct Event {
-    number: u32,
     /// `None`: it has no action that is known.
     asked: Option<Asked>,
     data_plane: Option<usize>,
@@ -170,7 +169,9 @@ pub struct Fold<'j> {
     judge: &'j dyn Judge,
     time: Time,
     bounds: Bounds,
-    events: HashMap<Box<[u8]>, Event, RandomState>,
+    events: Vec<Event>,
+    /// Their places, by source and name.
+    names: HashMap<Box<[u8]>, usize, RandomState>,
     accounts: HashMap<Box<str>, Bound, RandomState>,
     known: HashMap<Box<[u8]>, Known, RandomState>,
     bytes: usize,
@@ -193,7 +194,8 @@ impl<'j> Fold<'j> {
             judge,
             time,
             bounds,
-            events: HashMap::default(),
+            events: vec![],
+            names: HashMap::default(),
             accounts: HashMap::default(),
             known: HashMap::default(),
             bytes: 0,
@@ -223,12 +225,10 @@ impl<'j> Fold<'j> {
             return self.tally.skip(class, count);
         }
         let refused = !record.error_code.is_empty();
-        if !self.find_event(record) {
-            return self.tally.skip(Class::UnknownAction, count);
-        }
+        let Some(number) = self.find_event(record) else { return self.tally.skip(Class::UnknownAction, count) };
         let who = Who::of(record);
         let bound = bound(&mut self.accounts, self.judge, who.account);
-        let Some(event) = self.events.get(self.name.as_slice()) else { return };
+        let Some(event) = self.events.get(number) else { return };
         if let Some(plane) = event.data_plane {
             self.tally.data_plane(plane);
         }
@@ -244,7 +244,7 @@ impl<'j> Fold<'j> {
         if let Some(limit) = event.limit {
             self.tally.limits.insert(limit);
         }
-        write_key(&mut self.key, &mut self.values, event, asked, &who, refused);
+        write_key(&mut self.key, &mut self.values, number, asked, &who, refused);
         let known = match self.known.get(self.key.as_slice()) {
             Some(known) => *known,
             None => {
@@ -291,18 +291,18 @@ impl<'j> Fold<'j> {
         }
     }
 
-    /// Finds what is known of the record's event name, and learns it where it is new. Leaves its key in `name`.
-    fn find_event(&mut self, record: &Record<'_>) -> bool {
+    /// Finds what is known of the record's event name, and learns it where it is new; `None`: there are too many.
+    fn find_event(&mut self, record: &Record<'_>) -> Option<usize> {
         self.name.clear();
         self.name.extend_from_slice(record.event_source.as_bytes());
         self.name.push(0);
         self.name.extend_from_slice(record.event_name.as_bytes());
-        if self.events.contains_key(self.name.as_slice()) {
-            return true;
+        if let Some(number) = self.names.get(self.name.as_slice()) {
+            return Some(*number);
         }
         // AWS has some 22,000 actions: a trail with more names than that is not AWS's.
         if self.events.len() >= 50_000 {
-            return false;
+            return None;
         }
         let known = actions::action(&record.event_source, &record.event_name)
             .and_then(|name| Some((Action::parse(&name)?, services::action(&name)?)));
@@ -313,13 +313,14 @@ impl<'j> Fold<'j> {
             Asked { action, looks, keys, legs, named: Legs::of(service) }
         });
         let event = Event {
-            number: u32::try_from(self.events.len()).unwrap_or_default(),
             asked,
             data_plane: classes::data_plane(record),
             limit: actions::limit(&record.event_source, &record.event_name),
         };
-        self.events.insert(self.name.as_slice().into(), event);
-        true
+        let number = self.events.len();
+        self.names.insert(self.name.as_slice().into(), number);
+        self.events.push(event);
+        Some(number)
     }
 }
 
@@ -340,9 +341,9 @@ fn bound_of(accounts: &mut HashMap<Box<str>, Bound, RandomState>, judge: &dyn Ju
 }
 
 /// Everything that the judge looks at, in a form in which no two requests are the same.
-fn write_key(key: &mut Vec<u8>, values: &mut Values, event: &Event, asked: &Asked, who: &Who<'_, '_>, refused: bool) {
+fn write_key(key: &mut Vec<u8>, values: &mut Values, event: usize, asked: &Asked, who: &Who<'_, '_>, refused: bool) {
     key.clear();
-    key.extend_from_slice(&event.number.to_le_bytes());
+    key.extend_from_slice(&event.to_le_bytes());
     key.push(u8::from(refused) | (who.kind as u8) << 1);
     let mut text = |text: &str| {
         key.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -423,30 +424,37 @@ fn judged(
     Known::Changes(lines.find(line))
 }
 
-/// Reads a record out of what it comes in, and takes it; says whether there was one.
+/// Envelopes in envelopes that are opened.
+const ENVELOPES: usize = 2;
+
+/// Reads the records out of what they come in, and takes them; says whether there was one.
 ///
 /// # Errors
 /// What stands in the envelope is no JSON.
 pub fn opened(record: &Record<'_>, take: &mut dyn FnMut(&Record<'_>)) -> serde_json::Result<bool> {
+    open(record, ENVELOPES, take)
+}
+
+fn open(record: &Record<'_>, depth: usize, take: &mut dyn FnMut(&Record<'_>)) -> serde_json::Result<bool> {
     if record.is_one() {
         take(record);
         return Ok(true);
     }
-    let Some(text) = record.enveloped() else { return Ok(false) };
-    let inner = Record::parse(text)?;
-    if inner.is_one() {
-        take(&inner);
+    let Some(text) = record.enveloped().filter(|_| depth > 0) else { return Ok(false) };
+    if open(&Record::parse(text)?, depth - 1, take)? {
         return Ok(true);
     }
-    let mut found = false;
-    if let Some(text) = inner.enveloped() {
-        let innermost = Record::parse(text)?;
-        found = innermost.is_one();
-        if found {
-            take(&innermost);
-        }
-    }
-    Ok(found || walk::has(text, "Records.eventName"))
+    // Forwarders put whole files of a trail into one message.
+    let file: File<'_> = serde_json::from_str(text)?;
+    let records = file.records.iter().filter(|record| record.is_one());
+    Ok(records.map(take).count() > 0)
+}
+
+/// A file as a trail delivers it.
+#[derive(serde::Deserialize)]
+struct File<'a> {
+    #[serde(borrow, default, rename = "Records")]
+    records: Vec<Record<'a>>,
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use super::files::{self, Job, LeftOut, Window};
 use super::fold::Time;
 use super::record::Record;
 
+/// The fields in which a record may stand as text.
+const ENVELOPES: [&str; 3] = ["CloudTrailEvent", "message", "eventJson"];
+
 /// What came of reading.
 #[derive(Debug, Clone, Default)]
 pub struct Gathered {
@@ -46,11 +49,11 @@ fn read(
     let (mut cutter, mut told) = (Cutter::default(), 0);
     while !window.last {
         if let (_, Some(error)) = window.fill(&mut text) {
-            left_out.add(files::broken(job, cutter.offset() + window.text.len() as u64, &error));
+            left_out.add(files::broken(job, cutter.offset() + window.text().len() as u64, &error));
             cutter.expect_an_early_end();
         }
         let mut taker = Looking { job, finder, look: &mut *look, left_out: &mut *left_out, told: &mut told };
-        let used = cutter.feed(&window.text, window.last, &mut taker);
+        let used = cutter.feed(window.text(), window.last, &mut taker);
         window.done_with(used);
     }
 }
@@ -64,7 +67,7 @@ struct Looking<'w> {
 }
 
 impl Taker for Looking<'_> {
-    fn take(&mut self, text: &[u8], _: bool) -> Took {
+    fn take(&mut self, _: usize, text: &[u8]) -> Took {
         let mut records = serde_json::Deserializer::from_slice(text).into_iter::<Record<'_>>();
         match records.next() {
             Some(Ok(_)) => {
@@ -88,14 +91,16 @@ impl Taker for Looking<'_> {
 }
 
 impl Looking<'_> {
-    /// A record may stand in an event of EventBridge, or as text in what `LookupEvents` answers.
+    /// A record may stand in an event of EventBridge, or as text in what `LookupEvents` answers or a log holds.
     fn open(&mut self, value: &Value) {
         if let Some(detail) = value.get("detail").filter(|detail| detail.is_object()) {
-            (self.look)(detail);
-        } else if let Some(text) = value.get("CloudTrailEvent").and_then(Value::as_str) {
-            if let Ok(record) = serde_json::from_str(text) {
-                (self.look)(&record);
+            self.open(detail);
+        } else if let Some(text) = ENVELOPES.iter().find_map(|key| value.get(key)?.as_str()) {
+            if let Ok(inner) = serde_json::from_str(text) {
+                self.open(&inner);
             }
+        } else if let Some(records) = value.get("Records").and_then(Value::as_array) {
+            records.iter().for_each(|record| (self.look)(record));
         } else {
             (self.look)(value);
         }

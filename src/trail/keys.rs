@@ -6,8 +6,9 @@
 
 use core::net::IpAddr;
 
-use serde_json::Value;
+use memchr::{memchr, memchr_iter};
 
+use super::reader::Reader;
 use super::request::{Kind, Told, Values, Who};
 use super::walk;
 use crate::policy::services::{self, Action};
@@ -349,9 +350,12 @@ const PARAMETERS: &[Parameter] = &[
     holds("sts", &["AssumeRole"], "sts:ExternalId", "externalId", true),
 ];
 
-/// Where requests hold the tags that they set.
-const TAGS: &[&str] =
-    &["tags", "tagList", "tagSet", "tagSpecificationSet.items", "tagSpecifications", "tagging.tagSet"];
+/// The parameters in which requests hold the tags that they set.
+const TAGS: &[&str] = &["tags", "tagList", "tagSet", "tagSpecificationSet", "tagSpecifications", "tagging"];
+/// How all of them begin.
+const TAG: &[u8] = b"tag";
+/// What lists of tags are called that stand in objects.
+const LISTS: &[&str] = &["items", "tags", "tag", "tagSet"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
@@ -468,90 +472,112 @@ fn parameters(who: &Who<'_, '_>, rows: &[&Parameter], out: &mut Values) -> Told 
 }
 
 fn tags(who: &Who<'_, '_>, out: &mut Values, mut take: impl FnMut(&str, &str, &mut Values)) -> Told {
-    let Some(value) = whole(who).and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
-        return Told::Unknown;
-    };
+    let Some(text) = whole(who) else { return Told::Unknown };
+    if !may_hold_tags(text) {
+        return Told::Absent;
+    }
     let before = out.len();
-    for place in TAGS {
-        if let Some(found) = walk::below(&value, place)
-            && !pairs(found, 0, &mut |tag, value| take(tag, value, out))
-        {
-            out.truncate(before);
-            return Told::Unknown;
-        }
+    let read = Reader::new(text).entries(|reader, name| {
+        let holds = TAGS.iter().any(|known| known.eq_ignore_ascii_case(&name));
+        if holds { pairs(reader, 0, &mut |tag, value| take(tag, value, out)) } else { reader.step() }
+    });
+    if read.is_none() {
+        out.truncate(before);
+        return Told::Unknown;
     }
     if out.len() > before { Told::Known } else { Told::Absent }
 }
 
-/// Gives the tags of a list of `{key, value}`, of lists in objects (`items`, `tags`), or of a map; says whether it is one
-/// of these.
-fn pairs(value: &Value, depth: usize, give: &mut impl FnMut(&str, &str)) -> bool {
-    let field = |map: &serde_json::Map<String, Value>, names: [&str; 2]| {
-        let found = map.iter().find(|(name, _)| names.iter().any(|known| known.eq_ignore_ascii_case(name)));
-        found.and_then(|(_, value)| value.as_str()).map(str::to_owned)
+/// Whether a key of the text begins as those of [`TAGS`]: a look that costs little, since in most none does.
+fn may_hold_tags(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let begins = |quote| {
+        let key = bytes.get(quote + 1..).and_then(|rest| rest.get(..TAG.len()));
+        key.is_some_and(|key| key.eq_ignore_ascii_case(TAG))
     };
-    match value {
-        Value::Array(list) if depth < 4 => list.iter().all(|item| pairs(item, depth + 1, give)),
-        Value::Object(map) => {
-            if let Some(key) = field(map, ["key", "tagKey"]) {
-                give(&key, &field(map, ["value", "tagValue"]).unwrap_or_default());
-                return true;
-            }
-            let nested: Vec<&Value> = map
-                .iter()
-                .filter(|(name, _)| ["items", "tags", "tag"].contains(&name.as_str()))
-                .map(|it| it.1)
-                .collect();
-            if depth < 4 && nested.iter().any(|inner| inner.is_array()) {
-                return nested.iter().all(|inner| pairs(inner, depth + 1, give));
-            }
-            map.iter().all(|(key, value)| match value.as_str() {
-                Some(text) => {
-                    give(key, text);
-                    true
-                }
-                None => false,
-            })
-        }
-        _ => false,
+    // With an escape a name can be spelled in many ways.
+    memchr(b'\\', bytes).is_some() || memchr_iter(b'"', bytes).any(begins)
+}
+
+/// Gives the tags of a list of `{key, value}`, of lists in objects, or of a map; `None` where it is none of these.
+fn pairs(reader: &mut Reader<'_>, depth: usize, give: &mut dyn FnMut(&str, &str)) -> Option<()> {
+    match reader.peek()? {
+        b'[' if depth < 4 => reader.list(|reader| pairs(reader, depth + 1, give)),
+        b'{' => object(reader, depth, give),
+        b'n' if depth == 0 => reader.step(),
+        _ => None,
     }
+}
+
+/// An object is a tag, or holds lists of them, or is a map of them: which, is known at its end.
+fn object(reader: &mut Reader<'_>, depth: usize, give: &mut dyn FnMut(&str, &str)) -> Option<()> {
+    let (mut key, mut value, mut lists) = (None, None, false);
+    let mut ahead = *reader;
+    ahead.entries(|reader, name| {
+        let is = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(&name));
+        match reader.peek()? {
+            b'"' if is(&["key", "tagKey"]) => key = key.take().or(Some(reader.spelled()?)),
+            b'"' if is(&["value", "tagValue"]) => value = value.take().or(Some(reader.spelled()?)),
+            first => {
+                lists |= first == b'[' && LISTS.contains(&&*name);
+                reader.step()?;
+            }
+        }
+        Some(())
+    })?;
+    if let Some(key) = key {
+        give(&key, &value.unwrap_or_default());
+        *reader = ahead;
+        return Some(());
+    }
+    reader.entries(|reader, name| match reader.peek()? {
+        _ if lists && LISTS.contains(&&*name) => pairs(reader, depth + 1, give),
+        _ if lists => reader.step(),
+        b'"' => {
+            give(&name, &reader.spelled()?);
+            Some(())
+        }
+        _ => None,
+    })
 }
 
 /// What an enriched event says of the key; `None`: nothing.
 fn enriched(context: &str, key: &Key, out: &mut Values) -> Option<Told> {
-    let value: Value = serde_json::from_str(context).ok()?;
-    let push = |value: &Value, out: &mut Values| match value {
-        Value::String(text) => out.push(text),
-        Value::Array(list) => list.iter().filter_map(Value::as_str).for_each(|text| out.push(text)),
-        Value::Bool(_) | Value::Number(_) => out.push(&value.to_string()),
-        _ => {}
-    };
     let before = out.len();
-    let named = |map: &serde_json::Map<String, Value>, name: &str, out: &mut Values| {
-        map.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).for_each(|(_, value)| push(value, out));
+    let mut values = |reader: &mut Reader<'_>| match reader.peek()? {
+        b'[' => reader.list(|reader| walk::scalar(reader, &mut |value| out.push(value))),
+        _ => walk::scalar(reader, &mut |value| out.push(value)),
     };
-    if let Some(request) = walk::below(&value, "requestContext").and_then(Value::as_object) {
-        named(request, &key.name, out);
-    }
-    let tags = walk::below(&value, "tagContext");
-    match &key.how {
-        How::Tag(Family::Principal, tag) => {
-            if let Some(Value::Object(map)) = tags.and_then(|tags| walk::below(tags, "principalTags")) {
-                named(map, tag, out);
-            }
+    let read = Reader::new(context).entries(|reader, part| match (&*part, &key.how) {
+        ("requestContext", _) => reader.under(&key.name, &mut values),
+        ("tagContext", How::Tag(Family::Principal, tag)) => {
+            reader.under("principalTags", &mut |reader| reader.under(tag, &mut values))
         }
-        How::Tag(Family::Resource, tag) => {
+        ("tagContext", How::Tag(Family::Resource, tag)) => reader.under("resourceTags", &mut |reader| {
             // With several resources one value would be held against all.
-            if let Some(Value::Array(list)) = tags.and_then(|tags| walk::below(tags, "resourceTags"))
-                && let [one] = list.as_slice()
-                && let Some(Value::Object(map)) = walk::below(one, "tags")
-            {
-                named(map, tag, out);
+            if resources(*reader)? != 1 {
+                return reader.step();
             }
-        }
-        _ => {}
+            reader.list(|reader| reader.under("tags", &mut |reader| reader.under(tag, &mut values)))
+        }),
+        _ => reader.step(),
+    });
+    if read.is_none() {
+        out.truncate(before);
     }
     (out.len() > before).then_some(Told::Known)
+}
+
+/// How many values a list has; 0 in another value.
+fn resources(mut reader: Reader<'_>) -> Option<usize> {
+    let mut count = 0;
+    if reader.peek()? == b'[' {
+        reader.list(|reader| {
+            count += 1;
+            reader.step()
+        })?;
+    }
+    Some(count)
 }
 
 #[cfg(test)]

@@ -18,10 +18,12 @@ pub mod fold;
 pub mod gather;
 pub mod keys;
 pub mod lake;
+pub mod reader;
 pub mod record;
 pub mod request;
 pub mod resources;
 pub mod run;
+pub mod scan;
 pub mod tally;
 pub mod walk;
 

@@ -141,6 +141,13 @@ fn told(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
+/// The last part of an ARN: what it names in its service, region and account.
+#[must_use]
+pub fn resource_of(arn: &str) -> &str {
+    let fifth = arn.bytes().enumerate().filter(|(_, b)| *b == b':').nth(4);
+    fifth.and_then(|(at, _)| arn.get(at + 1..)).unwrap_or_default()
+}
+
 impl<'r, 'a> Who<'r, 'a> {
     /// Of that record.
     #[must_use]
@@ -148,11 +155,12 @@ impl<'r, 'a> Who<'r, 'a> {
         let identity = &record.user_identity;
         let kind = KINDS.iter().find(|(name, _)| *name == &*identity.kind).map_or(Kind::Other, |(_, kind)| *kind);
         let own = told(&identity.arn);
+        let is = |arn: &str, kind: &str| resource_of(arn).starts_with(kind);
         let (arn, session_arn) = match kind {
             // Without its issuer a session does not tell the path of its role.
             Kind::Role => (
-                told(&identity.session_context.session_issuer.arn).or(own.filter(|arn| arn.contains(":role/"))),
-                own.filter(|arn| arn.contains(":assumed-role/")),
+                told(&identity.session_context.session_issuer.arn).or(own.filter(|arn| is(arn, "role/"))),
+                own.filter(|arn| is(arn, "assumed-role/")),
             ),
             Kind::Federated => (own, own),
             Kind::Root | Kind::User => (own, None),

@@ -228,7 +228,8 @@ impl<'p, 'j> Worker<'p, 'j> {
     fn block(&mut self, block: Block) {
         let Some(job) = self.pool.jobs.get(block.job) else { return };
         let mut told = 0;
-        let mut taker = Folding { job, fold: &mut self.fold, left_out: &mut self.left_out, told: &mut told };
+        let valid = valid(&block.text);
+        let mut taker = Folding { job, valid, fold: &mut self.fold, left_out: &mut self.left_out, told: &mut told };
         Cutter::of_block(block.offset, block.lines).feed_block(&block.text, &mut taker);
         self.pool.give_back(block.text);
     }
@@ -246,7 +247,7 @@ impl<'p, 'j> Worker<'p, 'j> {
         while !window.last && !self.pool.progress.stop.load(Ordering::Relaxed) {
             let (read, ended) = window.fill(&mut text);
             if let Some(error) = ended {
-                let byte = cutter.offset() + window.text.len() as u64;
+                let byte = cutter.offset() + window.text().len() as u64;
                 self.left_out.add(files::broken(job, byte, &error));
                 // What was cut off with the file is told already.
                 cutter.expect_an_early_end();
@@ -254,22 +255,27 @@ impl<'p, 'j> Worker<'p, 'j> {
             self.pool.progress.bytes.fetch_add(read as u64, Ordering::Relaxed);
             if !begun {
                 begun = true;
-                csv = lake::Csv::begins(&window.text, &job.name);
+                csv = lake::Csv::begins(window.text(), &job.name);
             }
             if let Some(csv) = &mut csv {
-                let mut taker = Folding { job, fold: &mut self.fold, left_out: &mut self.left_out, told: &mut told };
-                let used = csv
-                    .feed(&window.text, window.last, &mut |record, count, until| taker.fold.add(record, count, until));
-                csv.flaws().into_iter().for_each(|flaw| taker.left_out(flaw));
+                let fold = &mut self.fold;
+                let used =
+                    csv.feed(window.text(), window.last, &mut |record, count, until| fold.add(record, count, until));
+                csv.flaws().into_iter().for_each(|flaw| self.left_out.record(job, &mut told, flaw));
                 window.done_with(used);
                 continue;
             }
+            let mut valid = valid(window.text());
             let mut from = 0;
             if self.pool.idle.load(Ordering::Relaxed) > 0 && cutter.among_records() {
-                from = self.share(at, &mut cutter, &window.text, window.last);
+                // The end of the file is left to who reads it.
+                let most = if window.last { valid.len().saturating_sub(1) } else { valid.len() };
+                from = self.share(at, &mut cutter, valid, most);
+                valid = valid.get(from..).unwrap_or_default();
             }
-            let mut taker = Folding { job, fold: &mut self.fold, left_out: &mut self.left_out, told: &mut told };
-            let used = from + cutter.feed(window.text.get(from..).unwrap_or_default(), window.last, &mut taker);
+            let (fold, left_out) = (&mut self.fold, &mut self.left_out);
+            let mut taker = Folding { job, valid, fold, left_out, told: &mut told };
+            let used = from + cutter.feed(window.text().get(from..).unwrap_or_default(), window.last, &mut taker);
             window.done_with(used);
         }
         if csv.is_none() && cutter.is_untouched() && !self.pool.progress.stop.load(Ordering::Relaxed) && begun {
@@ -286,18 +292,17 @@ impl<'p, 'j> Worker<'p, 'j> {
         self.window = window;
     }
 
-    /// Hands whole records over in blocks, as far as the window has them; says how many bytes.
-    fn share(&mut self, job: usize, cutter: &mut Cutter, window: &[u8], last: bool) -> usize {
+    /// Hands whole records over in blocks, as far as the window has them in its first bytes; says how many bytes.
+    fn share(&mut self, job: usize, cutter: &mut Cutter, window: &str, most: usize) -> usize {
         let mut from = 0;
         loop {
             let rest = window.get(from..).unwrap_or_default();
             let whole = cutter.whole(rest, BLOCK);
-            // The end of the file is left to who reads it.
-            if whole == 0 || (last && whole == rest.len()) {
+            if whole == 0 || from + whole > most {
                 return from;
             }
             let mut text = self.pool.buffer();
-            text.extend_from_slice(rest.get(..whole).unwrap_or_default());
+            text.extend_from_slice(rest.get(..whole).unwrap_or_default().as_bytes());
             let block = Block { job, offset: cutter.offset(), lines: cutter.by_lines(), text };
             cutter.passed(whole);
             from += whole;
@@ -308,17 +313,26 @@ impl<'p, 'j> Worker<'p, 'j> {
     }
 }
 
+/// What of the bytes is text, from their start.
+fn valid(bytes: &[u8]) -> &str {
+    let valid = |error: std::str::Utf8Error| bytes.get(..error.valid_up_to()).unwrap_or_default();
+    std::str::from_utf8(bytes).or_else(|error| std::str::from_utf8(valid(error))).unwrap_or_default()
+}
+
 /// Folds what is cut.
 struct Folding<'w, 'j> {
     job: &'w Job,
+    /// What of the window is text: it is looked at once for all of its records.
+    valid: &'w str,
     fold: &'w mut Fold<'j>,
     left_out: &'w mut LeftOut,
     told: &'w mut u64,
 }
 
 impl Taker for Folding<'_, '_> {
-    fn take(&mut self, text: &[u8], _last: bool) -> Took {
-        if let Some((record, length)) = fast::record(text)
+    fn take(&mut self, at: usize, text: &[u8]) -> Took {
+        let mut record = Record::default();
+        if let Some(length) = self.valid.get(at..).and_then(|text| fast::read(text, &mut record))
             && record.is_one()
         {
             self.fold.add(&record, 1, None);
@@ -355,15 +369,15 @@ impl Cutter {
     }
 
     /// Bytes of whole records at the start of the window, up to about `most`.
-    fn whole(&self, window: &[u8], most: usize) -> usize {
+    fn whole(&self, window: &str, most: usize) -> usize {
         if self.by_lines() {
-            let part = window.get(..window.len().min(most)).unwrap_or_default();
+            let part = window.as_bytes().get(..window.len().min(most)).unwrap_or_default();
             return memchr::memrchr(b'\n', part).map_or(0, |at| at + 1);
         }
         let mut at = 0;
         while at < most {
             let rest = window.get(at..).unwrap_or_default();
-            let blank = rest.iter().take_while(|b| b.is_ascii_whitespace() || **b == b',').count();
+            let blank = rest.bytes().take_while(|b| b.is_ascii_whitespace() || *b == b',').count();
             let rest = rest.get(blank..).unwrap_or_default();
             match fast::extent(rest) {
                 Some(length) => at += blank + length,

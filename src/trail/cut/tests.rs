@@ -11,14 +11,13 @@ struct Values {
 }
 
 impl Taker for Values {
-    fn take(&mut self, text: &[u8], last: bool) -> Took {
+    fn take(&mut self, _: usize, text: &[u8]) -> Took {
         let mut values = serde_json::Deserializer::from_slice(text).into_iter::<Value>();
         match values.next() {
             Some(Ok(value)) => {
                 self.taken.push(value);
                 Took::Used(values.byte_offset())
             }
-            Some(Err(error)) if error.is_eof() && !last => Took::More,
             Some(Err(error)) if error.is_eof() => Took::More,
             Some(Err(error)) => {
                 Took::Broken(Flaw { byte: error.column() as u64, what: "broken".into(), help: "mend it" })
@@ -108,8 +107,8 @@ fn what_is_wrong_is_told_with_its_byte_and_the_rest_read() {
 fn a_record_without_an_end_needs_no_memory_and_what_follows_is_read() {
     struct Only(Values);
     impl Taker for Only {
-        fn take(&mut self, text: &[u8], last: bool) -> Took {
-            if text.len() <= LARGEST || last { self.0.take(text, last) } else { Took::More }
+        fn take(&mut self, at: usize, text: &[u8]) -> Took {
+            if text.len() <= LARGEST { self.0.take(at, text) } else { Took::More }
         }
         fn left_out(&mut self, flaw: Flaw) {
             self.0.left_out(flaw);

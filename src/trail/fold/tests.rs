@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 use crate::policy::eval::Fact;
 use crate::trail::tally::Effect;
@@ -121,11 +123,22 @@ fn time_and_counts_are_taken() {
 #[test]
 fn envelopes_are_opened() {
     let inner = event("111122223333", "us-east-1", "");
-    let text = serde_json::json!({ "CloudTrailEvent": inner }).to_string();
-    for (text, expected) in [(inner.as_str(), 1), (&text, 1), (r#"{"a":1}"#, 0), (r#"{"detail":{"a":1}}"#, 0)] {
+    let text = json!({ "CloudTrailEvent": inner }).to_string();
+    let twice = json!({ "message": text }).to_string();
+    let file = json!({ "message": format!(r#"{{"Records":[{inner},{{"a":1}},{inner}]}}"#) }).to_string();
+    let cases = [
+        (inner.as_str(), 1),
+        (&text, 1),
+        (&twice, 1),
+        (&file, 2),
+        (r#"{"a":1}"#, 0),
+        (r#"{"detail":{"a":1}}"#, 0),
+        (r#"{"message":"{\"Records\":[]}"}"#, 0),
+    ];
+    for (text, expected) in cases {
         let mut found = 0;
         let is = opened(&Record::parse(text).unwrap(), &mut |_| found += 1).unwrap();
-        assert_eq!((found, is), (expected, expected == 1), "{text}");
+        assert_eq!((found, is), (expected, expected > 0), "{text}");
     }
     assert!(opened(&Record::parse(r#"{"message":"{x"}"#).unwrap(), &mut |_| {}).is_err());
 }
