@@ -221,6 +221,7 @@ impl<'j> Fold<'j> {
         if first.is_some() {
             self.tally.seen(at);
         }
+        self.tally.repeats.add(&record.event_id);
         if let Some(class) = classes::class(record) {
             return self.tally.skip(class, count);
         }

@@ -20,6 +20,7 @@ pub mod keys;
 pub mod lake;
 pub mod reader;
 pub mod record;
+pub mod repeats;
 pub mod request;
 pub mod resources;
 pub mod run;

@@ -6,6 +6,7 @@ use foldhash::fast::RandomState;
 
 use super::classes::{Class, DATA_PLANES};
 use super::fold::{Answer, By, Judgement};
+use super::repeats::Repeats;
 
 /// Lines of a report; past them principals and resources are put together.
 const MOST_ROWS: usize = 50_000;
@@ -115,6 +116,8 @@ pub struct Tally {
     pub limits: BTreeSet<&'static str>,
     /// Data planes that were seen, by their place in [`DATA_PLANES`].
     pub planes: [bool; DATA_PLANES.len()],
+    /// Records that came more than once.
+    pub repeats: Repeats,
     /// Time of the first and the last record.
     pub span: Option<(i64, i64)>,
     /// The lines.
@@ -180,6 +183,7 @@ impl Tally {
         self.skipped.iter_mut().zip(other.skipped).for_each(|(own, other)| *own += other);
         self.planes.iter_mut().zip(other.planes).for_each(|(own, other)| *own |= other);
         self.limits.extend(other.limits);
+        self.repeats.merge(other.repeats);
         other.span.into_iter().for_each(|span| self.seen(span));
         for row in other.rows {
             let at = self.row(&row.line, &row.resource);

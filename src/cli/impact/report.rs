@@ -30,6 +30,9 @@ pub struct Report {
     pub last: Option<String>,
     /// Files that were read.
     pub files: u64,
+    /// Records that stand in the files more than once, by their `eventID`; about so many where there are more than 100,000
+    /// records. The figures count them each time; `lower` is without them.
+    pub repeated: u64,
     /// Requests that were judged, each standing for any number of records.
     pub requests: u64,
     /// How many calls would newly be denied.
@@ -65,7 +68,10 @@ pub struct Figures {
 }
 
 impl Figures {
-    fn of((lower, upper): (u64, u64)) -> Self {
+    /// Of what was counted at least and at most, where so many records came again.
+    fn of((lower, upper): (u64, u64), repeated: u64) -> Self {
+        // It came once at least.
+        let lower = lower.saturating_sub(repeated).max(lower.min(1));
         Self { exact: (lower == upper).then_some(lower), lower, upper }
     }
 }
@@ -204,6 +210,15 @@ impl Report {
         for (why, count) in &findings.passed_over {
             notes.push(format!("{count} passed over: {why}"));
         }
+        let repeated = tally.repeats.count();
+        if repeated > 0 {
+            let about = if tally.repeats.is_exact() { "" } else { "about " };
+            notes.push(format!(
+                "{about}{} records stand in the files more than once (their eventID is the same) and are counted each time: \
+                 trails overlap, or a file was given twice. Leave one of them out for exact figures",
+                grouped(repeated)
+            ));
+        }
         if tally.emptied > 0 {
             notes.push(
                 "there were more distinct requests than memory is given for; some were judged more than once".into(),
@@ -217,9 +232,10 @@ impl Report {
             first: tally.span.map(|(first, _)| written(first)),
             last: tally.span.map(|(_, last)| written(last)),
             files: findings.files,
+            repeated,
             requests: tally.distinct,
-            denied: Figures::of(tally.figures(true)),
-            allowed: Figures::of(tally.figures(false)),
+            denied: Figures::of(tally.figures(true), repeated),
+            allowed: Figures::of(tally.figures(false), repeated),
             newly_denied: lines(Effect::NewlyDenied),
             newly_allowed: lines(Effect::NewlyAllowed),
             unknown: lines(Effect::Unknown),

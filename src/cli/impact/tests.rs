@@ -59,6 +59,20 @@ fn json_has_the_form_that_is_promised() {
 }
 
 #[test]
+fn records_that_came_twice_are_told_and_no_figure_is_exact() {
+    let mut found = findings(2);
+    found.tally.repeats.add("id-1");
+    found.tally.repeats.add("id-1");
+    let report = Report::of(&found);
+    assert_eq!((report.repeated, report.denied.exact, report.denied.lower), (1, None, 1_998));
+    assert_eq!(report.allowed, Figures { exact: Some(0), lower: 0, upper: 0 });
+    for form in [Form::Text, Form::Markdown, Form::Html] {
+        let text = printed(&report, form);
+        assert!(text.contains("more than once"), "{form:?}:\n{text}");
+    }
+}
+
+#[test]
 fn exit_codes_are_those_of_the_design() {
     let nothing = Findings::default();
     let unread = Findings { left_out: 1, ..Findings::default() };
