@@ -85,9 +85,6 @@ struct Ways {
     resource_control: Option<Ladder>,
 }
 
-/// What AWS's `FullAWSAccess` says.
-const FULL_ACCESS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
-
 /// Indexes of policies that could be compiled, node by node.
 type Attached = Vec<Vec<usize>>;
 
@@ -120,14 +117,6 @@ impl Standing {
         self.ways.resource_control.as_ref().filter(|_| !self.management)
     }
 
-    /// Whether the same policies bind both, from nodes of the same depth.
-    #[must_use]
-    pub fn is_as(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.ways, &other.ways)
-            && self.management == other.management
-            && self.gaps.is_empty() == other.gaps.is_empty()
-    }
-
     /// The policy and node of a place of the SCP ladder, or of the RCP ladder.
     fn found(&self, attached: &Attached, place: Place) -> Option<(usize, usize)> {
         Some((*self.path.get(place.node)?, *attached.get(place.node)?.get(place.policy)?))
@@ -148,14 +137,6 @@ pub struct Forest {
     ways: Mutex<HashMap<(Attached, Attached), Arc<Ways>>>,
 }
 
-fn scp() -> PolicyType {
-    PolicyType::scp()
-}
-
-fn rcp() -> PolicyType {
-    PolicyType::new("RESOURCE_CONTROL_POLICY")
-}
-
 impl Forest {
     /// The organization as it was read. `desired`: the manifests, where there are any, which tell who declares what.
     #[must_use]
@@ -170,7 +151,7 @@ impl Forest {
             ways: Mutex::default(),
         };
         forest.plant(observed);
-        for kind in [scp(), rcp()] {
+        for kind in [PolicyType::scp(), PolicyType::rcp()] {
             let on = observed.root.policy_types.get(&kind);
             forest
                 .enabled
@@ -184,7 +165,7 @@ impl Forest {
         }
         for gap in &observed.gaps {
             if let Scope::Policies(kind) = &gap.scope
-                && (*kind == scp() || *kind == rcp())
+                && (*kind == PolicyType::scp() || *kind == PolicyType::rcp())
             {
                 forest.gaps.push(format!("not all policies of type `{kind}` could be read: {}", gap.error));
             }
@@ -218,9 +199,11 @@ impl Forest {
                 .map_err(|flaws| flaws.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string)),
             Part::Unreadable { error, .. } => Err(error.clone()),
             // AWS's own policy allows everything and says nothing else.
-            Part::Unread if policy.aws_managed && policy.kind == scp() => Document::parse(&policy.kind, FULL_ACCESS)
-                .map(|(document, _)| Arc::new(document))
-                .map_err(|_| "it was not read".to_owned()),
+            Part::Unread if policy.aws_managed && policy.kind == PolicyType::scp() => {
+                Document::parse(&policy.kind, statement::FULL_ACCESS)
+                    .map(|(document, _)| Arc::new(document))
+                    .map_err(|_| "it was not read".to_owned())
+            }
             Part::Unread => Err("it was not read".to_owned()),
         };
         let object = policy.tags.get().and_then(|tags| tags.get(TAG_RESOURCE)).map(ToString::to_string);
@@ -244,7 +227,7 @@ impl Forest {
             compiled,
         });
         let Some(targets) = policy.targets.get() else {
-            if policy.kind == scp() || policy.kind == rcp() {
+            if policy.kind == PolicyType::scp() || policy.kind == PolicyType::rcp() {
                 self.gaps.push(format!("where policy `{}` is attached was not read", policy.name));
             }
             return;
@@ -252,9 +235,9 @@ impl Forest {
         for target in targets {
             let Some(node) = self.by_id.get(target).and_then(|at| self.nodes.get_mut(*at)) else { continue };
             let list = match &policy.kind {
-                kind if *kind == scp() => &mut node.service_control,
+                kind if *kind == PolicyType::scp() => &mut node.service_control,
                 // AWS's own, which allows everything, is attached everywhere and cannot be taken off.
-                kind if *kind == rcp() && !policy.aws_managed => &mut node.resource_control,
+                kind if *kind == PolicyType::rcp() && !policy.aws_managed => &mut node.resource_control,
                 _ => &mut node.other,
             };
             list.push(index);
@@ -301,15 +284,10 @@ impl Forest {
         self.nodes.get(index)
     }
 
-    /// A policy by its index.
+    /// The node of an account itself.
     #[must_use]
-    pub fn policy(&self, index: usize) -> Option<&Policy> {
-        self.policies.get(index)
-    }
-
-    /// Every policy.
-    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
-        self.policies.iter()
+    pub fn own_node(&self, standing: &Standing) -> Option<&Node> {
+        self.node(*standing.path.last()?)
     }
 
     /// What binds an account, `None` for one that is not there.
@@ -362,8 +340,8 @@ impl Forest {
                 on.then(|| Ladder::new(attached.iter().map(|node| node.iter().filter_map(compiled))))
             };
             Arc::new(Ways {
-                service_control: ladder(&scp(), service_control),
-                resource_control: ladder(&rcp(), resource_control),
+                service_control: ladder(&PolicyType::scp(), service_control),
+                resource_control: ladder(&PolicyType::rcp(), resource_control),
             })
         });
         Arc::clone(ways)

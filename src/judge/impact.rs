@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::forest::{Forest, Standing};
+use super::question::unknown;
 use crate::policy::eval::{Action, Decision, Ladder, Layers, Request, Truth};
 use crate::policy::services;
 use crate::trail::{Answer, Bound, By, Call, Judge, Judgement, Looks};
@@ -79,12 +80,7 @@ impl Side<'_> {
         let gaps = caller.into_iter().chain(holder).any(|standing| !standing.gaps.is_empty() && !standing.management);
         let mut worst = Answer::Allowed;
         for resource in &call.resources {
-            let request = Request {
-                action: &call.action,
-                resource: resource.as_deref(),
-                facts: &call.facts,
-                caller: call.caller(),
-            };
+            let request = call.request(resource.as_deref());
             let layers = Layers {
                 service_control: caller.and_then(|standing| standing.service_control()),
                 resource_control: holder.and_then(|standing| standing.resource_control()),
@@ -146,8 +142,9 @@ impl Side<'_> {
                 if step.open.resource {
                     keys.insert("resource".to_owned());
                 }
-                let clauses = step.open.clauses.iter().filter_map(|at| statement?.condition.get(*at));
-                keys.extend(clauses.map(|clause| clause.key.clone()));
+                for clause in step.open.clauses.iter().filter_map(|at| statement?.condition.get(*at)) {
+                    unknown(clause, request.facts, &mut keys);
+                }
                 first.get_or_insert_with(|| by(node, policy, step.place.statement));
             }
         }
@@ -230,12 +227,7 @@ impl Impact<'_> {
             match (ladder(before), ladder(after)) {
                 (None, None) => before.gaps == after.gaps,
                 (Some(one), Some(other)) => call.resources.iter().all(|resource| {
-                    let request = Request {
-                        action: &call.action,
-                        resource: resource.as_deref(),
-                        facts: &call.facts,
-                        caller: call.caller(),
-                    };
+                    let request = call.request(resource.as_deref());
                     one.decides_as(other, &request)
                 }),
                 _ => false,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::forest::{Forest, Node, Policy, Standing};
 use super::principal::Principal;
 use crate::names::AccountId;
-use crate::policy::eval::{Action, Decision, Fact, Facts, Key, Ladder, Layers, Place, Request, Step, Truth};
+use crate::policy::eval::{Action, Decision, Fact, Facts, Ladder, Layers, Place, Request, Step, Truth};
 use crate::policy::services;
 use crate::policy::statement::{Clause, Effect, Statement};
 
@@ -72,7 +72,7 @@ pub struct Verdict<'a> {
     pub rulings: Vec<Ruling<'a>>,
     /// Index in `rulings` of what denied, where a statement did.
     pub denied_by: Option<usize>,
-    /// The first node at which nothing allows, where that is why.
+    /// The first node at which nothing allows, where that is why it is denied.
     pub stopped_at: Option<&'a Node>,
     /// Kinds of policies that were brought along and do not allow.
     pub lacking: Vec<Layer>,
@@ -82,6 +82,14 @@ pub struct Verdict<'a> {
     pub exempt: Vec<&'static str>,
     /// What is not known of the way, for people: with any of it, allowed is not for sure.
     pub gaps: Vec<String>,
+}
+
+impl<'a> Verdict<'a> {
+    /// The statement that denied, where one did.
+    #[must_use]
+    pub fn denied(&self) -> Option<&Ruling<'a>> {
+        self.denied_by.and_then(|at| self.rulings.get(at))
+    }
 }
 
 /// What a question without one of these has to say about them.
@@ -238,6 +246,7 @@ impl Question<'_> {
         if service_linked {
             exempt.push(SERVICE_LINKED);
         }
+        let stopped_at = stopped_at.filter(|_| decision == Decision::Denied && silent);
         let depends_on = if decision == Decision::Depends { open(&rulings, &facts) } else { BTreeSet::new() };
         let lacking = if decision == Decision::Denied && denied_by.is_none() { whole.lacking } else { vec![] };
         Verdict { decision, rulings, denied_by, stopped_at, lacking, depends_on, exempt, gaps }
@@ -268,17 +277,15 @@ fn open(rulings: &[Ruling<'_>], facts: &Facts) -> BTreeSet<String> {
         if ruling.open_resource {
             keys.insert("resource".to_owned());
         }
-        for clause in &ruling.open {
-            let key = clause.key.as_str();
-            if facts.get(&Key::new(key)) == Fact::Unknown {
-                keys.insert(key.to_owned());
-            }
-            keys.extend(
-                clause.values.iter().flat_map(|value| variables(value)).filter(|key| facts.of(key) == Fact::Unknown),
-            );
-        }
+        ruling.open.iter().for_each(|clause| unknown(clause, facts, &mut keys));
     }
     keys
+}
+
+/// The keys of a clause that nothing is known of: its own, and those of the variables in its values.
+pub(super) fn unknown(clause: &Clause, facts: &Facts, keys: &mut BTreeSet<String>) {
+    let named = clause.values.iter().flat_map(|value| variables(value));
+    keys.extend([clause.key.clone()].into_iter().chain(named).filter(|key| facts.of(key) == Fact::Unknown));
 }
 
 /// The keys of `${…}` in a text.

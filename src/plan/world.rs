@@ -9,7 +9,7 @@ use crate::aws::port::AccountState;
 use crate::desired::NodeKey;
 use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType, UnitId};
 use crate::observed::{Observed, Part};
-use crate::policy::Document;
+use crate::policy::{Document, statement};
 
 /// Nodes from an account to the root are 7 at most (the root, five OUs); what a broken reading makes a ring of ends here.
 const LONGEST_CHAIN: usize = 17;
@@ -105,7 +105,7 @@ impl<'a> World<'a> {
 
     fn build(observed: &'a Observed, mut atoms: Option<&mut Interner>) -> Self {
         let full = atoms.as_deref_mut().and_then(|atoms| {
-            let meaning = atoms.meaning("", &PolicyType::scp(), Some(FULL));
+            let meaning = atoms.meaning("", &PolicyType::scp(), Some(statement::FULL_ACCESS));
             meaning.allows.first().copied()
         });
         let mut world = Self {
@@ -331,9 +331,6 @@ impl<'a> World<'a> {
         self.chain(a).contains(b) || self.chain(b).contains(a)
     }
 }
-
-/// What `FullAWSAccess` says.
-const FULL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 fn unit_ref(id: &UnitId) -> NodeRef {
     NodeRef::Known(NodeId::Unit(id.clone()))

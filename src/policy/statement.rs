@@ -84,6 +84,10 @@ impl Language {
     }
 }
 
+/// What AWS's own `FullAWSAccess` says.
+pub const FULL_ACCESS: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
 /// Most characters of one document of that type, counted as sent.
 #[must_use]
 pub fn max_characters(kind: &PolicyType) -> usize {

@@ -1,7 +1,7 @@
 //! A record as a request: who asks for what, on what, and under which condition keys.
 
 use super::record::{Record, Session};
-use crate::policy::eval::{Action, Caller, Facts};
+use crate::policy::eval::{Action, Caller, Facts, Request};
 
 /// What kind of principal asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -236,6 +236,12 @@ pub struct Call {
 }
 
 impl Call {
+    /// What is asked of one of its resources.
+    #[must_use]
+    pub fn request<'c>(&'c self, resource: Option<&'c str>) -> Request<'c> {
+        Request { action: &self.action, resource, facts: &self.facts, caller: self.caller() }
+    }
+
     /// The caller, as resource policies are compared with it; `None` where the record does not tell.
     #[must_use]
     pub fn caller(&self) -> Option<Caller<'_>> {

@@ -258,11 +258,8 @@ fn output<'a>(question: &'a Question<'_>, verdict: &Verdict<'_>) -> CanOutput<'a
         principal: question.principal.map(Principal::arn),
         depends_on: verdict.depends_on.iter().cloned().collect(),
         walk: verdict.rulings.iter().map(RulingOutput::of).collect(),
-        decided_by: verdict.denied_by.and_then(|at| verdict.rulings.get(at)).map(RulingOutput::of),
-        stopped_at: verdict
-            .stopped_at
-            .filter(|_| verdict.decision == Decision::Denied && verdict.denied_by.is_none())
-            .map(|node| node.id.to_string()),
+        decided_by: verdict.denied().map(RulingOutput::of),
+        stopped_at: verdict.stopped_at.map(|node| node.id.to_string()),
         lacking: verdict.lacking.iter().map(|lacking| words::layer(*lacking)).collect(),
         exempt: verdict.exempt.clone(),
         unknown: verdict.gaps.clone(),
@@ -290,8 +287,7 @@ fn text(
     };
     let who = question.principal.map_or_else(|| "anybody".to_owned(), |principal| plain(principal.arn()));
     let on = question.resource.map(|arn| format!(" on {}", plain(arn))).unwrap_or_default();
-    let account =
-        standing.path.last().and_then(|at| ground.forest.node(*at)).map(ToString::to_string).unwrap_or_default();
+    let account = ground.forest.own_node(standing).map(ToString::to_string).unwrap_or_default();
     writeln!(out, "{word}: {who} in {account}: {}{on}", plain(question.action.as_str()))?;
     for line in reasons(verdict) {
         writeln!(out, "  {line}")?;
@@ -334,7 +330,7 @@ fn text(
 #[must_use]
 pub fn reasons(verdict: &Verdict<'_>) -> Vec<String> {
     let mut lines: Vec<String> = verdict.exempt.iter().map(|why| (*why).to_owned()).collect();
-    if let Some(ruling) = verdict.denied_by.and_then(|at| verdict.rulings.get(at)) {
+    if let Some(ruling) = verdict.denied() {
         lines.push(format!("by {}", words::ruling(ruling)));
         return lines;
     }

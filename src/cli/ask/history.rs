@@ -114,8 +114,7 @@ fn output(ground: &Ground, standing: &Standing, events: &[&Happened]) -> History
 }
 
 fn text(ground: &Ground, standing: &Standing, events: &[&Happened], out: &mut dyn Write) -> io::Result<()> {
-    let account =
-        standing.path.last().and_then(|at| ground.forest.node(*at)).map(ToString::to_string).unwrap_or_default();
+    let account = ground.forest.own_node(standing).map(ToString::to_string).unwrap_or_default();
     writeln!(out, "{account}")?;
     if let Some((first, last)) = ground.chronicle.span() {
         writeln!(out, "by events from {first} to {last}")?;

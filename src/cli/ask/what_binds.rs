@@ -113,7 +113,7 @@ pub async fn run(asked: &WhatBinds, terminal: &Terminal, out: &mut dyn Write) ->
 }
 
 fn output(ground: &Ground, standing: &Standing) -> WhatBindsOutput {
-    let account = standing.path.last().and_then(|at| ground.forest.node(*at));
+    let account = ground.forest.own_node(standing);
     let policies = ground.forest.attached(standing).map(|(node, policy)| BindingOutput {
         node: node.id.to_string(),
         node_name: node.name.clone(),
@@ -150,8 +150,7 @@ fn statement(statement: &Statement) -> StatementOutput {
 }
 
 fn text(ground: &Ground, standing: &Standing, out: &mut dyn Write) -> io::Result<()> {
-    let account =
-        standing.path.last().and_then(|at| ground.forest.node(*at)).map(ToString::to_string).unwrap_or_default();
+    let account = ground.forest.own_node(standing).map(ToString::to_string).unwrap_or_default();
     writeln!(out, "{account}")?;
     if standing.management {
         writeln!(out, "the management account: neither SCPs nor RCPs bind it")?;

@@ -159,7 +159,7 @@ fn answer<'a>(
 }
 
 fn name<'a>(ground: &'a Ground, standing: &Standing) -> &'a str {
-    standing.path.last().and_then(|at| ground.forest.node(*at)).map_or("", |node| node.name.as_str())
+    ground.forest.own_node(standing).map_or("", |node| node.name.as_str())
 }
 
 fn output(action: &Action, ground: &Ground, standings: &[Standing], answers: &[Verdict<'_>]) -> WhoCanOutput {
@@ -171,14 +171,13 @@ fn output(action: &Action, ground: &Ground, standings: &[Standing], answers: &[V
         for at in &standing.path {
             units.entry(*at).or_default().count(verdict.decision);
         }
-        let implicit = verdict.decision == Decision::Denied && verdict.denied_by.is_none();
         accounts.push(AccountOutput {
             account: standing.account.to_string(),
             name: name(ground, standing).to_owned(),
             decision: words::decision(verdict.decision),
             depends_on: verdict.depends_on.iter().cloned().collect(),
-            decided_by: verdict.denied_by.and_then(|at| verdict.rulings.get(at)).map(RulingOutput::of),
-            stopped_at: verdict.stopped_at.filter(|_| implicit).map(|node| node.id.to_string()),
+            decided_by: verdict.denied().map(RulingOutput::of),
+            stopped_at: verdict.stopped_at.map(|node| node.id.to_string()),
         });
     }
     let units = units

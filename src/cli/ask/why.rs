@@ -253,16 +253,10 @@ fn output(
         said: denial.kind.clone(),
         decision: words::decision(verdict.decision),
         causes: causes.collect(),
-        stopped_at: implicit(verdict),
+        stopped_at: verdict.stopped_at.map(ToString::to_string),
         depends_on: verdict.depends_on.iter().cloned().collect(),
         notes,
     }
-}
-
-/// The node at which nothing allows, where no statement denies.
-fn implicit(verdict: &Verdict<'_>) -> Option<String> {
-    let stops = verdict.decision == Decision::Denied && verdict.denied_by.is_none();
-    verdict.stopped_at.filter(|_| stops).map(ToString::to_string)
 }
 
 fn since(ground: &Ground, ruling: &Ruling<'_>) -> Option<String> {
@@ -300,7 +294,7 @@ fn text(
             writeln!(out, "  way out: {way}")?;
         }
     }
-    if let Some(node) = implicit(verdict) {
+    if let Some(node) = verdict.stopped_at {
         writeln!(out, "\ndenied because no service control policy at {node} allows it")?;
         writeln!(
             out,
