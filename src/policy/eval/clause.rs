@@ -23,8 +23,13 @@ enum Wanted {
     AnyCase(Box<[Pattern]>),
     Numbers(Box<[f64]>, Order),
     Dates(Box<[i64]>, Order),
+    /// Whether `true` is, and `false`.
+    Booleans {
+        yes: bool,
+        no: bool,
+    },
     /// As [`Wanted::AnyCase`], of values that are booleans.
-    Booleans(Box<[Pattern]>),
+    BooleanTexts(Box<[Pattern]>),
     Networks(Box<[Network]>),
     /// Base64 without its padding: texts that are equal when the bytes are.
     Bytes(Box<[Box<str>]>),
@@ -94,6 +99,7 @@ impl Tested {
             |reading, version| clause.values.iter().map(|value| Pattern::new(value, reading, version)).collect();
         let numbers = |order| Wanted::Numbers(clause.values.iter().filter_map(|text| number(text)).collect(), order);
         let dates = |order| Wanted::Dates(clause.values.iter().filter_map(|text| date(text)).collect(), order);
+        let said = |wanted| clause.values.iter().any(|text| boolean(text) == Some(wanted));
         let wanted = match clause.operator.test {
             Test::StringEquals | Test::StringNotEquals => Wanted::Texts(texts(Reading::Plain, version)),
             Test::StringEqualsIgnoreCase | Test::StringNotEqualsIgnoreCase => {
@@ -115,15 +121,15 @@ impl Tested {
             Test::DateGreaterThan => dates(Order::Greater),
             Test::DateGreaterThanEquals => dates(Order::GreaterOrEqual),
             // Variables are allowed, unlike in numbers, dates and networks.
-            Test::Bool => Wanted::Booleans(texts(Reading::Plain, version)),
+            Test::Bool if clause.values.iter().any(|text| text.contains("${")) => {
+                Wanted::BooleanTexts(texts(Reading::Plain, version))
+            }
+            Test::Bool => Wanted::Booleans { yes: said(true), no: said(false) },
             Test::IpAddress | Test::NotIpAddress => {
                 Wanted::Networks(clause.values.iter().filter_map(|text| Network::parse(text)).collect())
             }
             Test::BinaryEquals => Wanted::Bytes(clause.values.iter().map(|text| bare(text).into()).collect()),
-            Test::Null => {
-                let said = |wanted| clause.values.iter().any(|text| boolean(text) == Some(wanted));
-                Wanted::Presence { absent: said(true), present: said(false) }
-            }
+            Test::Null => Wanted::Presence { absent: said(true), present: said(false) },
         };
         let wanted = match &wanted {
             Wanted::Texts(patterns) => patterns
@@ -140,7 +146,7 @@ impl Tested {
     /// The keys that it looks at: its own and those of variables.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
         let patterns: &[Pattern] = match &self.wanted {
-            Wanted::Texts(patterns) | Wanted::AnyCase(patterns) | Wanted::Booleans(patterns) => patterns,
+            Wanted::Texts(patterns) | Wanted::AnyCase(patterns) | Wanted::BooleanTexts(patterns) => patterns,
             _ => &[],
         };
         std::iter::once(&self.key).chain(patterns.iter().flat_map(Pattern::keys))
@@ -184,8 +190,9 @@ impl Tested {
         match &self.wanted {
             Wanted::Plain(texts) => texts.iter().any(|text| **text == *value).into(),
             Wanted::Texts(patterns) => Truth::any(patterns.iter().map(|pattern| pattern.matches(value, facts))),
-            Wanted::Booleans(_) if boolean(value).is_none() => Truth::No,
-            Wanted::AnyCase(patterns) | Wanted::Booleans(patterns) => {
+            Wanted::Booleans { yes, no } => boolean(value).is_some_and(|own| if own { *yes } else { *no }).into(),
+            Wanted::BooleanTexts(_) if boolean(value).is_none() => Truth::No,
+            Wanted::AnyCase(patterns) | Wanted::BooleanTexts(patterns) => {
                 Truth::any(patterns.iter().map(|pattern| pattern.equals_in_any_case(value, facts)))
             }
             Wanted::Numbers(wanted, order) => {

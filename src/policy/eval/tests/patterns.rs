@@ -59,6 +59,22 @@ fn actions_without_case_and_with_wildcards_anywhere() {
     assert!(!of(r#""Action": ["s3:GetObjectTagging", "s3:Put*", "ec2:*"]"#, "s3:GetObject"));
     assert!(!of(r#""NotAction": ["s3:Get*", "iam:*"]"#, "S3:GetObject"));
     assert!(of(r#""NotAction": ["s3:Get*", "iam:*"]"#, "s3:PutObject"));
+    // Wide statements are found without looking at each of their patterns.
+    for (action, denied) in [
+        ("s3:ListAllMyBuckets", false),
+        ("s3:ListBucket", true),
+        ("iam:GetRole", false),
+        ("sts:GetCallerIdentity", false),
+        ("sts:AssumeRole", true),
+        ("ec2:DescribeInstances", false),
+        ("ec2:RunInstances", true),
+        ("sqs:SendMessage", true),
+    ] {
+        let spared = r#""NotAction": ["S3:ListAllMyBuckets", "iam:*", "iam:Get*", "sts:Get*", "*:Describe*"]"#;
+        assert_eq!(of(spared, action), denied, "{action}");
+    }
+    assert!(!of(r#""NotAction": ["s3:GetObject", "*"]"#, "ec2:RunInstances"));
+    assert!(of(r#""Action": ["sqs:*", "s3:*", "s3:Get*", "s3:GetObject"]"#, "s3:GetObject"));
 }
 
 #[test]

@@ -84,3 +84,19 @@ fn a_policy_of_ten_thousand_statements_is_compiled_and_asked() {
     assert_eq!(ask(&ladder, "s3:Put9999Object", "*", &[]), Decision::Denied);
     assert_eq!(ask(&ladder, "ec2:Run10000", "*", &[]), Decision::Allowed);
 }
+
+#[test]
+fn nodes_past_the_last_that_is_told_apart_deny_and_have_to_allow_too() {
+    let (full, leave, none) =
+        (scp(FULL), scp(DENY_LEAVE), scp(r#"{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}"#));
+    let way = |last: &Compiled| {
+        let mut nodes = vec![vec![&full]; MOST_NODES + 3];
+        nodes.last_mut().unwrap().push(last);
+        Ladder::new(nodes)
+    };
+    assert_eq!(ask(&way(&leave), "organizations:LeaveOrganization", "*", &[]), Decision::Denied);
+    assert_eq!(ask(&way(&leave), "s3:GetObject", "*", &[]), Decision::Allowed);
+    let mut nodes = vec![vec![&full]; MOST_NODES + 3];
+    nodes[MOST_NODES - 1] = vec![&none];
+    assert_eq!(ask(&Ladder::new(nodes), "s3:GetObject", "*", &[]), Decision::Allowed);
+}
