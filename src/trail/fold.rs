@@ -2,12 +2,14 @@
 //!
 //! Two records are the same request where everything that the judge looks at is the same: time, address, user agent and
 //! session make no difference where no statement tests them. A request that is known already costs a key written into a
-//! buffer and a look into a table, and allocates nothing. The table is bounded: when it is full it is emptied, and what
+//! buffer, its hash and a look into a table, and allocates nothing. The table is bounded: when it is full it is emptied, and what
 //! comes again is judged again.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::actions;
 use super::classes::{self, Class};
@@ -89,15 +91,6 @@ pub trait Judge: Sync {
     fn judge(&self, call: &Call) -> Judgement;
 }
 
-/// How much a table of requests may hold before it is emptied.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// Requests.
-    pub requests: usize,
-    /// Bytes of their keys.
-    pub bytes: usize,
-}
-
 /// Only records from then on, and before then (seconds since 1970).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Time {
@@ -164,20 +157,38 @@ impl Lines {
     }
 }
 
+/// What stands for a request in a table: 128 bits of a hash with a seed that nobody knows. That two of a million requests
+/// share one has a chance of 1 in 10^26; their texts would be five times as long, and each look at one a wait for memory.
+#[derive(Debug, Clone, Copy)]
+struct Prints(u64);
+
+impl Default for Prints {
+    fn default() -> Self {
+        Self(RandomState::default().hash_one(0))
+    }
+}
+
+impl Prints {
+    fn of(self, key: &[u8]) -> u128 {
+        xxh3_128_with_seed(key, self.0)
+    }
+}
+
 /// Folds records, on one thread.
 pub struct Fold<'j> {
     judge: &'j dyn Judge,
     time: Time,
-    bounds: Bounds,
+    /// Requests that a table holds before it is emptied.
+    most: usize,
     events: Vec<Event>,
     /// Their places, by source and name.
     names: HashMap<Box<[u8]>, usize, RandomState>,
     accounts: HashMap<Box<str>, Bound, RandomState>,
-    known: HashMap<Box<[u8]>, Known, RandomState>,
-    bytes: usize,
+    prints: Prints,
+    known: HashMap<u128, Known, RandomState>,
     /// Lines of requests that change, whose resources differ.
     lines: Lines,
-    rows: HashMap<Box<[u8]>, usize, RandomState>,
+    rows: HashMap<u128, usize, RandomState>,
     key: Vec<u8>,
     name: Vec<u8>,
     values: Values,
@@ -187,18 +198,18 @@ pub struct Fold<'j> {
 }
 
 impl<'j> Fold<'j> {
-    /// Of nothing yet.
+    /// Of nothing yet. The table holds so many requests at `most` before it is emptied: some 60 bytes each.
     #[must_use]
-    pub fn new(judge: &'j dyn Judge, time: Time, bounds: Bounds) -> Self {
+    pub fn new(judge: &'j dyn Judge, time: Time, most: usize) -> Self {
         Self {
             judge,
             time,
-            bounds,
+            most,
             events: vec![],
             names: HashMap::default(),
             accounts: HashMap::default(),
+            prints: Prints::default(),
             known: HashMap::default(),
-            bytes: 0,
             lines: Lines::default(),
             rows: HashMap::default(),
             key: vec![],
@@ -246,18 +257,17 @@ impl<'j> Fold<'j> {
             self.tally.limits.insert(limit);
         }
         write_key(&mut self.key, &mut self.values, number, asked, &who, refused);
-        let known = match self.known.get(self.key.as_slice()) {
+        let print = self.prints.of(&self.key);
+        let known = match self.known.get(&print) {
             Some(known) => *known,
             None => {
                 let known = judged(self.judge, asked, &who, refused, &mut self.values, &mut self.lines);
                 self.tally.distinct += 1;
-                if self.known.len() >= self.bounds.requests || self.bytes >= self.bounds.bytes {
+                if self.known.len() >= self.most {
                     self.known.clear();
-                    self.bytes = 0;
                     self.tally.emptied += 1;
                 }
-                self.bytes += self.key.len();
-                self.known.insert(self.key.as_slice().into(), known);
+                self.known.insert(print, known);
                 known
             }
         };
@@ -276,13 +286,14 @@ impl<'j> Fold<'j> {
                 self.key.clear();
                 self.key.extend_from_slice(&line.to_le_bytes());
                 self.key.extend_from_slice(self.group.as_bytes());
-                let row = match self.rows.get(self.key.as_slice()) {
+                let print = self.prints.of(&self.key);
+                let row = match self.rows.get(&print) {
                     Some(row) => *row,
                     None => {
                         let Some(line) = self.lines.list.get(line as usize) else { return };
                         let row = self.tally.row(line, &self.group);
-                        if self.rows.len() < self.bounds.requests {
-                            self.rows.insert(self.key.as_slice().into(), row);
+                        if self.rows.len() < self.most {
+                            self.rows.insert(print, row);
                         }
                         row
                     }

@@ -10,7 +10,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::{FixedState, RandomState};
 
 /// Ids that are kept.
-const MOST: usize = 100_000;
+const MOST: usize = 20_000;
 
 /// Counts ids that come more than once.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +98,6 @@ mod tests {
         assert_eq!(one.count(), 0);
         one.merge(other);
         assert!(one.ids.len() <= MOST && !one.is_exact());
-        assert!(one.count().abs_diff(300_000) < 15_000, "{}", one.count());
+        assert!(one.count().abs_diff(300_000) < 30_000, "{}", one.count());
     }
 }

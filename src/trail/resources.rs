@@ -38,15 +38,27 @@ const ACCESS_POINT: &str = "accesspoint";
 
 /// One resource that every call of an action is authorized on.
 struct Leg {
-    /// Its ARNs as patterns, with the templates that they are made of.
-    arns: Vec<(String, &'static str)>,
-    made: Option<&'static str>,
+    /// Its ARNs as patterns.
+    arns: Vec<String>,
+    /// How the first of them is made of a record; `None`: not at all.
+    pieces: Option<Vec<Piece>>,
+}
+
+/// A piece of an ARN.
+enum Piece {
+    Text(&'static str),
+    Partition,
+    Region,
+    Account,
+    /// A request parameter; whether its value may have colons.
+    Parameter(&'static str, bool),
 }
 
 /// The resources of an action.
 pub struct Legs {
     legs: Vec<Leg>,
-    service: &'static str,
+    /// Whether names are in lower case.
+    lower: bool,
     /// Whether the action has no resource, so that it is asked of `*`.
     none: bool,
 }
@@ -65,11 +77,17 @@ impl Legs {
             all.retain(|leg| !leg.kind.name.starts_with(ACCESS_POINT));
         }
         let legs = all.iter().map(|leg| {
-            let arns = leg.kind.arns.iter().map(|arn| (services::as_pattern(arn), *arn)).collect();
             let made = MADE.iter().find(|row| (row.0, row.1, row.2) == (service, action.name(), leg.kind.name));
-            Leg { arns, made: made.map(|row| row.3) }
+            Leg {
+                arns: leg.kind.arns.iter().map(|arn| services::as_pattern(arn)).collect(),
+                pieces: leg.kind.arns.first().and_then(|template| pieces(template, service, made.map(|row| row.3))),
+            }
         });
-        Self { legs: legs.collect(), service, none: all.is_empty() && action.service.is_whole() }
+        Self {
+            legs: legs.collect(),
+            lower: LOWER.contains(&service),
+            none: all.is_empty() && action.service.is_whole(),
+        }
     }
 
     /// Adds the resources to `out`, one that is not told as unknown.
@@ -99,55 +117,76 @@ impl Legs {
 
     /// Makes the ARN of the request's parameters.
     fn make(&self, leg: &Leg, who: &Who<'_, '_>, out: &mut Values) -> bool {
-        let Some((_, template)) = leg.arns.first() else { return false };
+        let Some(pieces) = &leg.pieces else { return false };
         let account = who.resource_account().unwrap_or(who.account);
         out.build(|text| {
             let from = text.len();
-            let mut rest = *template;
-            while let Some((before, after)) = rest.split_once("${") {
-                text.push_str(before);
-                let (name, tail) = after.split_once('}')?;
-                rest = tail;
-                match name {
-                    "Partition" => text.push_str(who.partition()),
-                    "Region" => text.push_str(&who.record.aws_region),
-                    "Account" => text.push_str(account),
-                    _ if leg.made.is_some() => text.push_str(leg.made.unwrap_or_default()),
-                    _ => {
-                        let renamed = PARAMETERS.iter().find(|row| (row.0, row.1) == (self.service, name));
-                        let path = renamed.map_or(name, |row| row.2);
-                        let parameters = who.record.request_parameters?;
-                        let (start, mut found) = (text.len(), 0);
-                        walk::each(parameters, path, &mut |value| {
-                            found += 1;
-                            text.push_str(value);
-                        });
-                        let value = text.get(start..)?;
-                        if found == 1 && value.starts_with("arn:") && leg.matches(value) {
-                            text.replace_range(from..start, "");
-                            return Some(());
-                        }
-                        // Some parameters take a name, an ARN, or a part of one.
-                        if found != 1 || value.is_empty() || (value.contains(':') && name != "ObjectName") {
-                            return None;
-                        }
-                        if LOWER.contains(&self.service)
-                            && let Some(value) = text.get_mut(start..)
-                        {
-                            value.make_ascii_lowercase();
-                        }
+            for piece in pieces {
+                let known = match piece {
+                    Piece::Text(piece) => Ok(*piece),
+                    Piece::Partition => Ok(who.partition()),
+                    Piece::Region => Ok(&*who.record.aws_region),
+                    Piece::Account => Ok(account),
+                    Piece::Parameter(path, colons) => Err((path, *colons)),
+                };
+                let (path, colons) = match known {
+                    Ok(known) => {
+                        text.push_str(known);
+                        continue;
                     }
+                    Err(parameter) => parameter,
+                };
+                let (start, mut found) = (text.len(), 0);
+                walk::each(who.record.request_parameters?, path, &mut |value| {
+                    found += 1;
+                    text.push_str(value);
+                });
+                let value = text.get(start..)?;
+                if found == 1 && value.starts_with("arn:") && leg.matches(value) {
+                    text.replace_range(from..start, "");
+                    return Some(());
+                }
+                // Some parameters take a name, an ARN, or a part of one.
+                if found != 1 || value.is_empty() || (value.contains(':') && !colons) {
+                    return None;
+                }
+                if self.lower
+                    && let Some(value) = text.get_mut(start..)
+                {
+                    value.make_ascii_lowercase();
                 }
             }
-            text.push_str(rest);
             Some(())
         })
     }
 }
 
+/// The pieces of an ARN of AWS's reference. `made`: the id that AWS makes in the call.
+fn pieces(template: &'static str, service: &str, made: Option<&'static str>) -> Option<Vec<Piece>> {
+    let mut pieces = vec![];
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("${") {
+        pieces.push(Piece::Text(before));
+        let (name, tail) = after.split_once('}')?;
+        rest = tail;
+        pieces.push(match (name, made) {
+            ("Partition", _) => Piece::Partition,
+            ("Region", _) => Piece::Region,
+            ("Account", _) => Piece::Account,
+            (_, Some(id)) => Piece::Text(id),
+            (name, None) => {
+                let renamed = PARAMETERS.iter().find(|row| (row.0, row.1) == (service, name));
+                Piece::Parameter(renamed.map_or(name, |row| row.2), name == "ObjectName")
+            }
+        });
+    }
+    pieces.push(Piece::Text(rest));
+    Some(pieces)
+}
+
 impl Leg {
     fn matches(&self, arn: &str) -> bool {
-        self.arns.iter().any(|(pattern, _)| pattern::matches(pattern, arn, false))
+        self.arns.iter().any(|pattern| pattern::matches(pattern, arn, false))
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use super::cut::{Cutter, Flaw, Taker, Took, without_place};
 use super::fast;
 use super::files::{self, Job, LeftOut, Unread, Window};
-use super::fold::{Bounds, Fold, Judge, Time, opened};
+use super::fold::{Fold, Judge, Time, opened};
 use super::lake;
 use super::record::Record;
 use super::tally::Tally;
@@ -21,8 +21,8 @@ use super::tally::Tally;
 const BLOCK: usize = 512 << 10;
 /// Blocks that wait.
 const WAITING: usize = 4;
-/// What the tables of requests of all threads may hold.
-const TABLES: Bounds = Bounds { requests: 1_000_000, bytes: 96 << 20 };
+/// Requests that the tables of all threads may hold.
+const MOST_REQUESTS: usize = 1_000_000;
 
 /// What to read, and how.
 #[derive(Debug, Clone, Default)]
@@ -33,8 +33,8 @@ pub struct Options {
     pub time: Time,
     /// Threads; `None`: as many as there are cores.
     pub threads: Option<usize>,
-    /// What the tables of requests may hold; `None`: a million requests in 96 MiB.
-    pub bounds: Option<Bounds>,
+    /// Requests that the tables of all threads may hold; `None`: a million.
+    pub most_requests: Option<usize>,
 }
 
 /// What was found in the files.
@@ -71,8 +71,7 @@ pub fn run(options: &Options, judge: &dyn Judge, progress: &Progress) -> Finding
     let found = files::find(&options.paths, options.time);
     let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let threads = threads.clamp(1, 64);
-    let bounds = options.bounds.unwrap_or(TABLES);
-    let bounds = Bounds { requests: (bounds.requests / threads).max(1), bytes: bounds.bytes / threads };
+    let most = (options.most_requests.unwrap_or(MOST_REQUESTS) / threads).max(1);
     let pool = Pool {
         jobs: &found.jobs,
         next: AtomicUsize::new(0),
@@ -89,7 +88,7 @@ pub fn run(options: &Options, judge: &dyn Judge, progress: &Progress) -> Finding
         ..Findings::default()
     };
     let parts: Vec<Part> = std::thread::scope(|scope| {
-        let work = || Worker::new(&pool, judge, options.time, bounds).work();
+        let work = || Worker::new(&pool, judge, options.time, most).work();
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut parts = vec![work()];
         for other in others {
@@ -204,8 +203,8 @@ struct Worker<'p, 'j> {
 }
 
 impl<'p, 'j> Worker<'p, 'j> {
-    fn new(pool: &'p Pool<'p>, judge: &'j dyn Judge, time: Time, bounds: Bounds) -> Self {
-        Self { pool, fold: Fold::new(judge, time, bounds), left_out: LeftOut::default(), window: Window::default() }
+    fn new(pool: &'p Pool<'p>, judge: &'j dyn Judge, time: Time, most: usize) -> Self {
+        Self { pool, fold: Fold::new(judge, time, most), left_out: LeftOut::default(), window: Window::default() }
     }
 
     fn work(mut self) -> Part {

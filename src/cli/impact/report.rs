@@ -30,7 +30,7 @@ pub struct Report {
     pub last: Option<String>,
     /// Files that were read.
     pub files: u64,
-    /// Records that stand in the files more than once, by their `eventID`; about so many where there are more than 100,000
+    /// Records that stand in the files more than once, by their `eventID`; about so many where there are more than 20,000
     /// records. The figures count them each time; `lower` is without them.
     pub repeated: u64,
     /// Requests that were judged, each standing for any number of records.

@@ -35,7 +35,7 @@ fn regions() -> Regions {
     Regions { looks: Looks { keys: vec!["aws:RequestedRegion".into()], ..Looks::default() } }
 }
 
-const BOUNDS: Bounds = Bounds { requests: 1_000, bytes: 1 << 20 };
+const MOST: usize = 1_000;
 
 fn event(account: &str, region: &str, more: &str) -> String {
     format!(
@@ -43,8 +43,8 @@ fn event(account: &str, region: &str, more: &str) -> String {
     )
 }
 
-fn folded(judge: &Regions, bounds: Bounds, events: &[String]) -> Tally {
-    let mut fold = Fold::new(judge, Time::default(), bounds);
+fn folded(judge: &Regions, most: usize, events: &[String]) -> Tally {
+    let mut fold = Fold::new(judge, Time::default(), most);
     for text in events {
         fold.add(&Record::parse(text).unwrap(), 1, None);
     }
@@ -57,13 +57,13 @@ fn what_nobody_looks_at_makes_no_difference() {
     let events: Vec<String> = (0..100)
         .map(|n| event("111122223333", "us-east-1", &format!(r#","sourceIPAddress":"8.8.8.{n}","userAgent":"{n}""#)))
         .collect();
-    let tally = folded(&judge, BOUNDS, &events);
+    let tally = folded(&judge, MOST, &events);
     assert_eq!((tally.events, tally.evaluated, tally.distinct, tally.rows.len()), (100, 100, 1, 1));
     let row = &tally.rows[0];
     assert_eq!((row.count, &*row.resource, &*row.line.action), (100, "arn:aws:s3:::b/*", "s3:PutObject"));
     assert_eq!((row.line.change.effect, &*row.line.change.by.statement), (Effect::NewlyDenied, "Region"));
     let looks = Looks { keys: vec!["aws:RequestedRegion".into(), "aws:SourceIp".into()], ..Looks::default() };
-    assert_eq!(folded(&Regions { looks }, BOUNDS, &events).distinct, 100);
+    assert_eq!(folded(&Regions { looks }, MOST, &events).distinct, 100);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_full_table_is_emptied_and_nothing_is_lost() {
     let judge = Regions { looks };
     let events: Vec<String> =
         (0..300).map(|n| event("111122223333", "us-east-1", &format!(r#","userAgent":"{}""#, n % 100))).collect();
-    let tally = folded(&judge, Bounds { requests: 10, bytes: 1 << 20 }, &events);
+    let tally = folded(&judge, 10, &events);
     assert!(tally.emptied > 10 && tally.distinct > 200);
     assert_eq!((tally.rows.len(), tally.figures(true)), (1, (300, 300)));
 }
@@ -91,7 +91,7 @@ fn everything_is_counted_once() {
         event(member, "us-east-1", "").replace("PutObject", "NoSuchThing"),
         event(member, "us-east-1", r#","eventType":"AwsServiceEvent""#),
     ];
-    let tally = folded(&regions(), BOUNDS, &events);
+    let tally = folded(&regions(), MOST, &events);
     let skipped: Vec<(Class, u64)> =
         classes::CLASSES.iter().zip(tally.skipped).filter(|(_, n)| *n > 0).map(|(row, n)| (row.0, n)).collect();
     let expected = [
@@ -111,7 +111,7 @@ fn everything_is_counted_once() {
 #[test]
 fn time_and_counts_are_taken() {
     let judge = regions();
-    let mut fold = Fold::new(&judge, Time { since: Some(1_767_323_045), until: Some(1_767_323_046) }, BOUNDS);
+    let mut fold = Fold::new(&judge, Time { since: Some(1_767_323_045), until: Some(1_767_323_046) }, MOST);
     for time in ["03:04:04", "03:04:05", "03:04:06"] {
         let text = event("111122223333", "us-east-1", "").replace("03:04:05", time);
         fold.add(&Record::parse(&text).unwrap(), 7, Some(1_767_323_999));
