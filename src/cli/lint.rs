@@ -12,12 +12,14 @@ use super::args::Lint;
 use super::diagnostics::{self, FORMAT_VERSION, Format};
 use super::failure::Failure;
 use super::{files, sources};
-use crate::desired::{Issue, Origin, Severity, Source, lint as lint_manifests, read_all};
+use crate::desired::{
+    Issue, LintIssue, Origin, Placed, Severity, Source, lint as lint_manifests, mend as mend_manifests, read_all,
+};
 use crate::names::words::{nearest, plain};
 use crate::names::{POLICY_TYPES, PolicyType};
 use crate::policy::document::Content;
 use crate::policy::lint::fix::{self, Span};
-use crate::policy::lint::{self, Explained, Finding, Fix, explained};
+use crate::policy::lint::{self, Explained, Finding, explained};
 use crate::policy::management::TOP;
 use crate::policy::minify::{Names, minify};
 use crate::policy::statement::{
@@ -71,10 +73,10 @@ struct FixOutput {
     edits: Vec<Span>,
 }
 
-/// A finding and, in a document of its own, how to mend it.
+/// A finding and how to mend it in its file.
 struct Found {
     issue: Issue,
-    fix: Option<Fix>,
+    fix: Option<Placed>,
 }
 
 /// What was looked at.
@@ -100,6 +102,11 @@ pub fn run(asked: &Lint, colour: bool, err: &mut dyn Write, out: &mut dyn Write)
     looked.found.extend(unread.into_iter().map(|issue| Found { issue, fix: None }));
     let (manifests, documents): (Vec<Source>, Vec<Source>) = sources.drain(..).partition(is_manifest);
     let mut sources = manifests;
+    if asked.fix {
+        for source in &mut sources {
+            looked.fixes += mend_in_manifests(source, err)?;
+        }
+    }
     looked.manifests(&sources);
     for mut source in documents {
         let named = asked.files.iter().any(|file| file.as_os_str() == "-" || *file == Path::new(&*source.file));
@@ -125,8 +132,9 @@ impl Looked {
     fn manifests(&mut self, sources: &[Source]) {
         let found = read_all(sources);
         self.documents += found.manifests.len();
-        let issues = found.issues.into_iter().chain(lint_manifests(&found.manifests, sources));
-        self.found.extend(issues.map(|issue| Found { issue, fix: None }));
+        self.found.extend(found.issues.into_iter().map(|issue| Found { issue, fix: None }));
+        let told = lint_manifests(&found.manifests, sources).into_iter();
+        self.found.extend(told.map(|LintIssue { issue, fix, .. }| Found { issue, fix: fix.and_then(Result::ok) }));
     }
 
     fn document(&mut self, source: &Source, kind: &PolicyType) {
@@ -139,7 +147,7 @@ impl Looked {
             self.found.push(Found { issue, fix: None });
             return;
         };
-        self.found.extend(findings(kind, text).into_iter().map(|finding| found(&source.file, finding)));
+        self.found.extend(findings(kind, text).into_iter().map(|finding| found(&source.file, text, finding)));
     }
 }
 
@@ -149,7 +157,7 @@ fn findings(kind: &PolicyType, text: &str) -> Vec<Finding> {
     linted.flaws.into_iter().map(|flaw| lint::of_flaw(flaw, kind)).chain(linted.findings).collect()
 }
 
-fn found(file: &Arc<str>, finding: Finding) -> Found {
+fn found(file: &Arc<str>, text: &str, finding: Finding) -> Found {
     let severity = match finding.severity {
         lint::Severity::Info => Severity::Info,
         lint::Severity::Warning => Severity::Warning,
@@ -157,7 +165,8 @@ fn found(file: &Arc<str>, finding: Finding) -> Found {
     };
     let origin = Origin { file: file.clone(), line: finding.place.line, column: finding.place.column };
     let issue = new_issue(severity, finding.rule, origin, finding.path, finding.message);
-    Found { issue: Issue { help: finding.help, ..issue }, fix: finding.fix }
+    let fix = finding.fix.and_then(|fix| Some(Placed { replacements: fix.replacements(text)?, what: fix.what }));
+    Found { issue: Issue { help: finding.help, ..issue }, fix }
 }
 
 fn new_issue(severity: Severity, rule: &'static str, origin: Origin, field: String, message: String) -> Issue {
@@ -261,13 +270,37 @@ fn mend(source: &mut Source, kind: &PolicyType, err: &mut dyn Write) -> Result<u
         text = mended;
     }
     if count > 0 {
-        if source.file.starts_with('<') {
-            return Err(Failure::new("standard input cannot be written back", "name a file, or leave out `--fix`"));
-        }
-        files::write_output(Path::new(&*source.file), &text)?;
-        source.bytes = text.into_bytes();
+        write_back(source, text)?;
     }
     Ok(count)
+}
+
+/// Makes the fixes of the policies among manifests, writes the file back, and tells what was not made. How many were.
+fn mend_in_manifests(source: &mut Source, err: &mut dyn Write) -> Result<usize, Failure> {
+    let Some(mended) = mend_manifests(source) else { return Ok(0) };
+    if !mended.made.is_empty() {
+        write_back(source, mended.text)?;
+    }
+    let file = plain(&source.file);
+    // A closed standard error is no reason to stop.
+    for (issue, what) in &mended.made {
+        let (line, column) = (issue.origin.line, issue.origin.column);
+        drop(writeln!(err, "fixed {file}:{line}:{column}: {what} [{}]", issue.rule));
+    }
+    for (issue, unplaced) in &mended.refused {
+        let (line, column) = (issue.origin.line, issue.origin.column);
+        drop(writeln!(err, "not fixed {file}:{line}:{column}: {}: {} [{}]", unplaced.what, unplaced.why, issue.rule));
+    }
+    Ok(mended.made.len())
+}
+
+fn write_back(source: &mut Source, text: String) -> Result<(), Failure> {
+    if source.file.starts_with('<') {
+        return Err(Failure::new("standard input cannot be written back", "name a file, or leave out `--fix`"));
+    }
+    files::write_output(Path::new(&*source.file), &text)?;
+    source.bytes = text.into_bytes();
+    Ok(())
 }
 
 fn print(looked: &Looked, sources: &[Source], asked: &Lint, colour: bool, out: &mut dyn Write) -> Result<u8, Failure> {
@@ -294,7 +327,8 @@ fn finding<'a>(found: &'a Found, sources: &[Source]) -> FindingOutput<'a> {
     let issue = &found.issue;
     let text = sources.iter().find(|source| source.file == issue.origin.file);
     let text = text.and_then(|source| std::str::from_utf8(&source.bytes).ok()).unwrap_or_default();
-    let fix = found.fix.as_ref().map(|fix| FixOutput { what: fix.what.clone(), edits: fix.spans(text) });
+    let output = |fix: &Placed| FixOutput { what: fix.what.clone(), edits: fix::spans(text, &fix.replacements) };
+    let fix = found.fix.as_ref().map(output);
     FindingOutput {
         rule: issue.rule,
         severity: issue.severity,

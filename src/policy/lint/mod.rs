@@ -25,7 +25,7 @@ pub mod suppress;
 #[cfg(test)]
 mod tests;
 
-pub use fix::{Edit, Fix};
+pub use fix::{Edit, Fix, Replacement};
 use subject::{Spot, Subject};
 
 /// How bad a finding is.
@@ -230,17 +230,6 @@ pub fn text(kind: &PolicyType, text: &str) -> Linted {
     lint(kind, node, flaws)
 }
 
-/// The same for content as manifests hold it: an object, or a string that is read as text.
-#[must_use]
-pub fn value(kind: &PolicyType, value: &serde_json::Value) -> Linted {
-    if let serde_json::Value::String(content) = value {
-        return text(kind, content);
-    }
-    let mut flaws = Flaws::default();
-    let node = json::from_value(value, &mut flaws);
-    lint(kind, Some(node), flaws)
-}
-
 fn lint(kind: &PolicyType, node: Option<Node>, flaws: Flaws) -> Linted {
     match Document::build(kind, node.as_ref(), flaws) {
         Ok((document, flaws)) => {
@@ -259,7 +248,7 @@ pub fn of_flaw(flaw: Flaw, kind: &PolicyType) -> Finding {
     if finding.rule != "missing-version" || !strict || finding.place.line == 0 {
         return finding;
     }
-    let edits = vec![Edit::Behind { at: finding.place, text: "\"Version\": \"2012-10-17\",".to_owned() }];
+    let edits = vec![Edit::Member { at: finding.place, key: "Version", value: "\"2012-10-17\"".to_owned() }];
     finding.fix(Fix { what: "`\"Version\": \"2012-10-17\"` is added".to_owned(), edits })
 }
 
@@ -270,7 +259,6 @@ fn ask(subject: &Subject<'_>) -> Vec<Finding> {
         (rule.check)(subject, &mut told);
         out.append(&mut told.found);
     }
-    // Objects of manifests have no places: there the path tells.
     out.sort_by(|a, b| (a.place, &a.path, a.rule).cmp(&(b.place, &b.path, b.rule)));
     out
 }
