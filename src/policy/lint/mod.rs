@@ -20,6 +20,7 @@ use crate::names::PolicyType;
 pub mod fix;
 pub mod flaws;
 pub mod rules;
+pub mod settings;
 pub mod subject;
 pub mod suppress;
 #[cfg(test)]

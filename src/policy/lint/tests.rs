@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::policy::management::TOP;
 
 fn told(sample: Sample) -> Vec<Finding> {
     let (kind, text) = sample.document();
@@ -37,8 +38,11 @@ fn findings_name_the_exact_value() {
             for finding in super::text(&kind, &text).findings {
                 let line = text.lines().nth(finding.place.line as usize - 1).unwrap();
                 let rest: String = line.chars().skip(finding.place.column as usize - 1).collect();
-                assert!(rest.starts_with(['"', '{']) || rest.starts_with(|c: char| c.is_ascii_digit()), "{finding:?}");
-                assert!(finding.path.starts_with("Statement") || finding.path.starts_with("tags"), "{finding:?}");
+                let begins = |c: char| matches!(c, '"' | '{' | '[') || c.is_ascii_digit();
+                assert!(rest.starts_with(begins) || rest.starts_with("true"), "{finding:?}");
+                let begins = |top: &str| finding.path.starts_with(top);
+                let top = TOP.iter().any(|(_, top)| begins(top));
+                assert!(top || begins("Statement"), "{finding:?}");
                 let first = finding.message.chars().next().unwrap();
                 assert!(!first.is_uppercase() && !finding.message.ends_with('.'), "{}", finding.message);
             }
@@ -108,7 +112,9 @@ fn right_policies_raise_nothing() {
             Some("rcp") => "RESOURCE_CONTROL_POLICY",
             Some("identity") => "IDENTITY_POLICY",
             Some("resource") => "RESOURCE_POLICY",
-            _ => "TAG_POLICY",
+            Some("tag") => "TAG_POLICY",
+            Some("backup") => "BACKUP_POLICY",
+            other => panic!("{other:?}"),
         };
         let linted = super::text(&PolicyType::new(kind), &std::fs::read_to_string(&path).unwrap());
         seen += 1;
