@@ -23,7 +23,7 @@ use crate::policy::lint::{self, Explained, Finding, explained};
 use crate::policy::management::TOP;
 use crate::policy::minify::{Names, minify};
 use crate::policy::statement::{
-    DELEGATION_POLICY, IDENTITY_POLICY, PERMISSIONS_BOUNDARY, RESOURCE_POLICY, SESSION_POLICY,
+    DELEGATION_POLICY, IDENTITY_POLICY, PERMISSIONS_BOUNDARY, RESOURCE_POLICY, SESSION_POLICY, VPC_ENDPOINT_POLICY,
 };
 use crate::policy::{Document, canonical};
 
@@ -184,7 +184,14 @@ fn is_manifest(source: &Source) -> bool {
 
 /// The types that lint knows by name.
 fn types() -> impl Iterator<Item = &'static str> {
-    let own = [IDENTITY_POLICY, RESOURCE_POLICY, SESSION_POLICY, PERMISSIONS_BOUNDARY, DELEGATION_POLICY];
+    let own = [
+        IDENTITY_POLICY,
+        RESOURCE_POLICY,
+        VPC_ENDPOINT_POLICY,
+        SESSION_POLICY,
+        PERMISSIONS_BOUNDARY,
+        DELEGATION_POLICY,
+    ];
     POLICY_TYPES.iter().map(|rule| rule.name).chain(own)
 }
 

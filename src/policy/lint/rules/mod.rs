@@ -14,6 +14,7 @@ mod allow_in_scp_no_effect;
 mod allow_with_not;
 mod backup_lifecycle;
 mod conflicting_operators;
+mod confused_deputy;
 mod default_value_omission;
 mod deprecated_key;
 mod group_principal;
@@ -33,6 +34,7 @@ mod over_size;
 mod partial_action_coverage;
 mod pass_role_wildcard;
 mod public_principal;
+mod rcp_service_principals;
 mod rcp_unsupported_service;
 mod redundant_statement;
 mod redundant_value;
@@ -59,6 +61,7 @@ pub static RULES: &[&Rule] = &[
     &allow_in_scp_no_effect::RULE,
     &allow_with_not::RULE,
     &backup_lifecycle::RULE,
+    &confused_deputy::RULE,
     &conflicting_operators::RULE,
     &default_value_omission::RULE,
     &deprecated_key::RULE,
@@ -79,6 +82,7 @@ pub static RULES: &[&Rule] = &[
     &partial_action_coverage::RULE,
     &pass_role_wildcard::RULE,
     &public_principal::RULE,
+    &rcp_service_principals::RULE,
     &rcp_unsupported_service::RULE,
     &redundant_statement::RULE,
     &redundant_value::RULE,
