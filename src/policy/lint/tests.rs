@@ -23,7 +23,8 @@ fn every_rule_speaks_on_its_bad_samples_and_none_on_good_ones() {
             );
         }
         for sample in rule.good {
-            let found: Vec<_> = told(*sample).into_iter().filter(|f| f.severity > Severity::Info).collect();
+            let speaks = |f: &Finding| f.severity > Severity::Info || f.rule == rule.id;
+            let found: Vec<_> = told(*sample).into_iter().filter(speaks).collect();
             assert!(found.is_empty(), "good for {}, and told all the same:\n{}\n{found:#?}", rule.id, sample.shown());
         }
         assert!(!rule.good.is_empty() && (!rule.bad.is_empty() || rule.id == "over-size"), "{}", rule.id);
@@ -118,7 +119,10 @@ fn right_policies_raise_nothing() {
         };
         let linted = super::text(&PolicyType::new(kind), &std::fs::read_to_string(&path).unwrap());
         seen += 1;
-        let found = linted.findings.iter().filter(|f| f.severity > Severity::Info).map(|f| format!("{f:?}"));
+        // The one on SageMaker means training and notebooks only, and is a true finding.
+        let coverage = |f: &Finding| f.rule == "partial-action-coverage" && name != "scp-sagemaker.json";
+        let speaks = |f: &&Finding| f.severity > Severity::Info || coverage(f);
+        let found = linted.findings.iter().filter(speaks).map(|f| format!("{f:?}"));
         let all: Vec<String> = linted.flaws.iter().map(|f| f.to_string()).chain(found).collect();
         if !all.is_empty() {
             wrong.insert(name, all);
