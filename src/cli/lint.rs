@@ -147,14 +147,10 @@ impl Looked {
             self.found.push(Found { issue, fix: None });
             return;
         };
-        self.found.extend(findings(kind, text).into_iter().map(|finding| found(&source.file, text, finding)));
+        let linted = lint::text(kind, text);
+        let findings = linted.flaws.into_iter().chain(linted.findings);
+        self.found.extend(findings.map(|finding| found(&source.file, text, finding)));
     }
-}
-
-/// Everything that is to say of a text.
-fn findings(kind: &PolicyType, text: &str) -> Vec<Finding> {
-    let linted = lint::text(kind, text);
-    linted.flaws.into_iter().map(|flaw| lint::of_flaw(flaw, kind)).chain(linted.findings).collect()
 }
 
 fn found(file: &Arc<str>, text: &str, finding: Finding) -> Found {
@@ -253,33 +249,20 @@ fn minified(source: &Source, kind: &PolicyType, err: &mut dyn Write, out: &mut d
     Ok(writeln!(out, "{small}")?)
 }
 
-/// Most rounds: a fix may make place for another that stood in its way.
-const ROUNDS: usize = 10;
-
 /// Makes the mechanical edits and writes the file back. How many were made.
 fn mend(source: &mut Source, kind: &PolicyType, err: &mut dyn Write) -> Result<usize, Failure> {
-    let Ok(mut text) = String::from_utf8(source.bytes.clone()) else { return Ok(0) };
-    let mut count = 0;
-    for _ in 0..ROUNDS {
-        let findings = findings(kind, &text);
-        let (mended, made) = fix::apply(&text, findings.iter().filter_map(|finding| finding.fix.as_ref()));
-        if mended == text {
-            break;
-        }
-        for finding in
-            findings.iter().filter(|f| f.fix.as_ref().is_some_and(|fix| made.iter().any(|m| std::ptr::eq(*m, fix))))
-        {
-            let (file, place) = (plain(&source.file), finding.place);
-            let what = finding.fix.as_ref().map(|fix| fix.what.as_str()).unwrap_or_default();
-            drop(writeln!(err, "fixed {file}:{}:{}: {} [{}]", place.line, place.column, what, finding.rule));
-        }
-        count += made.len();
-        text = mended;
-    }
-    if count > 0 {
+    let Ok(text) = std::str::from_utf8(&source.bytes) else { return Ok(0) };
+    let (text, made) = lint::mend(kind, text);
+    if !made.is_empty() {
         write_back(source, text)?;
     }
-    Ok(count)
+    for finding in &made {
+        let (file, place) = (plain(&source.file), finding.place);
+        let what = finding.fix.as_ref().map(|fix| fix.what.as_str()).unwrap_or_default();
+        // A closed standard error is no reason to stop.
+        drop(writeln!(err, "fixed {file}:{}:{}: {} [{}]", place.line, place.column, what, finding.rule));
+    }
+    Ok(made.len())
 }
 
 /// Makes the fixes of the policies among manifests, writes the file back, and tells what was not made. How many were.

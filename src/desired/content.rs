@@ -65,7 +65,7 @@ pub(super) fn linted(manifest: &Manifest, field: &str, kind: &PolicyType, value:
         let fix = finding.fix.take();
         (issue(manifest, field, finding), fix)
     };
-    let flaws = found.flaws.into_iter().map(|flaw| told(lint::of_flaw(flaw, kind))).collect();
+    let flaws = found.flaws.into_iter().map(told).collect();
     let findings = found.findings.into_iter().map(told).collect();
     Linted { document: found.document, text, flaws, findings }
 }

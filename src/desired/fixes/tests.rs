@@ -175,3 +175,158 @@ fn the_delegation_policy_of_an_organization_is_mended_too() {
     assert_eq!(made, ["wildcard-in-equals"], "{found}");
     assert_eq!(found, text.replace("StringEquals", "StringLike"));
 }
+
+/// A value as YAML in blocks, texts plain where kubectl reads them so.
+fn block(out: &mut String, value: &Value, indent: usize) {
+    let pad = " ".repeat(indent);
+    let word = |text: &str| {
+        let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_./-".contains(c) || (c == ':' && !text.ends_with(':')))
+            && Scalar { text: text.into(), style: Style::Plain }.trap().is_none()
+            && !matches!(text.to_lowercase().as_str(), "true" | "false" | "null");
+        if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+    };
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (key, value) in members {
+                out.push_str(&format!("\n{pad}{}:", word(key)));
+                block(out, value, indent + 2);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for item in items {
+                out.push_str(&format!("\n{pad}-"));
+                block(out, item, indent + 2);
+            }
+        }
+        Value::String(text) => out.push_str(&format!(" {}", word(text))),
+        other => out.push_str(&format!(" {other}")),
+    }
+}
+
+/// A manifest in each form that a document can have in it.
+fn forms(kind: &str, text: &str) -> Vec<String> {
+    let head = HEAD.replace("SERVICE_CONTROL_POLICY", kind);
+    let value: Value = serde_json::from_str(text).unwrap();
+    let mut yaml = String::new();
+    block(&mut yaml, &value, 4);
+    let lines = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    vec![
+        format!("{head} |\n{}", lines(text)),
+        format!("{head} |-\n{}", lines(&format!("{value:#}"))),
+        format!("{head} {value}\n"),
+        format!("{head} {}\n", format!("{value:#}").replace('\n', "\n    ")),
+        format!("{head} '{}'\n", value.to_string().replace('\'', "''")),
+        format!("{head}{yaml}\n"),
+    ]
+}
+
+fn samples() -> Vec<(String, String)> {
+    let rules = crate::policy::lint::rules::RULES.iter().flat_map(|rule| rule.bad.iter().chain(rule.good));
+    let of = |sample: &crate::policy::lint::Sample| {
+        let (kind, text) = sample.document();
+        (kind.as_str().to_owned(), text)
+    };
+    // What is no type of Organizations stands in no manifest.
+    rules.map(of).filter(|(kind, _)| crate::names::PolicyType::new(kind).is_known()).collect()
+}
+
+#[test]
+fn a_manifest_is_mended_as_its_document_is_in_every_form() {
+    let mut compared = 0;
+    for (kind, text) in samples() {
+        let kind_of = crate::names::PolicyType::new(&kind);
+        let (wanted, made) = crate::policy::lint::mend(&kind_of, &text);
+        if made.is_empty() {
+            continue;
+        }
+        let wanted: Value = serde_json::from_str(&wanted).unwrap();
+        for manifest in forms(&kind, &text) {
+            for manifest in [manifest.clone(), manifest.replace('\n', "\r\n"), format!("\u{feff}{manifest}")] {
+                let (found, rules, refused) = mended(&manifest);
+                assert!(refused.is_empty() && rules.len() == made.len(), "{refused:?} {rules:?}\n{manifest}");
+                let source = Source { file: "a.yaml".into(), bytes: found.clone().into_bytes() };
+                let content = read_all(&[source]).manifests[0].tree().find("spec.content").to_json();
+                let content = match &content {
+                    Value::String(text) => serde_json::from_str(text).unwrap(),
+                    other => other.clone(),
+                };
+                assert_eq!(content, wanted, "{found}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 60, "{compared}");
+}
+
+/// Manifests with pieces cut out, doubled and put in: nothing panics, mending ends, and what it leaves can still be read.
+#[test]
+fn no_manifest_panics() {
+    let pieces = [
+        "&a ",
+        "*a",
+        "<<: *a",
+        "|",
+        ">",
+        "'",
+        "\"",
+        "\n",
+        "\r\n",
+        "\r",
+        "\t",
+        "    ",
+        "- ",
+        ": ",
+        "{",
+        "}",
+        "# ",
+        "---\n",
+        "...\n",
+        "!!str ",
+        "sagemaker:VolumeKmsKey",
+        "StringEquals",
+        "😀",
+        "\u{feff}",
+        "? ",
+        "\\",
+        "\u{2028}",
+        "%YAML 1.2\n",
+    ];
+    let manifests: Vec<String> = samples().iter().flat_map(|(kind, text)| forms(kind, text)).collect();
+    let mendable: Vec<&String> = manifests.iter().filter(|text| !mended(text).1.is_empty()).collect();
+    let mut state = 7_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below.max(1)
+    };
+    let mut count = 0;
+    let rounds = 1_000;
+    for _ in 0..rounds {
+        let any = [manifests[random(manifests.len())].as_str(), mendable[random(mendable.len())]];
+        let mut text: Vec<char> = any[random(2)].chars().collect();
+        if random(3) == 0 {
+            text.extend(
+                "---\n".chars().chain(manifests[random(manifests.len())].replace("name: p", "name: q").chars()),
+            );
+        }
+        for _ in 0..random(4) {
+            let at = HEAD.len() + random(text.len() - HEAD.len());
+            let until = (at + random(3)).min(text.len());
+            text.splice(at..until, pieces[random(pieces.len())].chars());
+        }
+        let text: String = text.into_iter().collect();
+        let source = |text: &str| Source { file: "a.yaml".into(), bytes: text.as_bytes().to_vec() };
+        let (found, made, _) = mended(&text);
+        assert_eq!(made.is_empty(), found == text, "{text}");
+        if !made.is_empty() {
+            count += 1;
+            let (before, after) = (read_all(&[source(&text)]), read_all(&[source(&found)]));
+            assert!(after.issues.len() <= before.issues.len(), "{text}\n{found}");
+            assert_eq!(before.manifests.len(), after.manifests.len(), "{text}\n{found}");
+            assert!(mended(&found).1.is_empty(), "no end: {text}\n{found}");
+        }
+    }
+    assert!(count > rounds / 10, "{count}");
+}

@@ -74,10 +74,10 @@ const MOST: usize = 60;
 
 /// The actions that carry a key, where all of them make or change something; none where the key is no setting.
 fn setting(key: &str) -> Vec<Action> {
-    let begins = |prefix: &&str| key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    let begins = |prefix: &str| key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     let tag = key.split(':').nth(1).is_some_and(|name| name.to_ascii_lowercase().contains("tag/"));
     let Some(service) = service_of(key).filter(|service| service.is_whole() && !tag) else { return vec![] };
-    if OTHERWISE.iter().any(|prefix| begins(&prefix)) {
+    if OTHERWISE.iter().any(|prefix| begins(prefix)) {
         return vec![];
     }
     let makes = |action: &Action| {
