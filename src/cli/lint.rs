@@ -13,7 +13,7 @@ use super::diagnostics::{self, FORMAT_VERSION, Format};
 use super::failure::Failure;
 use super::{files, sources};
 use crate::desired::{
-    Issue, LintIssue, Origin, Placed, Severity, Source, lint as lint_manifests, mend as mend_manifests, read_all,
+    Issue, LintIssue, Origin, Placed, Severity, Source, lint_with_fixes, mend as mend_manifests, read_all,
 };
 use crate::names::words::{nearest, plain};
 use crate::names::{POLICY_TYPES, PolicyType};
@@ -133,7 +133,7 @@ impl Looked {
         let found = read_all(sources);
         self.documents += found.manifests.len();
         self.found.extend(found.issues.into_iter().map(|issue| Found { issue, fix: None }));
-        let told = lint_manifests(&found.manifests, sources).into_iter();
+        let told = lint_with_fixes(&found.manifests, sources).into_iter();
         self.found.extend(told.map(|LintIssue { issue, fix, .. }| Found { issue, fix: fix.and_then(Result::ok) }));
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::content::place_in_block;
-use super::lint::{LintIssue, lint};
+use super::lint::{LintIssue, lint_with_fixes};
 use super::model::Issue;
 use super::read::{Found, Manifest, Source, read_all};
 use super::tree::{Entry, Form, Node, Place, Read, Scalar, Style};
@@ -124,6 +124,7 @@ impl State {
         for (index, (old, new)) in self.manifests.iter().zip(&after.manifests).enumerate() {
             let own: Vec<&&Candidate<'_>> = fixes.iter().filter(|candidate| candidate.index == index).collect();
             let mut wanted = old.clone();
+            let mut elsewhere = true;
             if let Some(first) = own.first() {
                 let (text, made) = fix::apply(&first.text, own.iter().map(|candidate| &candidate.fix));
                 let pointer = format!("/{}", first.field.replace('.', "/"));
@@ -132,9 +133,10 @@ impl State {
                     Value::String(_) => Value::String(text),
                     _ => serde_json::from_str(&text).map_err(|_| OTHER)?,
                 };
+                elsewhere = new.pointer(&pointer) == Some(&*place);
             }
             if wanted != *new {
-                return Err(if own.is_empty() { SHARED } else { OTHER });
+                return Err(if elsewhere { SHARED } else { OTHER });
             }
         }
         if self.root == after.root { Ok(()) } else { Err(SHARED) }
@@ -320,7 +322,7 @@ pub fn mend(source: &Source) -> Option<Mended> {
         };
         for round in 0..=MOST {
             let part = Source { file: source.file.clone(), bytes: text.clone().into_bytes() };
-            let said = lint(&read_all(std::slice::from_ref(&part)).manifests, &[part]);
+            let said = lint_with_fixes(&read_all(std::slice::from_ref(&part)).manifests, &[part]);
             let first = said.iter().find_map(|said| Some((&said.issue, said.fix.as_ref()?.as_ref().ok()?)));
             let Some((issue, placed)) = first.filter(|_| round < MOST) else {
                 let refused =

@@ -31,7 +31,7 @@ pub struct LintIssue {
     pub issue: Issue,
     /// The reader of documents found it, and [`super::build`] tells it as well.
     pub of_reader: bool,
-    /// How `--fix` mends it, or why it does not though the document could be mended.
+    /// How `--fix` mends it, or why it does not though the document could be mended; `None` of [`lint`].
     pub fix: Option<Result<Placed, Unplaced>>,
 }
 
@@ -57,6 +57,18 @@ fn document(body: &Body) -> Option<(&'static str, PolicyType, &Value)> {
 /// [`super::build`].
 #[must_use]
 pub fn lint(manifests: &[Manifest], sources: &[Source]) -> Vec<LintIssue> {
+    look(manifests, sources).0
+}
+
+/// [`lint`], with the place of each fix in the text of its manifest, where it is tried.
+#[must_use]
+pub fn lint_with_fixes(manifests: &[Manifest], sources: &[Source]) -> Vec<LintIssue> {
+    let (mut out, fixes) = look(manifests, sources);
+    place_all(manifests, sources, fixes, &mut out);
+    out
+}
+
+fn look<'a>(manifests: &'a [Manifest], sources: &[Source]) -> (Vec<LintIssue>, Vec<ToPlace<'a>>) {
     let mut by_file: BTreeMap<&str, Vec<Said>> = BTreeMap::new();
     let texts: BTreeMap<&str, &str> =
         sources.iter().filter_map(|source| Some((&*source.file, std::str::from_utf8(&source.bytes).ok()?))).collect();
@@ -70,7 +82,7 @@ pub fn lint(manifests: &[Manifest], sources: &[Source]) -> Vec<LintIssue> {
     // Of an object that cannot be read it is not known what lint would say.
     let broken: BTreeSet<&str> = manifests.iter().filter(|m| m.body.is_none()).map(|m| &*m.origin.file).collect();
     let mut out = vec![];
-    let mut fixes: Vec<ToPlace<'_>> = vec![];
+    let mut fixes: Vec<ToPlace<'a>> = vec![];
     for manifest in manifests {
         let Some((field, kind, content)) = manifest.body.as_ref().and_then(document) else { continue };
         let Linted { document, text: json, flaws, findings } = content::linted(manifest, field, &kind, content);
@@ -116,13 +128,18 @@ pub fn lint(manifests: &[Manifest], sources: &[Source]) -> Vec<LintIssue> {
         manifest.document.get_or_init(|| (document, for_build));
         out.extend(own.iter().flat_map(complaints).map(LintIssue::new));
     }
-    place_all(manifests, &texts, fixes, &mut out);
     for (file, said) in &by_file {
         let told = said.iter().flat_map(complaints).filter(|issue| issue.rule != UNUSED || !broken.contains(file));
         out.extend(told.map(LintIssue::new));
     }
-    out.sort_by(|a, b| a.issue.origin.cmp(&b.issue.origin));
-    out
+    // The fixes know their issue by its index, so that the order of the text comes with it.
+    let mut order: Vec<(usize, LintIssue)> = out.into_iter().enumerate().collect();
+    order.sort_by(|(_, a), (_, b)| a.issue.origin.cmp(&b.issue.origin));
+    let new: BTreeMap<usize, usize> = order.iter().enumerate().map(|(new, (old, _))| (*old, new)).collect();
+    for fix in &mut fixes {
+        fix.at = new.get(&fix.at).copied().unwrap_or(usize::MAX);
+    }
+    (order.into_iter().map(|(_, told)| told).collect(), fixes)
 }
 
 /// A fix of an issue.
@@ -135,10 +152,11 @@ struct ToPlace<'a> {
 }
 
 /// Leads every fix to its place, chunk by chunk.
-fn place_all(manifests: &[Manifest], texts: &BTreeMap<&str, &str>, mut fixes: Vec<ToPlace<'_>>, out: &mut [LintIssue]) {
+fn place_all(manifests: &[Manifest], sources: &[Source], mut fixes: Vec<ToPlace<'_>>, out: &mut [LintIssue]) {
     let files: BTreeSet<Arc<str>> = fixes.iter().map(|fix| fix.manifest.origin.file.clone()).collect();
     for file in files {
-        let Some(text) = texts.get(&*file) else { continue };
+        let source = sources.iter().find(|source| source.file == file);
+        let Some(text) = source.and_then(|source| std::str::from_utf8(&source.bytes).ok()) else { continue };
         let of_file: Vec<&Manifest> = manifests.iter().filter(|manifest| manifest.origin.file == file).collect();
         let (mut own, rest): (Vec<_>, Vec<_>) = fixes.into_iter().partition(|fix| fix.manifest.origin.file == file);
         fixes = rest;

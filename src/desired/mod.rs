@@ -23,7 +23,7 @@ mod yaml;
 
 pub use build::{build, build_from};
 pub use fixes::{Mended, Placed, Unplaced, mend};
-pub use lint::{LintIssue, lint};
+pub use lint::{LintIssue, lint, lint_with_fixes};
 pub use model::{Broken, Declared, Desired, Issue, NodeKey, Origin, Severity};
 pub use read::{Found, Manifest, Source, read, read_all};
 

@@ -75,15 +75,16 @@ impl Walk {
             let own = join_key(path, &member.key);
             match member.key.as_str() {
                 "@@assign" => self.value(&member.node, &own, shape),
-                operator @ ("@@append" | "@@remove") => {
-                    if let Shape::One(_) = shape {
+                operator @ ("@@append" | "@@remove") => match shape {
+                    Shape::One(_) => {
                         let message = format!("`{operator}` on a setting that has one value");
                         let help = "AWS takes it on lists only: write `@@assign`";
                         self.tell(Kind::Operator, Severity::Error, key_of(member, own), message, help);
-                    } else {
-                        self.value(&member.node, &own, shape);
                     }
-                }
+                    Shape::Many(_) => self.value(&member.node, &own, shape),
+                    // What they do to objects is not documented.
+                    _ => {}
+                },
                 other if other.starts_with("@@") => {}
                 _ => self.name(member, own, path, shape),
             }
