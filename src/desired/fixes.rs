@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::content::place_in_block;
-use super::lint::{LintIssue, lint_with_fixes};
+use super::lint::look;
 use super::model::Issue;
 use super::read::{Found, Manifest, Source, read_all};
 use super::tree::{Entry, Form, Node, Place, Read, Scalar, Style};
@@ -68,30 +68,85 @@ pub(super) fn chunks(text: &str) -> Vec<(Range<usize>, Chunk<'_>)> {
     ranges.into_iter().zip(chunks).collect()
 }
 
+/// Fixes of a chunk, and what they replace in its text.
+struct Placing<'a> {
+    file: &'a Arc<str>,
+    chunk: Chunk<'a>,
+    candidates: &'a [Candidate<'a>],
+    before: State,
+    found: Vec<Result<Vec<Replacement>, &'static str>>,
+}
+
+impl<'a> Placing<'a> {
+    fn new(file: &'a Arc<str>, chunk: Chunk<'a>, candidates: &'a [Candidate<'a>]) -> Self {
+        let found = candidates.iter().map(|candidate| in_chunk(&chunk, candidate)).collect();
+        Self { file, chunk, candidates, before: State::read(file, chunk), found }
+    }
+
+    /// Those fixes at once: the text, where it is what they are to give.
+    fn made(&self, chosen: &[usize]) -> Result<String, &'static str> {
+        let mut replacements: Vec<Replacement> = vec![];
+        let mut fixes = vec![];
+        for (index, candidate) in self.candidates.iter().enumerate().filter(|(index, _)| chosen.contains(index)) {
+            for new in self.found.get(index).cloned().unwrap_or(Err(OTHER))? {
+                if !replacements.contains(&new) {
+                    replacements.push(new);
+                }
+            }
+            fixes.push(candidate);
+        }
+        let text = replaced(self.chunk.text, replacements);
+        let after = State::read(self.file, Chunk { text: &text, ..self.chunk });
+        self.before.allows(&after, &fixes).map(|()| text)
+    }
+
+    /// The fix and those that are the same edit: what an anchor shares is mended at once where it is to be mended in every place.
+    fn with_same(&self, index: usize) -> Vec<usize> {
+        let same = |other: &usize| self.found.get(*other) == self.found.get(index);
+        (0..self.found.len()).filter(same).collect()
+    }
+
+    /// Why a fix cannot be made alone, if it cannot.
+    fn verify(&self, index: usize) -> Result<(), &'static str> {
+        self.found.get(index).cloned().unwrap_or(Err(OTHER))?;
+        self.made(&self.with_same(index)).map(|_| ())
+    }
+
+    /// One fix a manifest, of those that may be: no two meet, neither in the file nor in a document.
+    fn choose(&self, may: impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut chosen: Vec<usize> = vec![];
+        let mut manifests: Vec<usize> = vec![];
+        for index in (0..self.candidates.len()).filter(|index| may(*index)) {
+            let same = self.with_same(index);
+            let of = |index: &usize| self.candidates.get(*index).map_or(usize::MAX, |candidate| candidate.index);
+            if self.found.get(index).is_some_and(Result::is_ok) && !same.iter().any(|one| manifests.contains(&of(one)))
+            {
+                manifests.extend(same.iter().map(of));
+                chosen.extend(same);
+            }
+        }
+        chosen
+    }
+}
+
 /// Each fix as it is made in the file, in the order of the candidates, which are all of that chunk.
 pub(super) fn place(
     file: &Arc<str>,
     (bytes, chunk): &(Range<usize>, Chunk<'_>),
     candidates: &[Candidate<'_>],
 ) -> Vec<Result<Placed, Unplaced>> {
-    let before = State::read(file, *chunk);
-    let found: Vec<_> = candidates.iter().map(|candidate| in_chunk(chunk, candidate)).collect();
-    let verified = |candidate: &Candidate<'_>, replacements: &Result<Vec<Replacement>, &'static str>| {
-        let replacements = replacements.clone()?;
-        // What an anchor shares is mended in one edit where it is to be mended in every place.
-        let same = candidates.iter().zip(&found).filter(|(_, other)| other.as_ref() == Ok(&replacements));
-        let same: Vec<&Candidate<'_>> = same.map(|(candidate, _)| candidate).collect();
-        let text = replaced(chunk.text, replacements.clone());
-        let after = State::read(file, Chunk { text: &text, ..*chunk });
-        before.allows(&after, &same)?;
-        let shifted = replacements.into_iter().map(|Replacement { bytes: at, text }| Replacement {
-            bytes: at.start + bytes.start..at.end + bytes.start,
-            text,
-        });
-        Ok(Placed { what: candidate.fix.what.clone(), replacements: shifted.collect() })
+    let placing = Placing::new(file, *chunk, candidates);
+    let shift = |Replacement { bytes: at, text }: &Replacement| Replacement {
+        bytes: at.start + bytes.start..at.end + bytes.start,
+        text: text.clone(),
     };
-    let results = candidates.iter().zip(&found).map(|(candidate, replacements)| {
-        verified(candidate, replacements).map_err(|why| Unplaced { what: candidate.fix.what.clone(), why })
+    let results = candidates.iter().zip(&placing.found).enumerate().map(|(index, (candidate, found))| {
+        let what = candidate.fix.what.clone();
+        match (found, placing.verify(index)) {
+            (Ok(found), Ok(())) => Ok(Placed { what, replacements: found.iter().map(shift).collect() }),
+            (Err(why), _) => Err(Unplaced { what, why }),
+            (_, Err(why)) => Err(Unplaced { what, why }),
+        }
     });
     results.collect()
 }
@@ -304,11 +359,11 @@ pub struct Mended {
     pub refused: Vec<(Issue, Unplaced)>,
 }
 
-/// Most fixes of one document of the stream; it also ends what would go in a circle.
+/// Most rounds for one document of the stream, each of one fix a policy; it also ends what would go in a circle.
 const MOST: usize = 500;
 
-/// Makes the fixes of all policies of a file, one after the other: each is made in, and held against, what the one before it
-/// left. `None` where the file is no text.
+/// Makes the fixes of all policies of a file, those of one policy one after the other: each is made in, and held against, what
+/// the one before it left. `None` where the file is no text.
 #[must_use]
 pub fn mend(source: &Source) -> Option<Mended> {
     let text = std::str::from_utf8(&source.bytes).ok()?;
@@ -316,26 +371,59 @@ pub fn mend(source: &Source) -> Option<Mended> {
     out.text.push_str(if text.starts_with('\u{feff}') { "\u{feff}" } else { "" });
     for (_, chunk) in chunks(text) {
         let mut text = chunk.text.to_owned();
-        let in_file = |mut issue: Issue| {
-            issue.origin.line += chunk.lines_before;
-            issue
-        };
-        for round in 0..=MOST {
-            let part = Source { file: source.file.clone(), bytes: text.clone().into_bytes() };
-            let said = lint_with_fixes(&read_all(std::slice::from_ref(&part)).manifests, &[part]);
-            let first = said.iter().find_map(|said| Some((&said.issue, said.fix.as_ref()?.as_ref().ok()?)));
-            let Some((issue, placed)) = first.filter(|_| round < MOST) else {
-                let refused =
-                    said.into_iter().filter_map(|LintIssue { issue, fix, .. }| Some((in_file(issue), fix?.err()?)));
-                out.refused.extend(refused);
-                break;
-            };
-            out.made.push((in_file(issue.clone()), placed.what.clone()));
-            text = replaced(&text, placed.replacements.clone());
+        for _ in 0..MOST {
+            let Some(next) = round(&source.file, &text, chunk.lines_before, &mut out) else { break };
+            text = next;
         }
         out.text.push_str(&text);
     }
     Some(out)
+}
+
+/// The text of a chunk with one fix a policy; `None` where none is left that can be made, and then it is told why.
+fn round(file: &Arc<str>, text: &str, lines_before: u32, out: &mut Mended) -> Option<String> {
+    let part = Source { file: file.clone(), bytes: text.as_bytes().to_vec() };
+    let manifests = read_all(std::slice::from_ref(&part)).manifests;
+    let (said, to_place) = look(&manifests, &[part]);
+    let at: Vec<usize> = to_place.iter().map(|fix| fix.at).collect();
+    let candidates: Vec<Candidate<'_>> =
+        to_place.into_iter().filter_map(|fix| fix.candidate(manifests.iter())).collect();
+    if candidates.is_empty() {
+        return None;
+    }
+    let issue = |index: &usize| {
+        let mut issue = said.get(*at.get(*index)?)?.issue.clone();
+        issue.origin.line += lines_before;
+        Some(issue)
+    };
+    let what = |index: &usize| candidates.get(*index).map(|candidate| candidate.fix.what.clone());
+    let placing = Placing::new(file, Chunk { lines_before: 0, text }, &candidates);
+    let mut chosen = placing.choose(|_| true);
+    let mut made = placing.made(&chosen);
+    if chosen.is_empty() || made.is_err() {
+        // Something among them cannot be made: each by itself.
+        let alone: Vec<Result<(), &'static str>> = (0..candidates.len()).map(|index| placing.verify(index)).collect();
+        let sound = |index: usize| alone.get(index).is_some_and(Result::is_ok);
+        chosen = placing.choose(sound);
+        made = placing.made(&chosen);
+        let first = chosen.first().map(|first| placing.with_same(*first));
+        let Some(first) = first else {
+            let refused = alone.iter().enumerate().filter_map(|(index, result)| {
+                let (what, why) = (what(&index)?, result.err()?);
+                Some((issue(&index)?, Unplaced { what, why }))
+            });
+            out.refused.extend(refused);
+            return None;
+        };
+        if made.is_err() {
+            made = placing.made(&first);
+            chosen = first;
+        }
+    }
+    let text = made.ok()?;
+    chosen.sort_unstable();
+    out.made.extend(chosen.iter().filter_map(|index| Some((issue(index)?, what(index)?))));
+    Some(text)
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub fn lint_with_fixes(manifests: &[Manifest], sources: &[Source]) -> Vec<LintIs
     out
 }
 
-fn look<'a>(manifests: &'a [Manifest], sources: &[Source]) -> (Vec<LintIssue>, Vec<ToPlace<'a>>) {
+pub(super) fn look<'a>(manifests: &'a [Manifest], sources: &[Source]) -> (Vec<LintIssue>, Vec<ToPlace<'a>>) {
     let mut by_file: BTreeMap<&str, Vec<Said>> = BTreeMap::new();
     let texts: BTreeMap<&str, &str> =
         sources.iter().filter_map(|source| Some((&*source.file, std::str::from_utf8(&source.bytes).ok()?))).collect();
@@ -143,12 +143,22 @@ fn look<'a>(manifests: &'a [Manifest], sources: &[Source]) -> (Vec<LintIssue>, V
 }
 
 /// A fix of an issue.
-struct ToPlace<'a> {
-    at: usize,
+pub(super) struct ToPlace<'a> {
+    /// Which of the issues.
+    pub(super) at: usize,
     manifest: &'a Manifest,
     field: &'static str,
     json: Arc<str>,
     fix: Fix,
+}
+
+impl<'a> ToPlace<'a> {
+    /// The same beside the manifests of its chunk, in their order; `None` where its own is none of them.
+    pub(super) fn candidate<'b>(self, mut chunk: impl Iterator<Item = &'b Manifest>) -> Option<Candidate<'a>> {
+        let index = chunk.position(|own| std::ptr::eq(own, self.manifest))?;
+        let ToPlace { manifest, field, json, fix, .. } = self;
+        Some(Candidate { manifest, index, field, text: json, fix })
+    }
 }
 
 /// Leads every fix to its place, chunk by chunk.
@@ -166,12 +176,14 @@ fn place_all(manifests: &[Manifest], sources: &[Source], mut fixes: Vec<ToPlace<
             let here = |manifest: &Manifest| (chunk.1.lines_before + 1..=end).contains(&manifest.origin.line);
             let (of_chunk, rest): (Vec<_>, Vec<_>) = own.into_iter().partition(|fix| here(fix.manifest));
             own = rest;
-            let ids: Vec<&&Manifest> = of_file.iter().filter(|manifest| here(manifest)).collect();
-            let candidate = |ToPlace { at, manifest, field, json, fix }| {
-                let index = ids.iter().position(|own| std::ptr::eq(**own, manifest))?;
-                Some((at, Candidate { manifest, index, field, text: json, fix }))
-            };
-            let (at, candidates): (Vec<usize>, Vec<_>) = of_chunk.into_iter().filter_map(candidate).unzip();
+            let (mut at, mut candidates) = (vec![], vec![]);
+            for fix in of_chunk {
+                let issue = fix.at;
+                if let Some(candidate) = fix.candidate(of_file.iter().copied().filter(|manifest| here(manifest))) {
+                    at.push(issue);
+                    candidates.push(candidate);
+                }
+            }
             if candidates.is_empty() {
                 continue;
             }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::desired::lint_with_fixes;
 
 const HEAD: &str = "apiVersion: bylaw.dev/v1alpha1\nkind: OrganizationPolicy\nmetadata:\n  name: p\nspec:\n  type: SERVICE_CONTROL_POLICY\n  content:";
 /// Without the version, and with a key that has a successor.
@@ -138,6 +139,14 @@ fn lists_are_mended_and_what_an_anchor_shares_only_as_a_whole() {
     becomes(&list(&[item("a", scp, &format!("&c {DEAD}")), item("b", scp, "*c")]), &pairs);
     // The other one would be changed without need.
     refused(&list(&[item("a", scp, &format!("&c {DEAD}")), item("b", identity, "*c")]), SHARED);
+    // What cannot be mended stops nothing else.
+    let folded = item("c", scp, &format!(">\n      {DEAD}"));
+    let shared = [item("d", scp, &format!("&c {DEAD}")), item("e", identity, "*c")].concat();
+    let text = list(&[folded.clone(), item("a", scp, DEAD), shared.clone(), item("b", scp, DEAD)]);
+    let good = pairs.iter().fold(DEAD.to_owned(), |text, (old, new)| text.replace(old, new));
+    let (found, made, refused_for) = mended(&text);
+    assert_eq!(found, list(&[folded, item("a", scp, &good), shared, item("b", scp, &good)]));
+    assert_eq!((made.len(), refused_for.len()), (4, 4), "{refused_for:?}");
     let foreign = "\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: m}\n  data: *c";
     refused(&list(&[item("a", scp, &format!("&c {DEAD}")), foreign.to_owned()]), SHARED);
 }
