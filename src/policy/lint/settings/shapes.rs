@@ -213,7 +213,7 @@ const BLOCKED: Shape =
 
 static EC2: Shape = Members(&[
     ("exception_message", One(Text)),
-    // AWS's page spells it both ways.
+    // The user guide has the first; the second is met in published policies, and neither is told.
     (
         "vpc_block_public_access",
         Members(&[("internet_gateway_block", BLOCKED), ("internet_gateway_blocking", BLOCKED)]),
