@@ -180,8 +180,8 @@ pub struct Lint {
     /// Policy documents, manifests, directories (read recursively), or `-` for standard input.
     #[arg(value_name = "FILE|DIR|-", required_unless_present = "explain")]
     pub files: Vec<PathBuf>,
-    /// Type of the documents: one of AWS's policy types, or `IDENTITY_POLICY`, `RESOURCE_POLICY`, `SESSION_POLICY`,
-    /// `PERMISSIONS_BOUNDARY`. Left out: what the document looks like, and else `SERVICE_CONTROL_POLICY`.
+    /// Type of the documents: one of AWS's policy types, or `IDENTITY_POLICY`, `RESOURCE_POLICY`,
+    /// `VPC_ENDPOINT_POLICY`, `SESSION_POLICY`, `PERMISSIONS_BOUNDARY`, `DELEGATION_POLICY`. Left out: what the document looks like, and else `SERVICE_CONTROL_POLICY`.
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
     /// Write back what can be mended mechanically, and leave everything else byte for byte.

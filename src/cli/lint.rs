@@ -12,16 +12,18 @@ use super::args::Lint;
 use super::diagnostics::{self, FORMAT_VERSION, Format};
 use super::failure::Failure;
 use super::{files, sources};
-use crate::desired::{Issue, Origin, Severity, Source, lint as lint_manifests, read_all};
+use crate::desired::{
+    Issue, LintIssue, Origin, Placed, Severity, Source, lint_with_fixes, mend as mend_manifests, read_all,
+};
 use crate::names::words::{nearest, plain};
 use crate::names::{POLICY_TYPES, PolicyType};
 use crate::policy::document::Content;
 use crate::policy::lint::fix::{self, Span};
-use crate::policy::lint::{self, Explained, Finding, Fix, explained};
+use crate::policy::lint::{self, Explained, Finding, explained};
 use crate::policy::management::TOP;
 use crate::policy::minify::{Names, minify};
 use crate::policy::statement::{
-    DELEGATION_POLICY, IDENTITY_POLICY, PERMISSIONS_BOUNDARY, RESOURCE_POLICY, SESSION_POLICY,
+    DELEGATION_POLICY, IDENTITY_POLICY, PERMISSIONS_BOUNDARY, RESOURCE_POLICY, SESSION_POLICY, VPC_ENDPOINT_POLICY,
 };
 use crate::policy::{Document, canonical};
 
@@ -71,10 +73,10 @@ struct FixOutput {
     edits: Vec<Span>,
 }
 
-/// A finding and, in a document of its own, how to mend it.
+/// A finding and how to mend it in its file.
 struct Found {
     issue: Issue,
-    fix: Option<Fix>,
+    fix: Option<Placed>,
 }
 
 /// What was looked at.
@@ -100,6 +102,11 @@ pub fn run(asked: &Lint, colour: bool, err: &mut dyn Write, out: &mut dyn Write)
     looked.found.extend(unread.into_iter().map(|issue| Found { issue, fix: None }));
     let (manifests, documents): (Vec<Source>, Vec<Source>) = sources.drain(..).partition(is_manifest);
     let mut sources = manifests;
+    if asked.fix {
+        for source in &mut sources {
+            looked.fixes += mend_in_manifests(source, err)?;
+        }
+    }
     looked.manifests(&sources);
     for mut source in documents {
         let named = asked.files.iter().any(|file| file.as_os_str() == "-" || *file == Path::new(&*source.file));
@@ -125,8 +132,9 @@ impl Looked {
     fn manifests(&mut self, sources: &[Source]) {
         let found = read_all(sources);
         self.documents += found.manifests.len();
-        let issues = found.issues.into_iter().chain(lint_manifests(&found.manifests, sources));
-        self.found.extend(issues.map(|issue| Found { issue, fix: None }));
+        self.found.extend(found.issues.into_iter().map(|issue| Found { issue, fix: None }));
+        let told = lint_with_fixes(&found.manifests, sources).into_iter();
+        self.found.extend(told.map(|LintIssue { issue, fix, .. }| Found { issue, fix: fix.and_then(Result::ok) }));
     }
 
     fn document(&mut self, source: &Source, kind: &PolicyType) {
@@ -139,17 +147,13 @@ impl Looked {
             self.found.push(Found { issue, fix: None });
             return;
         };
-        self.found.extend(findings(kind, text).into_iter().map(|finding| found(&source.file, finding)));
+        let linted = lint::text(kind, text);
+        let findings = linted.flaws.into_iter().chain(linted.findings);
+        self.found.extend(findings.map(|finding| found(&source.file, text, finding)));
     }
 }
 
-/// Everything that is to say of a text.
-fn findings(kind: &PolicyType, text: &str) -> Vec<Finding> {
-    let linted = lint::text(kind, text);
-    linted.flaws.into_iter().map(|flaw| lint::of_flaw(flaw, kind)).chain(linted.findings).collect()
-}
-
-fn found(file: &Arc<str>, finding: Finding) -> Found {
+fn found(file: &Arc<str>, text: &str, finding: Finding) -> Found {
     let severity = match finding.severity {
         lint::Severity::Info => Severity::Info,
         lint::Severity::Warning => Severity::Warning,
@@ -157,7 +161,8 @@ fn found(file: &Arc<str>, finding: Finding) -> Found {
     };
     let origin = Origin { file: file.clone(), line: finding.place.line, column: finding.place.column };
     let issue = new_issue(severity, finding.rule, origin, finding.path, finding.message);
-    Found { issue: Issue { help: finding.help, ..issue }, fix: finding.fix }
+    let fix = finding.fix.and_then(|fix| Some(Placed { replacements: fix.replacements(text)?, what: fix.what }));
+    Found { issue: Issue { help: finding.help, ..issue }, fix }
 }
 
 fn new_issue(severity: Severity, rule: &'static str, origin: Origin, field: String, message: String) -> Issue {
@@ -175,7 +180,14 @@ fn is_manifest(source: &Source) -> bool {
 
 /// The types that lint knows by name.
 fn types() -> impl Iterator<Item = &'static str> {
-    let own = [IDENTITY_POLICY, RESOURCE_POLICY, SESSION_POLICY, PERMISSIONS_BOUNDARY, DELEGATION_POLICY];
+    let own = [
+        IDENTITY_POLICY,
+        RESOURCE_POLICY,
+        VPC_ENDPOINT_POLICY,
+        SESSION_POLICY,
+        PERMISSIONS_BOUNDARY,
+        DELEGATION_POLICY,
+    ];
     POLICY_TYPES.iter().map(|rule| rule.name).chain(own)
 }
 
@@ -237,37 +249,48 @@ fn minified(source: &Source, kind: &PolicyType, err: &mut dyn Write, out: &mut d
     Ok(writeln!(out, "{small}")?)
 }
 
-/// Most rounds: a fix may make place for another that stood in its way.
-const ROUNDS: usize = 10;
-
 /// Makes the mechanical edits and writes the file back. How many were made.
 fn mend(source: &mut Source, kind: &PolicyType, err: &mut dyn Write) -> Result<usize, Failure> {
-    let Ok(mut text) = String::from_utf8(source.bytes.clone()) else { return Ok(0) };
-    let mut count = 0;
-    for _ in 0..ROUNDS {
-        let findings = findings(kind, &text);
-        let (mended, made) = fix::apply(&text, findings.iter().filter_map(|finding| finding.fix.as_ref()));
-        if mended == text {
-            break;
-        }
-        for finding in
-            findings.iter().filter(|f| f.fix.as_ref().is_some_and(|fix| made.iter().any(|m| std::ptr::eq(*m, fix))))
-        {
-            let (file, place) = (plain(&source.file), finding.place);
-            let what = finding.fix.as_ref().map(|fix| fix.what.as_str()).unwrap_or_default();
-            drop(writeln!(err, "fixed {file}:{}:{}: {} [{}]", place.line, place.column, what, finding.rule));
-        }
-        count += made.len();
-        text = mended;
+    let Ok(text) = std::str::from_utf8(&source.bytes) else { return Ok(0) };
+    let (text, made) = lint::mend(kind, text);
+    if !made.is_empty() {
+        write_back(source, text)?;
     }
-    if count > 0 {
-        if source.file.starts_with('<') {
-            return Err(Failure::new("standard input cannot be written back", "name a file, or leave out `--fix`"));
-        }
-        files::write_output(Path::new(&*source.file), &text)?;
-        source.bytes = text.into_bytes();
+    for finding in &made {
+        let (file, place) = (plain(&source.file), finding.place);
+        let what = finding.fix.as_ref().map(|fix| fix.what.as_str()).unwrap_or_default();
+        // A closed standard error is no reason to stop.
+        drop(writeln!(err, "fixed {file}:{}:{}: {} [{}]", place.line, place.column, what, finding.rule));
     }
-    Ok(count)
+    Ok(made.len())
+}
+
+/// Makes the fixes of the policies among manifests, writes the file back, and tells what was not made. How many were.
+fn mend_in_manifests(source: &mut Source, err: &mut dyn Write) -> Result<usize, Failure> {
+    let Some(mended) = mend_manifests(source) else { return Ok(0) };
+    if !mended.made.is_empty() {
+        write_back(source, mended.text)?;
+    }
+    let file = plain(&source.file);
+    // A closed standard error is no reason to stop.
+    for (issue, what) in &mended.made {
+        let (line, column) = (issue.origin.line, issue.origin.column);
+        drop(writeln!(err, "fixed {file}:{line}:{column}: {what} [{}]", issue.rule));
+    }
+    for (issue, unplaced) in &mended.refused {
+        let (line, column) = (issue.origin.line, issue.origin.column);
+        drop(writeln!(err, "not fixed {file}:{line}:{column}: {}: {} [{}]", unplaced.what, unplaced.why, issue.rule));
+    }
+    Ok(mended.made.len())
+}
+
+fn write_back(source: &mut Source, text: String) -> Result<(), Failure> {
+    if source.file.starts_with('<') {
+        return Err(Failure::new("standard input cannot be written back", "name a file, or leave out `--fix`"));
+    }
+    files::write_output(Path::new(&*source.file), &text)?;
+    source.bytes = text.into_bytes();
+    Ok(())
 }
 
 fn print(looked: &Looked, sources: &[Source], asked: &Lint, colour: bool, out: &mut dyn Write) -> Result<u8, Failure> {
@@ -294,7 +317,8 @@ fn finding<'a>(found: &'a Found, sources: &[Source]) -> FindingOutput<'a> {
     let issue = &found.issue;
     let text = sources.iter().find(|source| source.file == issue.origin.file);
     let text = text.and_then(|source| std::str::from_utf8(&source.bytes).ok()).unwrap_or_default();
-    let fix = found.fix.as_ref().map(|fix| FixOutput { what: fix.what.clone(), edits: fix.spans(text) });
+    let output = |fix: &Placed| FixOutput { what: fix.what.clone(), edits: fix::spans(text, &fix.replacements) };
+    let fix = found.fix.as_ref().map(output);
     FindingOutput {
         rule: issue.rule,
         severity: issue.severity,

@@ -57,13 +57,14 @@ pub fn run(sources: &[Source], unread: Vec<Issue>, options: &Options<'_>, out: &
     let found = read_all(sources);
     let mut issues = unread;
     // Where files are missing, "nothing is declared" would only hide the reason.
-    let told = !issues.is_empty() && found.manifests.is_empty();
+    let unread_only = !issues.is_empty() && found.manifests.is_empty();
     let objects = by_kind(&found.manifests);
     issues.extend(found.issues);
     // What AWS accepts is valid, whatever lint thinks of it.
-    let doubts = lint(&found.manifests, sources).into_iter().filter(|issue| issue.severity > Severity::Info);
+    let told = lint(&found.manifests, sources).into_iter().filter(|told| !told.of_reader).map(|told| told.issue);
+    let doubts = told.filter(|issue| issue.severity > Severity::Info);
     issues.extend(doubts.map(|issue| Issue { severity: Severity::Warning, ..issue }));
-    if !told {
+    if !unread_only {
         issues.extend(build(found.manifests, options.organization).1);
     }
     issues.sort_by(|a, b| a.origin.cmp(&b.origin));

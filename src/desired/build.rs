@@ -4,6 +4,7 @@
 //! later steps treat those as there and unusable: what depends on them is broken too, and everything else is built.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::content;
 use super::model::{Broken, Declared, Desired, Issue, NodeKey, Organization, Origin, Severity};
@@ -13,6 +14,7 @@ use super::{checks, nodes, policies};
 use crate::api::common::{Attachments, Reference};
 use crate::api::organization::OrganizationSpec;
 use crate::names::{AccountId, Kind, ObjectKey, PolicyType};
+use crate::policy::Document;
 
 /// Most OUs of an organization (aws-facts section 2).
 const MAX_UNITS: usize = 2_000;
@@ -334,14 +336,13 @@ impl<'a> Build<'a> {
             }
         }
         let delegation_policy = spec.delegation_policy.as_ref().and_then(|value| {
-            let (document, issues) = content::document(
-                manifest,
-                "spec.delegationPolicy",
-                &PolicyType::new(crate::policy::statement::DELEGATION_POLICY),
-                value,
-            );
-            self.issues.extend(issues);
-            let document = document?;
+            let (document, issues) = manifest.document.get_or_init(|| {
+                let kind = PolicyType::new(crate::policy::statement::DELEGATION_POLICY);
+                let (document, issues) = content::document(manifest, "spec.delegationPolicy", &kind, value);
+                (document.map(Arc::new), issues)
+            });
+            self.issues.extend(issues.iter().cloned());
+            let document = Document::clone(document.as_ref()?);
             let count = document.characters();
             if count > MAX_DELEGATION_POLICY {
                 let message = format!(

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::model::{Issue, Origin, Severity};
 use super::read::Manifest;
-use super::tree::{Form, Scalar, Style};
+use super::tree::{Form, Node, Place, Scalar, Style};
 use crate::names::PolicyType;
-use crate::policy::Document;
-use crate::policy::lint::{self, Finding};
+use crate::policy::lint::{self, Finding, Fix};
+use crate::policy::{Document, flaw};
 
 /// The document in `field` of a manifest, an object or a JSON string. `None` where it cannot be used; the issues say why.
 pub(super) fn document(
@@ -37,21 +37,49 @@ pub(super) fn document(
     (document, issues)
 }
 
-/// The document with what is wrong with it, and what lint has to say of it.
-pub(super) fn linted(
-    manifest: &Manifest,
-    field: &str,
-    kind: &PolicyType,
-    value: &Value,
-) -> (Option<Arc<Document>>, Vec<Issue>, Vec<Issue>) {
-    if !matches!(value, Value::String(_) | Value::Object(_)) {
-        let (document, issues) = document(manifest, field, kind, value);
-        return (document.map(Arc::new), issues, vec![]);
+/// What lint has to say of a document in a manifest.
+pub(super) struct Linted {
+    /// The document, where it can be used.
+    pub(super) document: Option<Arc<Document>>,
+    /// Its text as JSON, which fixes are places in: that of the string, or of the object.
+    pub(super) text: String,
+    /// What the reader found.
+    pub(super) flaws: Vec<(Issue, Option<Fix>)>,
+    /// What the rules found.
+    pub(super) findings: Vec<(Issue, Option<Fix>)>,
+}
+
+/// The document in `field` with all that is to say of it.
+pub(super) fn linted(manifest: &Manifest, field: &str, kind: &PolicyType, value: &Value) -> Linted {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Object(_) => value.to_string(),
+        _ => {
+            let (document, issues) = document(manifest, field, kind, value);
+            let flaws = issues.into_iter().map(|issue| (issue, None)).collect();
+            return Linted { document: document.map(Arc::new), text: String::new(), flaws, findings: vec![] };
+        }
+    };
+    let found = lint::text(kind, &text);
+    let told = |mut finding: Finding| {
+        let fix = finding.fix.take();
+        (issue(manifest, field, finding), fix)
+    };
+    let flaws = found.flaws.into_iter().map(told).collect();
+    let findings = found.findings.into_iter().map(told).collect();
+    Linted { document: found.document, text, flaws, findings }
+}
+
+/// The place in the manifest's file of a place in a document that is written as a `|` block; `None` for other nodes.
+pub(super) fn place_in_block(node: &Node, place: flaw::Place) -> Option<Place> {
+    let Form::Scalar(Scalar { style: Style::Literal(indent), text }) = &node.form else { return None };
+    if place.line == 0 || node.place.line == 0 {
+        return None;
     }
-    let found = lint::value(kind, value);
-    let flaws = found.flaws.into_iter().map(|flaw| issue(manifest, field, flaw.into())).collect();
-    let findings = found.findings.into_iter().map(|finding| issue(manifest, field, finding)).collect();
-    (found.document, flaws, findings)
+    // Lines of the block are lines of the manifest; its place is that of the first line that is not empty.
+    let empty = text.bytes().take_while(|b| *b == b'\n').count();
+    let first = node.place.line.saturating_sub(u32::try_from(empty).unwrap_or(0));
+    Some(Place { line: first.saturating_add(place.line - 1), column: u32::from(*indent).saturating_add(place.column) })
 }
 
 fn issue(manifest: &Manifest, field: &str, flaw: Finding) -> Issue {
@@ -70,23 +98,16 @@ fn issue(manifest: &Manifest, field: &str, flaw: Finding) -> Issue {
     };
     let file = manifest.origin.file.clone();
     let mut message = flaw.message;
-    let origin = match &node.form {
-        // Lines of a `|` block are lines of the manifest; its place is that of the first line that is not empty.
-        Form::Scalar(Scalar { style: Style::Literal(indent), text }) if line > 0 && node.place.line > 0 => {
-            let empty = text.bytes().take_while(|b| *b == b'\n').count();
-            let first = node.place.line.saturating_sub(u32::try_from(empty).unwrap_or(0));
-            Origin { file, line: first.saturating_add(line - 1), column: u32::from(*indent).saturating_add(column) }
-        }
-        Form::Scalar(_) => {
+    let at = |place: Place| Origin { file: file.clone(), line: place.line, column: place.column };
+    let origin = match (place_in_block(node, flaw.place), &node.form) {
+        (Some(place), _) => at(place),
+        (None, Form::Scalar(_)) => {
             if flaw.path.is_empty() && line > 0 {
                 message.push_str(&format!(" (line {line}, column {column} of the document)"));
             }
-            Origin { file, line: node.place.line, column: node.place.column }
+            at(node.place)
         }
-        _ if flaw.at_key => {
-            let place = tree.place_of_key(&path);
-            Origin { file, line: place.line, column: place.column }
-        }
+        _ if flaw.at_key => at(tree.place_of_key(&path)),
         _ => manifest.place(&path),
     };
     Issue::new(severity, flaw.rule, origin, manifest.label(), &path, message).maybe_help(flaw.help)

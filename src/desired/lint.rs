@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::content;
+use serde_json::Value;
+
+use super::content::{self, Linted};
+use super::fixes::{self, Candidate, Placed, Unplaced};
 use super::model::{Issue, Origin, Severity};
 use super::read::{Body, Manifest, Source};
 use super::report::nearest;
 use super::tree::Node;
 use crate::names::{ANNOTATION_LINT_IGNORE, PolicyType};
-use crate::policy::lint::explained;
 use crate::policy::lint::suppress::{Suppression, annotation, comments};
+use crate::policy::lint::{Fix, explained};
+use crate::policy::statement::DELEGATION_POLICY;
 
 /// Documents of manifests, as [`lint`] knows them.
 struct Said {
@@ -20,11 +24,51 @@ struct Said {
     used: bool,
 }
 
+/// Something that lint has to say of a manifest.
+#[derive(Debug, Clone)]
+pub struct LintIssue {
+    /// What.
+    pub issue: Issue,
+    /// The reader of documents found it, and [`super::build`] tells it as well.
+    pub of_reader: bool,
+    /// How `--fix` mends it, or why it does not though the document could be mended; `None` of [`lint`].
+    pub fix: Option<Result<Placed, Unplaced>>,
+}
+
+impl LintIssue {
+    fn new(issue: Issue) -> Self {
+        Self { issue, of_reader: false, fix: None }
+    }
+}
+
+/// The document of a manifest: its field, its type and its content.
+fn document(body: &Body) -> Option<(&'static str, PolicyType, &Value)> {
+    match body {
+        Body::Policy(spec) => Some(("spec.content", PolicyType::new(&spec.r#type), &spec.content)),
+        Body::Organization(spec) => {
+            Some(("spec.delegationPolicy", PolicyType::new(DELEGATION_POLICY), spec.delegation_policy.as_ref()?))
+        }
+        _ => None,
+    }
+}
+
 /// What lint has to say of the policies among manifests, by place; what is suppressed is left out, and a suppression that
 /// has no reason, or nothing to suppress, is told itself. The documents are read here, and are not read again by
 /// [`super::build`].
 #[must_use]
-pub fn lint(manifests: &[Manifest], sources: &[Source]) -> Vec<Issue> {
+pub fn lint(manifests: &[Manifest], sources: &[Source]) -> Vec<LintIssue> {
+    look(manifests, sources).0
+}
+
+/// [`lint`], with the place of each fix in the text of its manifest, where it is tried.
+#[must_use]
+pub fn lint_with_fixes(manifests: &[Manifest], sources: &[Source]) -> Vec<LintIssue> {
+    let (mut out, fixes) = look(manifests, sources);
+    place_all(manifests, sources, fixes, &mut out);
+    out
+}
+
+pub(super) fn look<'a>(manifests: &'a [Manifest], sources: &[Source]) -> (Vec<LintIssue>, Vec<ToPlace<'a>>) {
     let mut by_file: BTreeMap<&str, Vec<Said>> = BTreeMap::new();
     let texts: BTreeMap<&str, &str> =
         sources.iter().filter_map(|source| Some((&*source.file, std::str::from_utf8(&source.bytes).ok()?))).collect();
@@ -38,10 +82,10 @@ pub fn lint(manifests: &[Manifest], sources: &[Source]) -> Vec<Issue> {
     // Of an object that cannot be read it is not known what lint would say.
     let broken: BTreeSet<&str> = manifests.iter().filter(|m| m.body.is_none()).map(|m| &*m.origin.file).collect();
     let mut out = vec![];
+    let mut fixes: Vec<ToPlace<'a>> = vec![];
     for manifest in manifests {
-        let Some(Body::Policy(spec)) = &manifest.body else { continue };
-        let kind = PolicyType::new(&spec.r#type);
-        let (document, flaws, findings) = content::linted(manifest, "spec.content", &kind, &spec.content);
+        let Some((field, kind, content)) = manifest.body.as_ref().and_then(document) else { continue };
+        let Linted { document, text: json, flaws, findings } = content::linted(manifest, field, &kind, content);
         let own = manifest.tree().get("metadata").and_then(|at| at.get("annotations"));
         let mut own: Vec<Said> = own
             .and_then(|at| at.get(ANNOTATION_LINT_IGNORE))
@@ -69,16 +113,87 @@ pub fn lint(manifests: &[Manifest], sources: &[Source]) -> Vec<Issue> {
             }
         };
         // An error of the reader cannot be suppressed: the document is not used.
-        let flaws = flaws.into_iter().filter(|issue| issue.severity == Severity::Error || is_told(issue)).collect();
-        out.extend(findings.into_iter().filter(|issue| is_told(issue)));
-        manifest.document.get_or_init(|| (document, flaws));
-        out.extend(own.iter().flat_map(complaints));
+        let flaws: Vec<_> =
+            flaws.into_iter().filter(|(issue, _)| issue.severity == Severity::Error || is_told(issue)).collect();
+        let for_build = flaws.iter().map(|(issue, _)| issue.clone()).collect();
+        let findings: Vec<_> = findings.into_iter().filter(|(issue, _)| is_told(issue)).collect();
+        let json: Arc<str> = json.into();
+        let told = flaws.into_iter().map(|told| (told, true)).chain(findings.into_iter().map(|told| (told, false)));
+        for ((issue, fix), of_reader) in told {
+            if let Some(fix) = fix {
+                fixes.push(ToPlace { at: out.len(), manifest, field, json: json.clone(), fix });
+            }
+            out.push(LintIssue { of_reader, ..LintIssue::new(issue) });
+        }
+        manifest.document.get_or_init(|| (document, for_build));
+        out.extend(own.iter().flat_map(complaints).map(LintIssue::new));
     }
     for (file, said) in &by_file {
-        out.extend(said.iter().flat_map(complaints).filter(|issue| issue.rule != UNUSED || !broken.contains(file)));
+        let told = said.iter().flat_map(complaints).filter(|issue| issue.rule != UNUSED || !broken.contains(file));
+        out.extend(told.map(LintIssue::new));
     }
-    out.sort_by(|a, b| a.origin.cmp(&b.origin));
-    out
+    // The fixes know their issue by its index, so that the order of the text comes with it.
+    let mut order: Vec<(usize, LintIssue)> = out.into_iter().enumerate().collect();
+    order.sort_by(|(_, a), (_, b)| a.issue.origin.cmp(&b.issue.origin));
+    let new: BTreeMap<usize, usize> = order.iter().enumerate().map(|(new, (old, _))| (*old, new)).collect();
+    for fix in &mut fixes {
+        fix.at = new.get(&fix.at).copied().unwrap_or(usize::MAX);
+    }
+    (order.into_iter().map(|(_, told)| told).collect(), fixes)
+}
+
+/// A fix of an issue.
+pub(super) struct ToPlace<'a> {
+    /// Which of the issues.
+    pub(super) at: usize,
+    manifest: &'a Manifest,
+    field: &'static str,
+    json: Arc<str>,
+    fix: Fix,
+}
+
+impl<'a> ToPlace<'a> {
+    /// The same beside the manifests of its chunk, in their order; `None` where its own is none of them.
+    pub(super) fn candidate<'b>(self, mut chunk: impl Iterator<Item = &'b Manifest>) -> Option<Candidate<'a>> {
+        let index = chunk.position(|own| std::ptr::eq(own, self.manifest))?;
+        let ToPlace { manifest, field, json, fix, .. } = self;
+        Some(Candidate { manifest, index, field, text: json, fix })
+    }
+}
+
+/// Leads every fix to its place, chunk by chunk.
+fn place_all(manifests: &[Manifest], sources: &[Source], mut fixes: Vec<ToPlace<'_>>, out: &mut [LintIssue]) {
+    let files: BTreeSet<Arc<str>> = fixes.iter().map(|fix| fix.manifest.origin.file.clone()).collect();
+    for file in files {
+        let source = sources.iter().find(|source| source.file == file);
+        let Some(text) = source.and_then(|source| std::str::from_utf8(&source.bytes).ok()) else { continue };
+        let of_file: Vec<&Manifest> = manifests.iter().filter(|manifest| manifest.origin.file == file).collect();
+        let (mut own, rest): (Vec<_>, Vec<_>) = fixes.into_iter().partition(|fix| fix.manifest.origin.file == file);
+        fixes = rest;
+        let chunks = fixes::chunks(text);
+        let ends = chunks.iter().skip(1).map(|(_, next)| next.lines_before).chain([u32::MAX]);
+        for (chunk, end) in chunks.iter().zip(ends) {
+            let here = |manifest: &Manifest| (chunk.1.lines_before + 1..=end).contains(&manifest.origin.line);
+            let (of_chunk, rest): (Vec<_>, Vec<_>) = own.into_iter().partition(|fix| here(fix.manifest));
+            own = rest;
+            let (mut at, mut candidates) = (vec![], vec![]);
+            for fix in of_chunk {
+                let issue = fix.at;
+                if let Some(candidate) = fix.candidate(of_file.iter().copied().filter(|manifest| here(manifest))) {
+                    at.push(issue);
+                    candidates.push(candidate);
+                }
+            }
+            if candidates.is_empty() {
+                continue;
+            }
+            for (at, placed) in at.into_iter().zip(fixes::place(&file, chunk, &candidates)) {
+                if let Some(told) = out.get_mut(at) {
+                    told.fix = Some(placed);
+                }
+            }
+        }
+    }
 }
 
 const UNUSED: &str = "suppression-unused";
@@ -124,7 +239,7 @@ mod tests {
         let sources = [Source { file: "a.yaml".into(), bytes: text.into_bytes() }];
         let found = read_all(&sources);
         assert!(found.issues.is_empty(), "{:?}", found.issues);
-        lint(&found.manifests, &sources).iter().map(|issue| (issue.rule, issue.origin.line)).collect()
+        lint(&found.manifests, &sources).iter().map(|told| (told.issue.rule, told.issue.origin.line)).collect()
     }
 
     const DEAD: &str = "    Version: \"2012-10-17\"\n    Statement:\n      - Effect: Deny\n        Action: sagemaker:CreateEndpoint\n        Resource: \"*\"\n        Condition:\n          ForAnyValue:StringLike:\n            sagemaker:InstanceTypes:COMMENT\n              - ml.p5.48xlarge\n";

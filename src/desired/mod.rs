@@ -7,6 +7,7 @@
 mod build;
 mod checks;
 mod content;
+mod fixes;
 mod lint;
 mod metadata;
 pub mod model;
@@ -21,7 +22,8 @@ pub(crate) mod tree;
 mod yaml;
 
 pub use build::{build, build_from};
-pub use lint::lint;
+pub use fixes::{Mended, Placed, Unplaced, mend};
+pub use lint::{LintIssue, lint, lint_with_fixes};
 pub use model::{Broken, Declared, Desired, Issue, NodeKey, Origin, Severity};
 pub use read::{Found, Manifest, Source, read, read_all};
 

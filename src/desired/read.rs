@@ -68,7 +68,7 @@ pub struct Manifest {
     pub(crate) organization: Option<Box<str>>,
     /// The spec; `None` for an object with an error.
     pub(crate) body: Option<Body>,
-    /// The document of a policy and what is wrong with it, read when first asked for: what lives on is built from in every
+    /// The document of a policy, or of an Organization, and what is wrong with it, read when first asked for: what lives on is built from in every
     /// pass.
     pub(super) document: OnceLock<(Option<Arc<policy::Document>>, Vec<Issue>)>,
     source: Written,

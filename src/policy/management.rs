@@ -12,18 +12,21 @@ use crate::names::words::nearest;
 /// Operators that set values.
 const OPERATORS: [&str; 3] = ["@@assign", "@@append", "@@remove"];
 /// The operator that says which of the others child policies may use.
-const CONTROL: &str = "@@operators_allowed_for_child_policies";
+pub const CONTROL: &str = "@@operators_allowed_for_child_policies";
 /// What it may name besides [`OPERATORS`].
 const GRANTS: [&str; 2] = ["@@all", "@@none"];
 
 /// The key that a document of the type begins with.
-pub const TOP: [(&str, &str); 6] = [
+pub const TOP: [(&str, &str); 9] = [
     ("TAG_POLICY", "tags"),
     ("BACKUP_POLICY", "plans"),
     ("AISERVICES_OPT_OUT_POLICY", "services"),
-    ("CHATBOT_POLICY", "chatbots"),
+    ("CHATBOT_POLICY", "chatbot"),
     ("DECLARATIVE_POLICY_EC2", "ec2_attributes"),
     ("SECURITYHUB_POLICY", "securityhub"),
+    ("INSPECTOR_POLICY", "inspector"),
+    ("S3_POLICY", "s3_attributes"),
+    ("BEDROCK_POLICY", "bedrock"),
 ];
 
 /// A document: keys sorted, what has no order without repetitions.

@@ -14,15 +14,23 @@ pub const DELEGATION_POLICY: &str = "DELEGATION_POLICY";
 pub const IDENTITY_POLICY: &str = "IDENTITY_POLICY";
 /// A policy of a bucket, key, queue or role trust: who may use the resource.
 pub const RESOURCE_POLICY: &str = "RESOURCE_POLICY";
+/// A policy of a VPC endpoint: what may be done through it. AWS's own allows everything to everyone, and it grants nothing.
+pub const VPC_ENDPOINT_POLICY: &str = "VPC_ENDPOINT_POLICY";
 /// A policy passed to `sts:AssumeRole`.
 pub const SESSION_POLICY: &str = "SESSION_POLICY";
 /// A policy that bounds what an identity may be allowed.
 pub const PERMISSIONS_BOUNDARY: &str = "PERMISSIONS_BOUNDARY";
 
 /// Most characters of documents outside of AWS Organizations, without white space (IAM user guide, "IAM and STS quotas": a
-/// managed policy, a session policy; Amazon S3 user guide: a bucket policy, the largest of the common resource policies).
-const OUTSIDE: [(&str, usize); 4] =
-    [(IDENTITY_POLICY, 6_144), (PERMISSIONS_BOUNDARY, 6_144), (SESSION_POLICY, 2_048), (RESOURCE_POLICY, 20_480)];
+/// managed policy, a session policy; Amazon S3 user guide: a bucket policy, the largest of the common resource policies; AWS
+/// PrivateLink guide, "Quotas": an endpoint policy, white space counted, so that more may be refused than is told).
+const OUTSIDE: [(&str, usize); 5] = [
+    (IDENTITY_POLICY, 6_144),
+    (PERMISSIONS_BOUNDARY, 6_144),
+    (SESSION_POLICY, 2_048),
+    (RESOURCE_POLICY, 20_480),
+    (VPC_ENDPOINT_POLICY, 20_480),
+];
 
 /// Most characters of the delegation policy (aws-facts section 2, "delegation policy 40,000").
 const DELEGATION_CHARACTERS: usize = 40_000;
@@ -38,7 +46,7 @@ pub enum Language {
     Delegation,
     /// Identity policy, session policy or permissions boundary: what its holder may do.
     Identity,
-    /// Policy of a resource, a role's trust among them: who may do what with it.
+    /// Policy of a resource, a role's trust and a VPC endpoint's among them: who may do what with it.
     Resource,
     /// `@@` operators: tag, backup and all the others.
     Management,
@@ -51,7 +59,7 @@ impl Language {
         match kind.as_str() {
             DELEGATION_POLICY => Self::Delegation,
             IDENTITY_POLICY | SESSION_POLICY | PERMISSIONS_BOUNDARY => Self::Identity,
-            RESOURCE_POLICY => Self::Resource,
+            RESOURCE_POLICY | VPC_ENDPOINT_POLICY => Self::Resource,
             "RESOURCE_CONTROL_POLICY" => Self::ResourceControl,
             _ if kind.rule().statements => Self::ServiceControl,
             _ => Self::Management,

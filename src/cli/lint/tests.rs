@@ -164,3 +164,53 @@ fn the_examples_raise_no_false_alarm() {
         assert!(code == 0 && grave.len() == expected, "{folder}: {out}");
     }
 }
+
+const MANIFEST: &str = "apiVersion: bylaw.dev/v1alpha1\nkind: OrganizationPolicy\nmetadata: {name: p} # why\nspec:\n  type: SERVICE_CONTROL_POLICY\n  content: |\n    {\"Version\": \"2012-10-17\", \"Statement\": [\n      {\"Effect\": \"Deny\", \"Action\": \"sagemaker:CreateTrainingJob\", \"Resource\": \"*\",\n       \"Condition\": {\"Null\": {\"sagemaker:VolumeKmsKey\": \"true\"}}}]}\n";
+
+#[test]
+fn a_fix_in_a_manifest_is_told_made_and_written_back() {
+    let folder = Scratch::new("lint-fix-manifest");
+    let file = folder.join("a.yaml");
+    fs::write(&file, MANIFEST).unwrap();
+    let (_, out, _) = lint_of(&asked(&[&file], |asked| asked.output = Format::Json));
+    let value: Value = serde_json::from_str(&out).unwrap();
+    form::fits("lint", &value);
+    let edit = &value["findings"][0]["fix"]["edits"][0];
+    assert_eq!(
+        (edit["line"].as_u64(), edit["column"].as_u64(), edit["endColumn"].as_u64()),
+        (Some(9), Some(31), Some(55))
+    );
+    assert!(lint_of(&asked(&[&file], |_| {})).1.ends_with("; 1 can be fixed with `--fix`\n"));
+    let (code, out, err) = lint_of(&asked(&[&file], |asked| asked.fix = true));
+    assert_eq!(fs::read_to_string(&file).unwrap(), MANIFEST.replace("KmsKey", "KmsKeyArn"));
+    assert!(code == 0 && out.ends_with("; 1 fixed\n"), "{out}");
+    assert!(err.starts_with("fixed ") && err.contains("a.yaml:9:31: `sagemaker:VolumeKmsKey` becomes"), "{err}");
+    let folded = MANIFEST.replace("content: |", "content: >");
+    fs::write(&file, &folded).unwrap();
+    let (_, _, err) = lint_of(&asked(&[&file], |asked| asked.fix = true));
+    assert_eq!(fs::read_to_string(&file).unwrap(), folded);
+    assert!(
+        err.starts_with("not fixed ") && err.contains("folded over lines") && err.contains("[deprecated-key]"),
+        "{err}"
+    );
+}
+
+#[test]
+fn what_the_reader_finds_in_a_manifest_is_told() {
+    let folder = Scratch::new("lint-manifest-reader");
+    let file = folder.join("a.yaml");
+    fs::write(&file, MANIFEST.replace("\"Deny\"", "\"Deni\"")).unwrap();
+    let (code, out, _) = lint_of(&asked(&[&file], |_| {}));
+    assert!(code == 1 && out.contains("error[invalid-effect]") && out.contains("a.yaml:8:18"), "{out}");
+}
+
+#[test]
+fn the_delegation_policy_is_looked_at() {
+    let folder = Scratch::new("lint-delegation");
+    let file = folder.join("a.yaml");
+    let text = "apiVersion: bylaw.dev/v1alpha1\nkind: Organization\nmetadata: {name: o}\nspec:\n  managementAccountId: \"111122223333\"\n  delegationPolicy:\n    Version: \"2012-10-17\"\n    Statement:\n      - Effect: Allow\n        Principal: \"*\"\n        Action: organizations:DescribePolici\n        Resource: \"*\"\n";
+    fs::write(&file, text).unwrap();
+    let (_, out, _) = lint_of(&asked(&[&file], |_| {}));
+    assert!(out.contains("warning[unknown-action]") && out.contains("a.yaml:11:17"), "{out}");
+    assert!(out.contains("warning[public-principal]") && out.contains("a.yaml:10:20"), "{out}");
+}

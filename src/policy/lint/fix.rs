@@ -1,5 +1,7 @@
 //! Mechanical edits of a text: what they replace and nothing else.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::policy::flaw::Place;
@@ -34,13 +36,24 @@ pub enum Edit {
         /// What it becomes.
         text: String,
     },
-    /// Something is put behind the character that stands there.
-    Behind {
-        /// The character.
+    /// An object gains a member, before all others.
+    Member {
+        /// Where the object begins.
         at: Place,
-        /// What is put.
-        text: String,
+        /// Its key.
+        key: &'static str,
+        /// Its value, as JSON text.
+        value: String,
     },
+}
+
+/// A replacement by the bytes of the text that it is made in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// What is replaced; empty where something is only put in.
+    pub bytes: Range<usize>,
+    /// What is written instead.
+    pub text: String,
 }
 
 /// A replacement by its places, end not included.
@@ -60,7 +73,8 @@ pub struct Span {
 }
 
 /// The byte at which a place is; `None` outside of the text.
-fn byte_of(text: &str, place: Place) -> Option<usize> {
+#[must_use]
+pub fn byte_of(text: &str, place: Place) -> Option<usize> {
     let mut line_start = 0;
     for _ in 1..place.line {
         line_start += text.get(line_start..)?.find('\n')? + 1;
@@ -74,7 +88,8 @@ fn byte_of(text: &str, place: Place) -> Option<usize> {
 }
 
 /// The bytes of the JSON string, number or word that begins at a byte; `None` where none does.
-fn scalar_at(text: &str, at: usize) -> Option<std::ops::Range<usize>> {
+#[must_use]
+pub fn scalar_at(text: &str, at: usize) -> Option<Range<usize>> {
     let rest = text.get(at..)?;
     let mut letters = rest.char_indices();
     let (_, first) = letters.next()?;
@@ -96,67 +111,80 @@ fn scalar_at(text: &str, at: usize) -> Option<std::ops::Range<usize>> {
 }
 
 impl Edit {
-    fn bytes(&self, text: &str) -> Option<(std::ops::Range<usize>, &str)> {
+    fn replacement(&self, text: &str) -> Option<Replacement> {
         match self {
-            Self::Scalar { at, text: new } => Some((scalar_at(text, byte_of(text, *at)?)?, new)),
-            Self::Behind { at, text: new } => {
+            Self::Scalar { at, text: new } => {
+                Some(Replacement { bytes: scalar_at(text, byte_of(text, *at)?)?, text: new.clone() })
+            }
+            Self::Member { at, key, value } => {
                 let begin = byte_of(text, *at)?;
                 let end = begin + text.get(begin..)?.chars().next()?.len_utf8();
-                Some((end..end, new))
+                let comma = if text.get(end..)?.trim_start().starts_with('}') { "" } else { "," };
+                Some(Replacement { bytes: end..end, text: format!("\"{key}\": {value}{comma}") })
             }
         }
     }
 }
 
 impl Fix {
-    /// Its replacements in that text; empty where it does not fit.
+    /// Its replacements in that JSON text; `None` where it does not fit.
     #[must_use]
-    pub fn spans(&self, text: &str) -> Vec<Span> {
-        let place = |byte: usize| {
-            let before = text.get(..byte).unwrap_or_default();
-            let line = before.matches('\n').count();
-            let column = before.rsplit('\n').next().unwrap_or_default().trim_start_matches('\u{feff}').chars().count();
-            let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
-            (number(line), number(column))
-        };
-        let spans = self.edits.iter().map(|edit| {
-            let (bytes, new) = edit.bytes(text)?;
-            let ((line, column), (end_line, end_column)) = (place(bytes.start), place(bytes.end));
-            Some(Span { line, column, end_line, end_column, text: new.to_owned() })
-        });
-        spans.collect::<Option<Vec<Span>>>().unwrap_or_default()
+    pub fn replacements(&self, text: &str) -> Option<Vec<Replacement>> {
+        self.edits.iter().map(|edit| edit.replacement(text)).collect()
     }
 }
 
-/// The text with those fixes, everything else byte for byte, and which of them were made: one that meets another is left for
-/// the next time.
+/// Replacements by lines and columns of that text.
 #[must_use]
-pub fn apply<'a>(text: &str, fixes: impl IntoIterator<Item = &'a Fix>) -> (String, Vec<&'a Fix>) {
-    let mut taken: Vec<(std::ops::Range<usize>, &str)> = vec![];
-    let mut made = vec![];
-    for fix in fixes {
-        let Some(edits) = fix.edits.iter().map(|edit| edit.bytes(text)).collect::<Option<Vec<_>>>() else { continue };
-        let same = edits.iter().all(|edit| taken.contains(edit));
-        let meets = edits
-            .iter()
-            .any(|(bytes, _)| taken.iter().any(|(other, _)| bytes.start <= other.end && other.start <= bytes.end));
-        if same {
-            made.push(fix);
-        } else if !meets {
-            taken.extend(edits);
-            made.push(fix);
-        }
-    }
-    taken.sort_by_key(|(bytes, _)| bytes.start);
+pub fn spans(text: &str, replacements: &[Replacement]) -> Vec<Span> {
+    let place = |byte: usize| {
+        let before = text.get(..byte).unwrap_or_default();
+        let line = before.matches('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or_default().trim_start_matches('\u{feff}').chars().count();
+        let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+        (number(line), number(column))
+    };
+    let span = |replacement: &Replacement| {
+        let ((line, column), (end_line, end_column)) = (place(replacement.bytes.start), place(replacement.bytes.end));
+        Span { line, column, end_line, end_column, text: replacement.text.clone() }
+    };
+    replacements.iter().map(span).collect()
+}
+
+/// The text with those replacements, of which none meets another.
+#[must_use]
+pub fn replaced(text: &str, mut replacements: Vec<Replacement>) -> String {
+    replacements.sort_by_key(|replacement| replacement.bytes.start);
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    for (bytes, new) in taken {
+    for Replacement { bytes, text: new } in replacements {
         out.push_str(text.get(at..bytes.start).unwrap_or_default());
-        out.push_str(new);
+        out.push_str(&new);
         at = bytes.end;
     }
     out.push_str(text.get(at..).unwrap_or_default());
-    (out, made)
+    out
+}
+
+/// The JSON text with those fixes, everything else byte for byte, and which of them were made: one that meets another is left
+/// for the next time.
+#[must_use]
+pub fn apply<'a>(text: &str, fixes: impl IntoIterator<Item = &'a Fix>) -> (String, Vec<&'a Fix>) {
+    let mut taken: Vec<Replacement> = vec![];
+    let mut made = vec![];
+    for fix in fixes {
+        let Some(new) = fix.replacements(text) else { continue };
+        let meets = |one: &Replacement, other: &Replacement| {
+            one.bytes.start <= other.bytes.end && other.bytes.start <= one.bytes.end
+        };
+        if new.iter().all(|one| taken.contains(one)) {
+            made.push(fix);
+        } else if !new.iter().any(|one| taken.iter().any(|other| meets(one, other))) {
+            taken.extend(new);
+            made.push(fix);
+        }
+    }
+    (replaced(text, taken), made)
 }
 
 #[cfg(test)]
@@ -170,14 +198,16 @@ mod tests {
         let (one, two) = (fix(2, 8, "c"), fix(2, 21, "d"));
         let (out, made) = apply(text, [&one, &two, &one]);
         assert_eq!((out.as_str(), made.len()), ("{\r\n  \"ä\": \"c\" , \"n\":\"d\"}\n", 3));
-        assert_eq!(one.spans(text), [Span { line: 2, column: 8, end_line: 2, end_column: 14, text: "\"c\"".into() }]);
-        let behind = Fix {
-            what: String::new(),
-            edits: vec![Edit::Behind { at: Place { line: 1, column: 1 }, text: "x".into() }],
-        };
-        assert_eq!(apply(text, [&behind]).0, text.replacen('{', "{x", 1));
+        assert_eq!(
+            spans(text, &one.replacements(text).unwrap()),
+            [Span { line: 2, column: 8, end_line: 2, end_column: 14, text: "\"c\"".into() }]
+        );
+        let at = Place { line: 1, column: 1 };
+        let member = Fix { what: String::new(), edits: vec![Edit::Member { at, key: "x", value: "1".into() }] };
+        assert_eq!(apply(text, [&member]).0, text.replacen('{', "{\"x\": 1,", 1));
+        assert_eq!(apply("{ }", [&member]).0, "{\"x\": 1 }");
         for outside in [fix(9, 1, "x"), fix(1, 9, "x"), fix(0, 0, "x"), fix(2, 1, "x")] {
-            assert_eq!(apply(text, [&outside]).0, text);
+            assert_eq!((apply(text, [&outside]).0.as_str(), outside.replacements(text)), (text, None));
         }
         let marked = "\u{feff}{\"a\": 1}";
         assert_eq!(apply(marked, [&fix(1, 7, "x")]).0, "\u{feff}{\"a\": \"x\"}");

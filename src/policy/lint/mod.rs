@@ -6,6 +6,7 @@
 //!
 //! A false alarm costs more than a finding that is missed: a rule speaks only where AWS's documented semantics leave no doubt.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,19 +14,20 @@ use serde::Serialize;
 
 use super::document::Document;
 use super::flaw::{Flaw, Flaws, Place};
-use super::json::{self, Node};
+use super::json;
 use super::statement::Language;
 use crate::names::PolicyType;
 
 pub mod fix;
 pub mod flaws;
 pub mod rules;
+pub mod settings;
 pub mod subject;
 pub mod suppress;
 #[cfg(test)]
 mod tests;
 
-pub use fix::{Edit, Fix};
+pub use fix::{Edit, Fix, Replacement};
 use subject::{Spot, Subject};
 
 /// How bad a finding is.
@@ -217,49 +219,87 @@ pub struct Linted {
     /// The document, where it can be used.
     pub document: Option<Arc<Document>>,
     /// What the reader found.
-    pub flaws: Vec<Flaw>,
+    pub flaws: Vec<Finding>,
     /// What the rules found, in the order of the text. None are asked where the document cannot be used.
     pub findings: Vec<Finding>,
 }
 
-/// Reads a text and asks every rule.
+impl Linted {
+    /// All that was found.
+    pub fn all(&self) -> impl Iterator<Item = &Finding> {
+        self.flaws.iter().chain(&self.findings)
+    }
+}
+
+/// Reads a text and asks every rule. A fix is offered only where making it takes its finding away and adds none: an operator
+/// that becomes another may meet one that is there already.
 #[must_use]
 pub fn text(kind: &PolicyType, text: &str) -> Linted {
+    let mut linted = read(kind, text);
+    let helps: Vec<bool> = linted.all().map(|finding| helps(kind, text, &linted, finding)).collect();
+    let findings = linted.flaws.iter_mut().chain(&mut linted.findings);
+    for (finding, _) in findings.zip(helps).filter(|(_, helps)| !helps) {
+        finding.fix = None;
+    }
+    linted
+}
+
+fn read(kind: &PolicyType, text: &str) -> Linted {
     let mut flaws = Flaws::default();
     let node = json::read(text, &mut flaws);
-    lint(kind, node, flaws)
-}
-
-/// The same for content as manifests hold it: an object, or a string that is read as text.
-#[must_use]
-pub fn value(kind: &PolicyType, value: &serde_json::Value) -> Linted {
-    if let serde_json::Value::String(content) = value {
-        return text(kind, content);
-    }
-    let mut flaws = Flaws::default();
-    let node = json::from_value(value, &mut flaws);
-    lint(kind, Some(node), flaws)
-}
-
-fn lint(kind: &PolicyType, node: Option<Node>, flaws: Flaws) -> Linted {
+    let told = |flaws: Vec<Flaw>| flaws.into_iter().map(|flaw| of_flaw(flaw, kind)).collect();
     match Document::build(kind, node.as_ref(), flaws) {
         Ok((document, flaws)) => {
             let findings = node.as_ref().map_or_else(Vec::new, |node| ask(&Subject::new(&document, node)));
-            Linted { document: Some(Arc::new(document)), flaws, findings }
+            Linted { document: Some(Arc::new(document)), flaws: told(flaws), findings }
         }
-        Err(flaws) => Linted { document: None, flaws, findings: vec![] },
+        Err(flaws) => Linted { document: None, flaws: told(flaws), findings: vec![] },
     }
 }
 
-/// A flaw with the edit that mends it. Where the old language is possible, a `Version` could change what the document means.
+fn helps(kind: &PolicyType, text: &str, before: &Linted, finding: &Finding) -> bool {
+    let Some(fix) = &finding.fix else { return false };
+    let (mended, made) = fix::apply(text, [fix]);
+    let after = read(kind, &mended);
+    let grave = |linted: &Linted| {
+        let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+        for found in linted.all().filter(|found| found.severity > Severity::Info) {
+            *count.entry(found.rule).or_default() += 1;
+        }
+        count
+    };
+    let old = grave(before);
+    let same = |found: &Finding| found.rule == finding.rule && found.path == finding.path;
+    !made.is_empty()
+        && (after.document.is_some() || before.document.is_none())
+        && !after.all().any(same)
+        && grave(&after).iter().all(|(rule, count)| old.get(rule).is_some_and(|old| count <= old))
+}
+
+/// Most fixes of a document; it also ends what would go in a circle.
+const MOST_FIXES: usize = 500;
+
+/// The text with all fixes made, one after the other, and what was mended, at its place at that time.
 #[must_use]
-pub fn of_flaw(flaw: Flaw, kind: &PolicyType) -> Finding {
+pub fn mend(kind: &PolicyType, text: &str) -> (String, Vec<Finding>) {
+    let (mut text, mut made) = (text.to_owned(), vec![]);
+    while made.len() < MOST_FIXES {
+        let linted = self::text(kind, &text);
+        let Some(finding) = linted.all().find(|finding| finding.fix.is_some()) else { break };
+        (text, _) = fix::apply(&text, finding.fix.as_ref());
+        made.push(finding.clone());
+    }
+    (text, made)
+}
+
+/// A flaw with the edit that mends it. Where the old language is possible, a `Version` could change what the document means.
+fn of_flaw(flaw: Flaw, kind: &PolicyType) -> Finding {
     let strict = !Language::of(kind).is_plain_iam();
     let finding = Finding::from(flaw);
     if finding.rule != "missing-version" || !strict || finding.place.line == 0 {
         return finding;
     }
-    let edits = vec![Edit::Behind { at: finding.place, text: "\"Version\": \"2012-10-17\",".to_owned() }];
+    let edits = vec![Edit::Member { at: finding.place, key: "Version", value: "\"2012-10-17\"".to_owned() }];
     finding.fix(Fix { what: "`\"Version\": \"2012-10-17\"` is added".to_owned(), edits })
 }
 
@@ -270,7 +310,6 @@ fn ask(subject: &Subject<'_>) -> Vec<Finding> {
         (rule.check)(subject, &mut told);
         out.append(&mut told.found);
     }
-    // Objects of manifests have no places: there the path tells.
     out.sort_by(|a, b| (a.place, &a.path, a.rule).cmp(&(b.place, &b.path, b.rule)));
     out
 }

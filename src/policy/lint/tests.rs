@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::policy::management::TOP;
 
 fn told(sample: Sample) -> Vec<Finding> {
     let (kind, text) = sample.document();
@@ -22,7 +23,8 @@ fn every_rule_speaks_on_its_bad_samples_and_none_on_good_ones() {
             );
         }
         for sample in rule.good {
-            let found: Vec<_> = told(*sample).into_iter().filter(|f| f.severity > Severity::Info).collect();
+            let speaks = |f: &Finding| f.severity > Severity::Info || f.rule == rule.id;
+            let found: Vec<_> = told(*sample).into_iter().filter(speaks).collect();
             assert!(found.is_empty(), "good for {}, and told all the same:\n{}\n{found:#?}", rule.id, sample.shown());
         }
         assert!(!rule.good.is_empty() && (!rule.bad.is_empty() || rule.id == "over-size"), "{}", rule.id);
@@ -37,8 +39,11 @@ fn findings_name_the_exact_value() {
             for finding in super::text(&kind, &text).findings {
                 let line = text.lines().nth(finding.place.line as usize - 1).unwrap();
                 let rest: String = line.chars().skip(finding.place.column as usize - 1).collect();
-                assert!(rest.starts_with(['"', '{']) || rest.starts_with(|c: char| c.is_ascii_digit()), "{finding:?}");
-                assert!(finding.path.starts_with("Statement") || finding.path.starts_with("tags"), "{finding:?}");
+                let begins = |c: char| matches!(c, '"' | '{' | '[') || c.is_ascii_digit();
+                assert!(rest.starts_with(begins) || rest.starts_with("true"), "{finding:?}");
+                let begins = |top: &str| finding.path.starts_with(top);
+                let top = TOP.iter().any(|(_, top)| begins(top));
+                assert!(top || begins("Statement"), "{finding:?}");
                 let first = finding.message.chars().next().unwrap();
                 assert!(!first.is_uppercase() && !finding.message.ends_with('.'), "{}", finding.message);
             }
@@ -94,35 +99,47 @@ fn every_id_can_be_explained_once() {
     }
 }
 
-/// What AWS and others publish, in our words: policies that are right, of which nothing may be said.
-#[test]
-fn right_policies_raise_nothing() {
+/// What AWS and others publish, in our words: policies that are right. Name, type, text.
+fn corpus() -> Vec<(String, PolicyType, String)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/policy/lint/corpus");
-    let mut seen = 0;
-    let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: std::path::PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let kind = match name.split('-').next() {
             Some("scp") => "SERVICE_CONTROL_POLICY",
             Some("rcp") => "RESOURCE_CONTROL_POLICY",
             Some("identity") => "IDENTITY_POLICY",
             Some("resource") => "RESOURCE_POLICY",
-            _ => "TAG_POLICY",
+            Some("tag") => "TAG_POLICY",
+            Some("backup") => "BACKUP_POLICY",
+            other => panic!("{other:?}"),
         };
-        let linted = super::text(&PolicyType::new(kind), &std::fs::read_to_string(&path).unwrap());
-        seen += 1;
-        let found = linted.findings.iter().filter(|f| f.severity > Severity::Info).map(|f| format!("{f:?}"));
-        let all: Vec<String> = linted.flaws.iter().map(|f| f.to_string()).chain(found).collect();
+        (name, PolicyType::new(kind), std::fs::read_to_string(&path).unwrap())
+    };
+    paths.into_iter().map(read).collect()
+}
+
+#[test]
+fn right_policies_raise_nothing() {
+    let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let corpus = corpus();
+    assert!(corpus.len() >= 15, "{}", corpus.len());
+    for (name, kind, text) in corpus {
+        let linted = super::text(&kind, &text);
+        // The one on SageMaker means training and notebooks only, and is a true finding.
+        let coverage = |f: &Finding| f.rule == "partial-action-coverage" && name != "scp-sagemaker.json";
+        let speaks = |f: &&Finding| f.severity > Severity::Info || coverage(f);
+        let found = linted.findings.iter().filter(speaks);
+        let all: Vec<String> = linted.flaws.iter().chain(found).map(|f| format!("{f:?}")).collect();
         if !all.is_empty() {
             wrong.insert(name, all);
         }
     }
-    assert!(seen >= 15, "{seen}");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 10] = [
     "SERVICE_CONTROL_POLICY",
     "RESOURCE_CONTROL_POLICY",
     "IDENTITY_POLICY",
@@ -130,50 +147,125 @@ const KINDS: [&str; 8] = [
     "SESSION_POLICY",
     "PERMISSIONS_BOUNDARY",
     "DELEGATION_POLICY",
+    "VPC_ENDPOINT_POLICY",
     "TAG_POLICY",
+    "BACKUP_POLICY",
 ];
 
-/// Samples with letters cut out, doubled and put in, under every type: nothing panics, places are in the text, and what fixes
-/// make of a document can be read.
+/// The type and the text of every sample, and of every right policy.
+fn documents() -> Vec<(PolicyType, String)> {
+    let samples = rules::RULES.iter().flat_map(|rule| rule.bad.iter().chain(rule.good));
+    samples.map(|sample| sample.document()).chain(corpus().into_iter().map(|(_, kind, text)| (kind, text))).collect()
+}
+
+/// Documents with pieces cut out, doubled and put in: nothing panics, places are in the text, and fixes end, leave nothing to fix,
+/// break nothing and bring no flaw that was not there.
 #[test]
-fn no_document_panics_and_fixes_never_break_one() {
-    let pieces =
-        ["*", "?", "${", "}", ":", "", "\"", "\\u00e9", "aws:", "true", "é", "/", "[\"a\"]", "s3:*", "-1", " "];
-    let samples: Vec<String> = rules::RULES
-        .iter()
-        .flat_map(|rule| rule.bad.iter().chain(rule.good))
-        .map(|sample| sample.document().1)
-        .collect();
+fn no_document_panics_and_fixes_only_help() {
+    let pieces = [
+        "*",
+        "?",
+        "${",
+        "}",
+        "{",
+        ":",
+        ",",
+        "",
+        "\"",
+        "\\u00e9",
+        "aws:",
+        "true",
+        "é",
+        "/",
+        "[\"a\"]",
+        "s3:*",
+        "-1",
+        " ",
+        "\r\n",
+        "\t",
+        "StringEquals",
+        "StringLike",
+        "sagemaker:VolumeKmsKey",
+        "a-*",
+        "${aws:username}",
+        "2008-10-17",
+        "Null",
+        "optout",
+        "Bool",
+        "aws:MultiFactorAuthPresent",
+        "\u{feff}",
+    ];
+    let documents = documents();
     let mut state = 20_261_128_u64;
     let mut random = |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below.max(1)
     };
+    let rounds = 1_500;
     let (mut read, mut mended) = (0, 0);
-    for round in 0..2_000 {
-        let mut text: Vec<char> = samples[round % samples.len()].chars().collect();
-        for _ in 0..random(3) {
+    for round in 0..rounds {
+        let (kind, text) = &documents[round % documents.len()];
+        let mut text: Vec<char> = text.chars().collect();
+        for _ in 0..random(4) {
             let at = random(text.len());
-            let piece: Vec<char> = pieces[random(pieces.len())].chars().collect();
-            text.splice(at..(at + random(3)).min(text.len()), piece);
+            let until = (at + random(3)).min(text.len());
+            match random(4) {
+                // A piece of the document once more, or a word instead of another.
+                0 => {
+                    let copy: Vec<char> = text.iter().skip(random(text.len())).take(random(60)).copied().collect();
+                    text.splice(at..until, copy);
+                }
+                1 => {
+                    let quote = |from: usize| text.iter().skip(from).position(|c| *c == '"').map(|found| from + found);
+                    if let Some((open, close)) = quote(at).and_then(|open| Some((open, quote(open + 1)?))) {
+                        text.splice(open + 1..close, pieces[random(pieces.len())].chars());
+                    }
+                }
+                _ => {
+                    text.splice(at..until, pieces[random(pieces.len())].chars());
+                }
+            }
         }
         let text: String = text.into_iter().collect();
-        let kind = PolicyType::new(KINDS[random(KINDS.len())]);
+        let kind = if random(3) > 0 { kind.clone() } else { PolicyType::new(KINDS[random(KINDS.len())]) };
         let linted = super::text(&kind, &text);
         read += usize::from(linted.document.is_some());
-        let lines: Vec<usize> = text.lines().map(|line| line.chars().count()).collect();
+        let lines: Vec<usize> = text.split('\n').map(|line| line.chars().count()).collect();
         for finding in &linted.findings {
             let (line, column) = (finding.place.line as usize, finding.place.column as usize);
+            let inside = lines.get(line.wrapping_sub(1)).is_some_and(|length| (1..=*length).contains(&column));
+            assert!(inside, "{finding:?}\n{text}");
+        }
+        let (fixed, made) = mend(&kind, &text);
+        assert_eq!(made.is_empty(), fixed == text, "{text}");
+        if made.is_empty() {
+            continue;
+        }
+        mended += 1;
+        let after = super::text(&kind, &fixed);
+        assert!(made.len() < MOST_FIXES && mend(&kind, &fixed).1.is_empty(), "no end: {text}\n{fixed}");
+        assert!(after.document.is_some() || linted.document.is_none(), "broken: {text}\n{fixed}");
+        let grave = |linted: &Linted, rule: &str| {
+            linted.all().filter(|found| found.rule == rule && found.severity > Severity::Info).count()
+        };
+        for found in after.all() {
             assert!(
-                line >= 1 && lines.get(line - 1).is_some_and(|length| (1..=*length).contains(&column)),
-                "{finding:?}"
+                grave(&after, found.rule)
+                    <= grave(&linted, found.rule).max(usize::from(found.severity == Severity::Info)),
+                "worse: {found:?}\n{text}\n{fixed}"
             );
         }
-        let (fixed, made) = fix::apply(&text, linted.findings.iter().filter_map(|finding| finding.fix.as_ref()));
-        if !made.is_empty() {
-            mended += 1;
-            assert!(super::text(&kind, &fixed).document.is_some(), "{text}\n{fixed}");
-        }
     }
-    assert!(read > 400 && mended > 12, "{read} {mended}");
+    assert!(read > rounds / 6 && mended > rounds / 100, "{read} {mended}");
+}
+
+#[test]
+fn a_fix_that_meets_what_is_there_is_not_offered() {
+    let text = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "sagemaker:CreateTrainingJob", "Resource": "*", "Condition": {"Null": {"sagemaker:VolumeKmsKey": "true", "sagemaker:VolumeKmsKeyArn": "true"}}}]}"#;
+    let linted = super::text(&PolicyType::scp(), text);
+    let finding = linted.findings.iter().find(|finding| finding.rule == "deprecated-key").unwrap();
+    assert_eq!(finding.fix, None, "the key would stand twice");
+    assert_eq!(mend(&PolicyType::scp(), text), (text.to_owned(), vec![]));
+    let apart = text.replace(", \"sagemaker:VolumeKmsKeyArn\": \"true\"", "");
+    assert_eq!(mend(&PolicyType::scp(), &apart).0, apart.replace("KmsKey", "KmsKeyArn"));
 }

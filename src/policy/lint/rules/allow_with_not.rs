@@ -2,7 +2,7 @@
 
 use crate::policy::lint::subject::Subject;
 use crate::policy::lint::{Rule, Sample, Severity, Told};
-use crate::policy::statement::Language;
+use crate::policy::statement::{IDENTITY_POLICY, Language, VPC_ENDPOINT_POLICY};
 
 pub(super) const RULE: Rule = Rule {
     id: "allow-with-not",
@@ -27,8 +27,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, told: &mut Told) {
-    let grants = matches!(subject.language, Language::Resource | Language::Delegation)
-        || subject.kind().as_str() == crate::policy::statement::IDENTITY_POLICY;
+    let kind = subject.kind().as_str();
+    let grants = kind == IDENTITY_POLICY
+        || (matches!(subject.language, Language::Resource | Language::Delegation) && kind != VPC_ENDPOINT_POLICY);
     for statement in subject.statements.iter().filter(|statement| grants && !statement.denies()) {
         let element = match (statement.not_principal, statement.not_action, statement.not_resource) {
             (true, ..) => "NotPrincipal",

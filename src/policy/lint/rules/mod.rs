@@ -3,18 +3,23 @@
 //! Adding a rule: a file with a `RULE` of which it speaks on every `bad` sample and on no `good` one, and its row in
 //! [`RULES`]. A test runs every rule on the samples of all: what one calls good, no other may call bad.
 
-use super::Rule;
+use super::settings::{Kind, problems};
+use super::subject::Subject;
+use super::{Rule, Told};
 use crate::policy::services::Action;
 
 mod action_matches_nothing;
 mod action_resource_type_mismatch;
 mod allow_in_scp_no_effect;
 mod allow_with_not;
+mod backup_lifecycle;
 mod conflicting_operators;
+mod confused_deputy;
 mod default_value_omission;
 mod deprecated_key;
 mod group_principal;
 mod invalid_account_id;
+mod invalid_setting;
 mod invalid_value;
 mod key_not_on_action;
 mod key_not_on_resource;
@@ -22,12 +27,14 @@ mod mfa_without_if_exists;
 mod missing_key_fail_open;
 mod never_matches;
 mod null_multi_key_and;
+mod operator_on_single_value;
 mod operator_type_mismatch;
 mod over_broad_wildcard;
 mod over_size;
 mod partial_action_coverage;
 mod pass_role_wildcard;
 mod public_principal;
+mod rcp_service_principals;
 mod rcp_unsupported_service;
 mod redundant_statement;
 mod redundant_value;
@@ -42,6 +49,7 @@ mod tag_policy;
 mod tag_value_wildcard;
 mod unknown_action;
 mod unknown_key;
+mod unknown_setting;
 mod variable_is_text;
 mod wildcard_in_equals;
 mod wildcard_in_sensitive_key;
@@ -52,11 +60,14 @@ pub static RULES: &[&Rule] = &[
     &action_resource_type_mismatch::RULE,
     &allow_in_scp_no_effect::RULE,
     &allow_with_not::RULE,
+    &backup_lifecycle::RULE,
+    &confused_deputy::RULE,
     &conflicting_operators::RULE,
     &default_value_omission::RULE,
     &deprecated_key::RULE,
     &group_principal::RULE,
     &invalid_account_id::RULE,
+    &invalid_setting::RULE,
     &invalid_value::RULE,
     &key_not_on_action::RULE,
     &key_not_on_resource::RULE,
@@ -64,12 +75,14 @@ pub static RULES: &[&Rule] = &[
     &missing_key_fail_open::RULE,
     &never_matches::RULE,
     &null_multi_key_and::RULE,
+    &operator_on_single_value::RULE,
     &operator_type_mismatch::RULE,
     &over_broad_wildcard::RULE,
     &over_size::RULE,
     &partial_action_coverage::RULE,
     &pass_role_wildcard::RULE,
     &public_principal::RULE,
+    &rcp_service_principals::RULE,
     &rcp_unsupported_service::RULE,
     &redundant_statement::RULE,
     &redundant_value::RULE,
@@ -83,10 +96,22 @@ pub static RULES: &[&Rule] = &[
     &tag_value_wildcard::RULE,
     &unknown_action::RULE,
     &unknown_key::RULE,
+    &unknown_setting::RULE,
     &variable_is_text::RULE,
     &wildcard_in_equals::RULE,
     &wildcard_in_sensitive_key::RULE,
 ];
+
+/// What the settings of a management policy have of one kind.
+fn tell_settings(subject: &Subject<'_>, told: &mut Told, kind: Kind) {
+    for problem in problems(subject).into_iter().filter(|problem| problem.kind == kind) {
+        let finding = told.at(&problem.spot, problem.message).severity(problem.severity).help(problem.help);
+        told.push(match problem.fix {
+            Some(fix) => finding.fix(fix),
+            None => finding,
+        });
+    }
+}
 
 /// `a`, `b` and 3 more.
 fn some_of<'a>(words: impl Iterator<Item = &'a str>) -> String {

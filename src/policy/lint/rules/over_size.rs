@@ -12,8 +12,9 @@ pub(super) const RULE: Rule = Rule {
     summary: "a document larger than AWS takes",
     explanation: "AWS Organizations counts the characters as sent: 10,240 of an SCP, 5,120 of an RCP. bylaw sends documents \
         without white space, and counts them so. IAM counts without white space: 6,144 of a managed policy, 2,048 of a session \
-        policy. Of resource policies the limit of S3 (20,480) is taken. Sources: Organizations user guide, \"Quotas\"; IAM user \
-        guide, \"IAM and STS quotas\".",
+        policy. Of resource policies the limit of S3 (20,480) is taken; that of VPC endpoints is the same, white space \
+        counted. Sources: Organizations user guide, \"Quotas\"; IAM user guide, \"IAM and STS quotas\"; AWS PrivateLink guide, \
+        \"Quotas\".",
     check,
     bad: &[],
     good: &[Sample::Scp(r#"{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}"#)],

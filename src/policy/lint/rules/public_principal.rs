@@ -2,14 +2,14 @@
 
 use crate::policy::lint::subject::{StatementAt, Subject};
 use crate::policy::lint::{Rule, Sample, Severity, Told};
-use crate::policy::statement::Language;
+use crate::policy::statement::{Language, VPC_ENDPOINT_POLICY};
 
 pub(super) const RULE: Rule = Rule {
     id: "public-principal",
     severity: Severity::Warning,
     summary: "a resource policy that allows everyone in the world",
     explanation: "`Principal: \"*\"` in an Allow of a resource policy means every AWS account and anonymous callers, unless a \
-        condition on who they are narrows it. Source: IAM user guide, \"Principal\"; Access Analyzer, external access.",
+        condition on who they are narrows it. A VPC endpoint's policy grants nothing, and is not meant. Source: IAM user guide, \"Principal\"; Access Analyzer, external access.",
     check,
     bad: &[
         Sample::Resource(
@@ -23,6 +23,10 @@ pub(super) const RULE: Rule = Rule {
         Sample::Resource(
             r#"{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-abcdefghij"}}}"#,
         ),
+        Sample::Whole(
+            VPC_ENDPOINT_POLICY,
+            r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}"#,
+        ),
         Sample::Resource(
             r#"{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}"#,
         ),
@@ -33,7 +37,8 @@ pub(super) const RULE: Rule = Rule {
 const WHO: [&str; 5] = ["aws:principal", "aws:source", "aws:vpce", "aws:userid", "aws:calledvia"];
 
 fn check(subject: &Subject<'_>, told: &mut Told) {
-    if !matches!(subject.language, Language::Resource | Language::Delegation) {
+    let grants = matches!(subject.language, Language::Resource | Language::Delegation);
+    if !grants || subject.kind().as_str() == VPC_ENDPOINT_POLICY {
         return;
     }
     for statement in subject.statements.iter().filter(|s| !s.denies() && !s.not_principal && !narrowed(s)) {

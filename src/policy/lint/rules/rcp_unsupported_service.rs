@@ -14,10 +14,10 @@ pub(super) const RULE: Rule = Rule {
         Organizations user guide, \"Services that support RCPs\".",
     check,
     bad: &[Sample::Rcp(
-        r#"{"Effect": "Deny", "Principal": "*", "Action": ["s3:*", "sagemaker:*"], "Resource": "*", "Condition": {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-abcdefghij"}}}"#,
+        r#"{"Effect": "Deny", "Principal": "*", "Action": ["s3:*", "sagemaker:*"], "Resource": "*", "Condition": {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-abcdefghij"}, "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}}"#,
     )],
     good: &[Sample::Rcp(
-        r#"{"Effect": "Deny", "Principal": "*", "Action": ["s3:*", "sts:AssumeRole", "kms:*"], "Resource": "*", "Condition": {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-abcdefghij"}}}"#,
+        r#"{"Effect": "Deny", "Principal": "*", "Action": ["s3:*", "sts:AssumeRole", "kms:*"], "Resource": "*", "Condition": {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-abcdefghij"}, "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}}"#,
     )],
 };
 
