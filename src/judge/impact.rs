@@ -186,6 +186,7 @@ impl Judge for Impact<'_> {
 
     fn looks(&self, action: &Action) -> Looks {
         let mut keys: BTreeSet<String> = BTreeSet::new();
+        let mut resources: BTreeSet<String> = BTreeSet::new();
         let mut looks = Looks::default();
         let rcp = services::service(action.service()).is_some_and(|service| service.rcp);
         for (is_resource, ladder) in &self.ladders {
@@ -196,10 +197,14 @@ impl Judge for Impact<'_> {
             ladder.keys_of(action, |key| {
                 keys.insert(key.to_ascii_lowercase());
             });
-            let resource = ladder.looks_at_resource(action);
-            looks.resources |= resource;
+            let mut resource = false;
+            ladder.resources_of(action, |pattern| {
+                resource = true;
+                resources.insert(pattern);
+            });
             looks.resource_policies |= *is_resource && (resource || keys.len() > before || ladder.speaks_of(action));
         }
+        looks.resources = resources.into_iter().map(Into::into).collect();
         looks.keys = keys.into_iter().map(Into::into).collect();
         looks
     }

@@ -4,51 +4,93 @@
 //! needed, a number where text is due, anything that is no JSON) it leaves to serde_json, which also says what is wrong.
 
 use super::reader::{Reader, Value};
-use super::record::{Federation, Identity, Issuer, Record, Session, Text};
+use super::record::{Attributes, Federation, Identity, Issuer, Record, Session, Text, Tls};
 
-/// Reads the value of a field into the record.
-type Field = for<'a> fn(&mut Reader<'a>, &mut Record<'a>) -> Option<()>;
+/// The fields of a part of a record, with how their values are read into it. They stand in the order in which CloudTrail
+/// writes them, since the next one is then mostly the one that comes next here.
+macro_rules! fields {
+    ($name:ident of $part:ident: $($field:literal => $read:expr,)*) => {
+        const $name: &[(&str, for<'a> fn(&mut Reader<'a>, &mut $part<'a>) -> Option<()>)] =
+            &[$((concat!("\"", $field, "\":"), $read),)*];
+    };
+}
 
-/// The fields of a record in the order in which CloudTrail writes them, so that the next one is mostly the one that comes
-/// next here.
-const FIELDS: &[(&str, Field)] = &[
-    ("eventVersion", |reader, _| reader.step()),
-    ("userIdentity", |reader, record| identity(reader, &mut record.user_identity)),
-    ("eventTime", |reader, record| put(reader, &mut record.event_time)),
-    ("eventSource", |reader, record| put(reader, &mut record.event_source)),
-    ("eventName", |reader, record| put(reader, &mut record.event_name)),
-    ("awsRegion", |reader, record| put(reader, &mut record.aws_region)),
-    ("sourceIPAddress", |reader, record| put(reader, &mut record.source_ip_address)),
-    ("userAgent", |reader, record| put(reader, &mut record.user_agent)),
-    ("errorCode", |reader, record| put(reader, &mut record.error_code)),
-    ("errorMessage", |reader, record| put(reader, &mut record.error_message)),
-    ("requestParameters", |reader, record| raw(reader, &mut record.request_parameters)),
-    ("responseElements", |reader, _| reader.step()),
-    ("additionalEventData", |reader, record| raw(reader, &mut record.additional_event_data)),
-    ("requestID", |reader, _| reader.step()),
-    ("eventID", |reader, record| put(reader, &mut record.event_id)),
-    ("readOnly", |reader, record| put(reader, &mut record.read_only)),
-    ("resources", |reader, record| raw(reader, &mut record.resources)),
-    ("eventType", |reader, record| put(reader, &mut record.event_type)),
-    ("managementEvent", |reader, _| reader.step()),
-    ("recipientAccountId", |reader, record| put(reader, &mut record.recipient_account_id)),
-    ("sharedEventID", |reader, record| put(reader, &mut record.shared_event_id)),
-    ("vpcEndpointId", |reader, record| put(reader, &mut record.vpc_endpoint_id)),
-    ("vpcEndpointAccountId", |reader, record| put(reader, &mut record.vpc_endpoint_account_id)),
-    ("eventCategory", |reader, record| put(reader, &mut record.event_category)),
-    ("eventContext", |reader, record| raw(reader, &mut record.event_context)),
-    ("tlsDetails", |reader, record| {
-        reader.object(|reader, key| match key {
-            "tlsVersion" => put(reader, &mut record.tls_details.tls_version),
-            _ => reader.step(),
-        })
-    }),
+fields!(RECORD of Record:
+    "eventVersion" => |reader, _| reader.step(),
+    "userIdentity" => |reader, record| reader.fields(IDENTITY, &mut record.user_identity),
+    "eventTime" => |reader, record| put(reader, &mut record.event_time),
+    "eventSource" => |reader, record| put(reader, &mut record.event_source),
+    "eventName" => |reader, record| put(reader, &mut record.event_name),
+    "awsRegion" => |reader, record| put(reader, &mut record.aws_region),
+    "sourceIPAddress" => |reader, record| put(reader, &mut record.source_ip_address),
+    "userAgent" => |reader, record| put(reader, &mut record.user_agent),
+    "errorCode" => |reader, record| put(reader, &mut record.error_code),
+    "errorMessage" => |reader, record| put(reader, &mut record.error_message),
+    "requestParameters" => |reader, record| raw(reader, &mut record.request_parameters),
+    "responseElements" => |reader, _| reader.step(),
+    "additionalEventData" => |reader, record| raw(reader, &mut record.additional_event_data),
+    "requestID" => |reader, _| reader.step(),
+    "eventID" => |reader, record| put(reader, &mut record.event_id),
+    "readOnly" => |reader, record| put(reader, &mut record.read_only),
+    "resources" => |reader, record| raw(reader, &mut record.resources),
+    "eventType" => |reader, record| put(reader, &mut record.event_type),
+    "managementEvent" => |reader, _| reader.step(),
+    "recipientAccountId" => |reader, record| put(reader, &mut record.recipient_account_id),
+    "sharedEventID" => |reader, record| put(reader, &mut record.shared_event_id),
+    "vpcEndpointId" => |reader, record| put(reader, &mut record.vpc_endpoint_id),
+    "vpcEndpointAccountId" => |reader, record| put(reader, &mut record.vpc_endpoint_account_id),
+    "eventCategory" => |reader, record| put(reader, &mut record.event_category),
+    "eventContext" => |reader, record| raw(reader, &mut record.event_context),
+    "tlsDetails" => |reader, record| reader.fields(TLS, &mut record.tls_details),
     // What a record comes in is opened by serde_json.
-    ("detail", |_, _| None),
-    ("CloudTrailEvent", |_, _| None),
-    ("message", |_, _| None),
-    ("eventJson", |_, _| None),
-];
+    "detail" => |_, _| None,
+    "CloudTrailEvent" => |_, _| None,
+    "message" => |_, _| None,
+    "eventJson" => |_, _| None,
+);
+
+fields!(TLS of Tls:
+    "tlsVersion" => |reader, tls| put(reader, &mut tls.tls_version),
+    "cipherSuite" => |reader, _| reader.step(),
+);
+
+fields!(IDENTITY of Identity:
+    "type" => |reader, identity| put(reader, &mut identity.kind),
+    "principalId" => |reader, identity| put(reader, &mut identity.principal_id),
+    "arn" => |reader, identity| put(reader, &mut identity.arn),
+    "accountId" => |reader, identity| put(reader, &mut identity.account_id),
+    "accessKeyId" => |reader, _| reader.step(),
+    "userName" => |reader, identity| put(reader, &mut identity.user_name),
+    "sessionContext" => |reader, identity| reader.fields(SESSION, &mut identity.session_context),
+    "invokedBy" => |reader, identity| put(reader, &mut identity.invoked_by),
+    // These are few.
+    "onBehalfOf" => |_, _| None,
+    "inScopeOf" => |_, _| None,
+);
+
+fields!(SESSION of Session:
+    "sessionIssuer" => |reader, session| reader.fields(ISSUER, &mut session.session_issuer),
+    "webIdFederationData" => |reader, session| reader.fields(FEDERATION, &mut session.web_id_federation_data),
+    "attributes" => |reader, session| reader.fields(ATTRIBUTES, &mut session.attributes),
+    "sourceIdentity" => |reader, session| put(reader, &mut session.source_identity),
+);
+
+fields!(ISSUER of Issuer:
+    "type" => |reader, issuer| put(reader, &mut issuer.kind),
+    "principalId" => |reader, _| reader.step(),
+    "arn" => |reader, issuer| put(reader, &mut issuer.arn),
+    "accountId" => |reader, issuer| put(reader, &mut issuer.account_id),
+    "userName" => |reader, _| reader.step(),
+);
+
+fields!(ATTRIBUTES of Attributes:
+    "creationDate" => |reader, attributes| put(reader, &mut attributes.creation_date),
+    "mfaAuthenticated" => |reader, attributes| put(reader, &mut attributes.mfa_authenticated),
+);
+
+fields!(FEDERATION of Federation:
+    "federatedProvider" => |reader, federation| put(reader, &mut federation.federated_provider),
+);
 
 /// A field of text.
 fn put<'a>(reader: &mut Reader<'a>, field: &mut Text<'a>) -> Option<()> {
@@ -79,14 +121,7 @@ pub fn read<'a>(text: &'a str, record: &mut Record<'a>) -> Option<usize> {
     if reader.peek()? != b'{' {
         return None;
     }
-    let mut next = 0;
-    reader.object(|reader, key| {
-        let of = |fields: &[(&str, Field)]| fields.iter().position(|(name, _)| *name == key);
-        let found = FIELDS.get(next..).and_then(of).map(|found| found + next).or_else(|| of(FIELDS));
-        let Some((at, (_, field))) = found.and_then(|at| Some((at, FIELDS.get(at)?))) else { return reader.step() };
-        next = at + 1;
-        field(reader, record)
-    })?;
+    reader.fields(RECORD, record)?;
     Some(reader.at)
 }
 
@@ -94,51 +129,6 @@ pub fn read<'a>(text: &'a str, record: &mut Record<'a>) -> Option<usize> {
 #[must_use]
 pub fn extent(text: &str) -> Option<usize> {
     text.starts_with('{').then(|| Reader::new(text).nested())?.map(str::len)
-}
-
-fn identity<'a>(reader: &mut Reader<'a>, identity: &mut Identity<'a>) -> Option<()> {
-    reader.object(|reader, key| match key {
-        "type" => put(reader, &mut identity.kind),
-        "principalId" => put(reader, &mut identity.principal_id),
-        "arn" => put(reader, &mut identity.arn),
-        "accountId" => put(reader, &mut identity.account_id),
-        "userName" => put(reader, &mut identity.user_name),
-        "sessionContext" => session(reader, &mut identity.session_context),
-        "invokedBy" => put(reader, &mut identity.invoked_by),
-        // These are few.
-        "onBehalfOf" | "inScopeOf" => None,
-        _ => reader.step(),
-    })
-}
-
-fn session<'a>(reader: &mut Reader<'a>, session: &mut Session<'a>) -> Option<()> {
-    reader.object(|reader, key| match key {
-        "sessionIssuer" => issuer(reader, &mut session.session_issuer),
-        "attributes" => reader.object(|reader, key| match key {
-            "mfaAuthenticated" => put(reader, &mut session.attributes.mfa_authenticated),
-            "creationDate" => put(reader, &mut session.attributes.creation_date),
-            _ => reader.step(),
-        }),
-        "webIdFederationData" => federation(reader, &mut session.web_id_federation_data),
-        "sourceIdentity" => put(reader, &mut session.source_identity),
-        _ => reader.step(),
-    })
-}
-
-fn issuer<'a>(reader: &mut Reader<'a>, issuer: &mut Issuer<'a>) -> Option<()> {
-    reader.object(|reader, key| match key {
-        "type" => put(reader, &mut issuer.kind),
-        "arn" => put(reader, &mut issuer.arn),
-        "accountId" => put(reader, &mut issuer.account_id),
-        _ => reader.step(),
-    })
-}
-
-fn federation<'a>(reader: &mut Reader<'a>, federation: &mut Federation<'a>) -> Option<()> {
-    reader.object(|reader, key| match key {
-        "federatedProvider" => put(reader, &mut federation.federated_provider),
-        _ => reader.step(),
-    })
 }
 
 #[cfg(test)]

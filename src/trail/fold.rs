@@ -35,8 +35,8 @@ pub enum Bound {
 /// What a judge looks at for an action.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Looks {
-    /// Whether the resource makes a difference.
-    pub resources: bool,
+    /// The patterns that resources are held against (`*` and `?`); none where the resource makes no difference.
+    pub resources: Vec<Box<str>>,
     /// Whether policies of the resource's account may decide.
     pub resource_policies: bool,
     /// The condition keys that make a difference.
@@ -321,7 +321,7 @@ impl<'j> Fold<'j> {
         let asked = known.map(|(action, service)| {
             let looks = self.judge.looks(&action);
             let keys = looks.keys.iter().map(|key| Key::new(key, service)).collect();
-            let legs = looks.resources.then(|| Legs::of(service));
+            let legs = (!looks.resources.is_empty()).then(|| Legs::of(service).held_against(&looks.resources));
             Asked { action, looks, keys, legs, named: Legs::of(service) }
         });
         let event = Event {

@@ -10,6 +10,9 @@ use memchr::memchr;
 
 use super::scan::{Scanned, Scanner, next_mark};
 
+/// Fields of a table that the next key is compared with as it stands, before it is read: those that come next.
+const AHEAD: usize = 4;
+
 /// Reads on through one text.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
@@ -130,18 +133,59 @@ impl<'a> Reader<'a> {
         serde_json::from_str(self.text.get(from - 1..self.at)?).ok().map(Cow::Owned)
     }
 
-    /// Calls `field` with each key of an object, whose value it takes or steps over; a key with an escape gives `None`.
-    pub fn object(&mut self, field: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
-        let key = |reader: &mut Self| {
-            reader.eat(b'"')?;
-            reader.string()
-        };
-        self.members(key, field)
+    /// Reads the fields of an object into `target` by a table of them, and steps over others. `null` has none; a key with an
+    /// escape gives `None`.
+    pub fn fields<T>(
+        &mut self,
+        table: &[(&str, impl Fn(&mut Self, &mut T) -> Option<()>)],
+        target: &mut T,
+    ) -> Option<()> {
+        if !self.enter()? {
+            return Some(());
+        }
+        let mut next = 0;
+        loop {
+            let rest = self.text.get(self.at..)?;
+            let ahead = table.get(next..).unwrap_or_default().iter().take(AHEAD);
+            let found = match ahead.clone().position(|(key, _)| rest.starts_with(key)) {
+                Some(skipped) => {
+                    let found = next + skipped;
+                    self.at += table.get(found)?.0.len();
+                    Some(found)
+                }
+                None => {
+                    self.eat(b'"')?;
+                    let key = self.string()?;
+                    self.eat(b':')?;
+                    table.iter().position(|(quoted, _)| quoted.get(1..quoted.len() - 2) == Some(key))
+                }
+            };
+            match found.and_then(|at| Some((at, table.get(at)?))) {
+                Some((at, (_, field))) => {
+                    next = at + 1;
+                    field(self, target)?;
+                }
+                None => self.step()?,
+            }
+            if !self.another(b'}')? {
+                return Some(());
+            }
+        }
     }
 
-    /// The same with any keys.
-    pub fn entries(&mut self, field: impl FnMut(&mut Self, Cow<'a, str>) -> Option<()>) -> Option<()> {
-        self.members(Self::spelled, field)
+    /// Calls `field` with each key of an object, whatever escapes it has; `field` takes the value or steps over it.
+    pub fn entries(&mut self, mut field: impl FnMut(&mut Self, Cow<'a, str>) -> Option<()>) -> Option<()> {
+        if !self.enter()? {
+            return Some(());
+        }
+        loop {
+            let key = self.spelled()?;
+            self.eat(b':')?;
+            field(self, key)?;
+            if !self.another(b'}')? {
+                return Some(());
+            }
+        }
     }
 
     /// Calls `field` at the value of each key of an object that is this one, whatever its case, since services differ in it;
@@ -153,32 +197,24 @@ impl<'a> Reader<'a> {
         self.entries(|reader, key| if key.eq_ignore_ascii_case(name) { field(reader) } else { reader.step() })
     }
 
-    fn members<K>(
-        &mut self,
-        key: impl Fn(&mut Self) -> Option<K>,
-        mut field: impl FnMut(&mut Self, K) -> Option<()>,
-    ) -> Option<()> {
+    /// Goes into an object; false where it has nothing in it, or is `null`.
+    fn enter(&mut self) -> Option<bool> {
         if self.peek()? != b'{' {
-            return (self.word()? == "null").then_some(());
+            return (self.word()? == "null").then_some(false);
         }
         self.at += 1;
-        if self.peek()? == b'}' {
-            self.at += 1;
-            return Some(());
-        }
-        loop {
-            let key = key(self)?;
-            self.eat(b':')?;
-            field(self, key)?;
-            match self.peek()? {
-                b',' => self.at += 1,
-                b'}' => {
-                    self.at += 1;
-                    return Some(());
-                }
-                _ => return None,
-            }
-            self.peek()?;
+        let empty = self.peek()? == b'}';
+        self.at += usize::from(empty);
+        Some(!empty)
+    }
+
+    /// Whether something comes after a value, or the end.
+    fn another(&mut self, end: u8) -> Option<bool> {
+        let byte = self.peek()?;
+        self.at += 1;
+        match byte {
+            b',' => self.peek().map(|_| true),
+            byte => (byte == end).then_some(false),
         }
     }
 
@@ -192,13 +228,8 @@ impl<'a> Reader<'a> {
         loop {
             self.peek()?;
             item(self)?;
-            match self.peek()? {
-                b',' => self.at += 1,
-                b']' => {
-                    self.at += 1;
-                    return Some(());
-                }
-                _ => return None,
+            if !self.another(b']')? {
+                return Some(());
             }
         }
     }

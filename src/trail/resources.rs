@@ -42,6 +42,8 @@ struct Leg {
     arns: Vec<String>,
     /// How the first of them is made of a record; `None`: not at all.
     pieces: Option<Vec<Piece>>,
+    /// What stands for all of them where no two of them make a difference.
+    alike: Option<String>,
 }
 
 /// A piece of an ARN.
@@ -81,6 +83,7 @@ impl Legs {
             Leg {
                 arns: leg.kind.arns.iter().map(|arn| services::as_pattern(arn)).collect(),
                 pieces: leg.kind.arns.first().and_then(|template| pieces(template, service, made.map(|row| row.3))),
+                alike: None,
             }
         });
         Self {
@@ -88,6 +91,18 @@ impl Legs {
             lower: LOWER.contains(&service),
             none: all.is_empty() && action.service.is_whole(),
         }
+    }
+
+    /// The same for policies that hold resources against these patterns alone: which resource of a type is asked for makes
+    /// no difference where none of them matches any, so that one stands for all and none is unknown.
+    #[must_use]
+    pub fn held_against(mut self, patterns: &[Box<str>]) -> Self {
+        for leg in &mut self.legs {
+            let met = |arn: &String| patterns.iter().any(|pattern| meets(pattern, arn));
+            // Matched as text, the pattern is one of its own ARNs.
+            leg.alike = leg.arns.first().filter(|_| !leg.arns.iter().any(met)).cloned();
+        }
+        self
     }
 
     /// Adds the resources to `out`, one that is not told as unknown.
@@ -100,6 +115,10 @@ impl Legs {
         }
         let from = out.len();
         for leg in &self.legs {
+            if let Some(alike) = &leg.alike {
+                out.push(alike);
+                continue;
+            }
             let before = out.len();
             if let Some(resources) = who.record.resources {
                 walk::each(resources, "ARN", &mut |arn| {
@@ -158,6 +177,19 @@ impl Legs {
             }
             Some(())
         })
+    }
+}
+
+/// Whether a policy's pattern may match an ARN of a type.
+fn meets(pattern: &str, arn: &str) -> bool {
+    let parts = |text| str::splitn(text, 6, ':').collect::<Vec<_>>();
+    let (asked, own) = (parts(pattern), parts(arn));
+    match (asked.len(), own.last()) {
+        // Where an ARN has five colons, each of those of the pattern is one of them, whatever its wildcards run over.
+        (6, Some(last)) if own.len() == 6 && !last.contains(':') => {
+            asked.iter().zip(&own).all(|(asked, own)| pattern::intersect(asked, own))
+        }
+        _ => pattern::intersect(pattern, arn),
     }
 }
 
@@ -274,6 +306,25 @@ mod tests {
         let run = told("ec2:RunInstances", &format!("{{{who}}}"));
         assert!(run.contains(&Some("arn:aws:ec2:eu-central-1:111122223333:instance/i-00000000000000000".into())));
         assert!(run.contains(&None), "the image and the subnet are not told");
+    }
+
+    #[test]
+    fn types_that_no_pattern_matches_are_alike_and_none_of_them_unknown() {
+        let text = r#"{"awsRegion":"eu-central-1","recipientAccountId":"111122223333","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/u","accountId":"111122223333"},"requestParameters":{"subnetId":"subnet-1"}}"#;
+        let record = Record::parse(text).unwrap();
+        let told = |patterns: &[&str]| {
+            let patterns: Vec<Box<str>> = patterns.iter().map(|pattern| (*pattern).into()).collect();
+            let legs = Legs::of(services::action("ec2:RunInstances").unwrap()).held_against(&patterns);
+            let mut out = Values::default();
+            legs.tell(&Who::of(&record), &mut out);
+            out.iter().map(|arn| arn.map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let instances = told(&["arn:aws:ec2:*:*:instance/*"]);
+        assert!(instances.contains(&Some("arn:aws:ec2:eu-central-1:111122223333:instance/i-00000000000000000".into())));
+        assert!(!instances.contains(&None) && !instances.iter().flatten().any(|arn| arn.contains("subnet-1")));
+        assert!(told(&["arn:aws:ec2:*:*:image/ami-1"]).contains(&None), "the image is not told");
+        let subnets = told(&["arn:aws:ec2:*:*:instance/*", "arn:aws:ec2:*:*:sub*"]);
+        assert!(subnets.contains(&Some("arn:aws:ec2:eu-central-1:111122223333:subnet/subnet-1".into())));
     }
 
     #[test]

@@ -353,13 +353,11 @@ impl Ladder {
         [&self.denies, &self.allows].into_iter().any(|rules| rules.find(action, |_| ControlFlow::Break(())).is_break())
     }
 
-    /// Whether the resource makes a difference for an action.
-    #[must_use]
-    pub fn looks_at_resource(&self, action: &Action) -> bool {
-        let mut looks = false;
+    /// Calls `look` with every pattern that the resources of an action are held against, as one of `*` and `?` alone that
+    /// matches at least as much; some come more than once. None: the resource makes no difference.
+    pub fn resources_of(&self, action: &Action, mut look: impl FnMut(String)) {
         for rules in [&self.denies, &self.allows] {
-            rules.each(action, |placed| looks |= placed.rule.looks_at_resource());
+            rules.each(action, |placed| placed.rule.resources().for_each(|pattern| look(pattern.as_glob())));
         }
-        looks
     }
 }

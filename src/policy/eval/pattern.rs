@@ -101,6 +101,16 @@ impl Pattern {
         matches!(&*self.pieces, [Piece::Any])
     }
 
+    /// A pattern of `*` and `?` alone that matches at least what this one may.
+    pub(super) fn as_glob(&self) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => text.to_string(),
+            Piece::One | Piece::OneWithin => "?".to_owned(),
+            Piece::Any | Piece::Within | Piece::Variable { .. } => "*".to_owned(),
+        };
+        self.pieces.iter().map(piece).collect()
+    }
+
     /// The one text that it matches, where that is so and it is no ARN.
     pub(super) fn as_plain(&self) -> Option<&str> {
         match &*self.pieces {

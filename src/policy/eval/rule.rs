@@ -264,13 +264,17 @@ impl Rule {
 
     /// The condition keys that it looks at.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
-        let patterns = self.resources.iter().flat_map(|scope| scope.named().iter());
-        patterns.flat_map(Pattern::keys).chain(self.clauses.iter().flat_map(Tested::keys))
+        self.resources().flat_map(Pattern::keys).chain(self.clauses.iter().flat_map(Tested::keys))
     }
 
     /// Whether it makes a difference which resource is asked for.
     pub(super) fn looks_at_resource(&self) -> bool {
         self.resources.is_some()
+    }
+
+    /// The patterns that resources are held against; none where it makes no difference which is asked for.
+    pub(super) fn resources(&self) -> impl Iterator<Item = &Pattern> {
+        self.resources.iter().flat_map(|scope| scope.named().iter())
     }
 }
 
