@@ -32,6 +32,16 @@ pub enum Value<'a> {
     Nested(&'a str),
 }
 
+/// Whether the text begins so. Eight bytes at a time, where a call for each of many short keys would cost more.
+fn begins(text: &[u8], with: &[u8]) -> bool {
+    let Some(text) = text.get(..with.len()) else { return false };
+    let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let (Some(found), Some(wanted)) = (text.last_chunk(), with.last_chunk()) else { return text == with };
+    let pieces = text.chunks_exact(8).zip(with.chunks_exact(8));
+    let mut pieces = pieces.filter_map(|(found, wanted)| Some((found.first_chunk()?, wanted.first_chunk()?)));
+    pieces.all(|(found, wanted)| number(found) == number(wanted)) && number(found) == number(wanted)
+}
+
 impl<'a> Reader<'a> {
     /// At the start of the text.
     #[must_use]
@@ -147,7 +157,7 @@ impl<'a> Reader<'a> {
         loop {
             let rest = self.text.get(self.at..)?;
             let ahead = table.get(next..).unwrap_or_default().iter().take(AHEAD);
-            let found = match ahead.clone().position(|(key, _)| rest.starts_with(key)) {
+            let found = match ahead.clone().position(|(key, _)| begins(rest.as_bytes(), key.as_bytes())) {
                 Some(skipped) => {
                     let found = next + skipped;
                     self.at += table.get(found)?.0.len();
