@@ -131,6 +131,13 @@ impl Chronicle {
         Some((self.events.first()?.at, self.events.last()?.at))
     }
 
+    /// Without what happened later.
+    #[must_use]
+    pub fn until(mut self, at: Timestamp) -> Self {
+        self.events.retain(|event| event.at <= at);
+        self
+    }
+
     /// The organization as it stood at a time, from how it stands now.
     #[must_use]
     pub fn rewind(&self, now: &Observed, at: Timestamp) -> Observed {
@@ -378,8 +385,16 @@ mod tests {
         // The edit of the 3rd reached the OU before the account came.
         let told: Vec<String> = chronicle.of_account(&now, &account).iter().map(|event| event.at.to_string()).collect();
         assert_eq!(told, ["2026-05-04T00:00:00Z", "2026-05-05T00:00:00Z"]);
-        let since = chronicle.since(&policy, &NodeId::Unit(unit)).unwrap();
+        let since = chronicle.since(&policy, &NodeId::Unit(unit.clone())).unwrap();
         assert!(matches!(since.deed, Deed::UpdatePolicy { .. }) && since.by.ends_with("/ana"));
+        // Of a date nothing is told that happened after it.
+        let date = at("2026-05-02T12:00:00Z");
+        let then = chronicle.rewind(&now, date);
+        let chronicle = chronicle.until(date);
+        assert_eq!(chronicle.since(&policy, &NodeId::Unit(unit.clone())).unwrap().at, at("2026-05-02T00:00:00Z"));
+        assert!(chronicle.of_account(&then, &account).is_empty());
+        let told = chronicle.events().iter().map(|event| event.at.to_string());
+        assert_eq!(told.collect::<Vec<_>>(), ["2026-05-01T00:00:00Z", "2026-05-02T00:00:00Z"]);
     }
 
     #[test]
