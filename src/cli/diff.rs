@@ -175,7 +175,11 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn text_of(shown: &str, from: &mut dyn Read) -> Result<String, Failure> {
+/// The text of a policy document, as long as one can be.
+///
+/// # Errors
+/// It cannot be read, or is too long.
+pub fn text_of(shown: &str, from: &mut dyn Read) -> Result<String, Failure> {
     let mut bytes = vec![];
     from.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(shown, &error))?;
     if bytes.len() as u64 > MAX_BYTES {

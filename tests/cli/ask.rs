@@ -79,6 +79,9 @@ fn policies_that_are_brought_along_have_their_say() {
     assert_eq!(told["lacking"], json!(["the identity's policies"]));
     ask("s3:GetObject", &["--identity-policy", &allow, "--boundary", &deny]).exits(3);
     ask("s3:GetObject", &["--identity-policy", "nowhere.json"]).exits(1).complains(&["nowhere.json", "help"]);
+    // What has no end is not read to its end.
+    let endless = "/dev/zero";
+    ask("s3:GetObject", &["--identity-policy", endless]).exits(1).complains(&["larger than 16 MiB"]);
     let broken = shell.file("broken.json", "{");
     ask("s3:GetObject", &["--identity-policy", &broken]).exits(1).complains(&["broken.json", "bylaw lint"]);
 }

@@ -12,6 +12,7 @@ use super::words::{self, RulingOutput};
 use super::{Asked, Ground};
 use crate::cli::args::Machine;
 use crate::cli::diagnostics::FORMAT_VERSION;
+use crate::cli::diff::text_of;
 use crate::cli::failure::Failure;
 use crate::cli::files::plainly;
 use crate::cli::show::safe::plain;
@@ -242,9 +243,10 @@ fn own(asked: &Can) -> Result<Own, Failure> {
 /// It cannot be read, or is none of that type.
 pub fn compiled(kind: &str, file: &Path) -> Result<Compiled, Failure> {
     let shown = plain(&file.display().to_string());
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    let mut opened = std::fs::File::open(file).map_err(|error| {
         Failure::new(format!("`{shown}` cannot be read: {}", plainly(&error)), "name a policy document")
     })?;
+    let text = text_of(&shown, &mut opened)?;
     let wrong = |what: String| {
         Failure::new(
             format!("`{shown}`: {what}"),
