@@ -40,7 +40,7 @@ pub struct Diff {
     /// A policy after; may be repeated.
     #[arg(long = "new", value_name = "FILE", requires = "old_files")]
     pub new_files: Vec<PathBuf>,
-    /// Type of the policies, as AWS spells it, or `DELEGATION_POLICY`.
+    /// Type of the policies: as `bylaw lint --type` takes it, where it is made of statements.
     #[arg(long = "type", value_name = "TYPE", default_value = "SERVICE_CONTROL_POLICY", value_parser = kind)]
     pub kind: PolicyType,
     /// Form of the output.
@@ -57,7 +57,8 @@ fn kind(text: &str) -> Result<PolicyType, String> {
     let kind = PolicyType::new(&name);
     if Language::of(&kind) == Language::Management {
         return Err("expected a type whose policies are made of statements: `SERVICE_CONTROL_POLICY`, \
-                    `RESOURCE_CONTROL_POLICY` or `DELEGATION_POLICY`"
+                    `RESOURCE_CONTROL_POLICY`, `IDENTITY_POLICY`, `RESOURCE_POLICY`, `VPC_ENDPOINT_POLICY`, `SESSION_POLICY`, \
+                    `PERMISSIONS_BOUNDARY` or `DELEGATION_POLICY`"
             .to_owned());
     }
     Ok(kind)
@@ -175,7 +176,11 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn text_of(shown: &str, from: &mut dyn Read) -> Result<String, Failure> {
+/// The text of a policy document, as long as one can be.
+///
+/// # Errors
+/// It cannot be read, or is too long.
+pub fn text_of(shown: &str, from: &mut dyn Read) -> Result<String, Failure> {
     let mut bytes = vec![];
     from.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(shown, &error))?;
     if bytes.len() as u64 > MAX_BYTES {
@@ -194,7 +199,7 @@ fn parsed(file: &str, text: &str, kind: &PolicyType) -> Result<Source, Failure> 
             flaws.iter().filter(|flaw| flaw.error).map(|flaw| format!("  {file}:{flaw}")).collect();
         let other = flaws.iter().any(|flaw| flaw.rule == "principal-in-scp");
         let help = if other {
-            "mend the document; `--type RESOURCE_CONTROL_POLICY` or `DELEGATION_POLICY` reads one with principals"
+            "mend the document; `--type RESOURCE_CONTROL_POLICY`, `RESOURCE_POLICY` or `DELEGATION_POLICY` reads one with principals"
         } else {
             "mend the document; `--type` says what it is read as"
         };

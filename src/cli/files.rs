@@ -57,9 +57,21 @@ fn write_beside(path: &Path, text: &str) -> io::Result<()> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let Some(name) = path.file_name() else { return fs::write(path, text) };
     let temporary = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
-    match fs::write(&temporary, text) {
+    let before = fs::metadata(path).ok().map(|there| there.permissions());
+    if before.as_ref().is_some_and(fs::Permissions::readonly) {
+        // To put another file in its place would get around what somebody set on purpose.
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is write-protected"));
+    }
+    // Who may read it stays as it was, before there is anything to read.
+    let made =
+        fs::File::create(&temporary).and_then(|made| before.map_or(Ok(()), |before| made.set_permissions(before)));
+    let written = made.and_then(|()| fs::write(&temporary, text));
+    match written {
         // A file may be writable in a directory that is not.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => fs::write(path, text),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            drop(fs::remove_file(&temporary));
+            fs::write(path, text)
+        }
         written => {
             written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))
         }

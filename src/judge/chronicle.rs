@@ -131,13 +131,19 @@ impl Chronicle {
         Some((self.events.first()?.at, self.events.last()?.at))
     }
 
+    /// Without what happened later.
+    #[must_use]
+    pub fn until(mut self, at: Timestamp) -> Self {
+        self.events.retain(|event| event.at <= at);
+        self
+    }
+
     /// The organization as it stood at a time, from how it stands now.
     #[must_use]
     pub fn rewind(&self, now: &Observed, at: Timestamp) -> Observed {
         let mut observed = now.clone();
-        for (index, event) in self.events.iter().enumerate().rev().take_while(|(_, event)| event.at > at) {
-            self.undo(&mut observed, index, event);
-        }
+        let from = self.events.partition_point(|event| event.at <= at);
+        self.back(&mut observed, from, &mut |_, _| {});
         observed
     }
 
@@ -158,7 +164,7 @@ impl Chronicle {
         let node = NodeId::Account(account.clone());
         let mut observed = now.clone();
         let mut found = vec![];
-        for (index, event) in self.events.iter().enumerate().rev() {
+        self.back(&mut observed, 0, &mut |observed, event| {
             let way = observed.chain(&node);
             let attached = |policy: &PolicyId| {
                 let targets = observed.policies.get(policy).and_then(|policy| policy.targets.get());
@@ -177,10 +183,32 @@ impl Chronicle {
             if concerns {
                 found.push(event);
             }
-            self.undo(&mut observed, index, event);
-        }
+        });
         found.reverse();
         found
+    }
+
+    /// Undoes the events from a place on, the newest first, and shows each what it left. CloudTrail's times are of whole
+    /// seconds: of those of one second the one comes first that left what there is.
+    fn back<'a>(&'a self, observed: &mut Observed, from: usize, look: &mut dyn FnMut(&Observed, &'a Happened)) {
+        let mut waiting: Vec<usize> = vec![];
+        let mut next = self.events.len();
+        loop {
+            if waiting.is_empty() {
+                let at = next.checked_sub(1).filter(|last| *last >= from).and_then(|last| self.events.get(last));
+                let Some(at) = at.map(|event| event.at) else { return };
+                let begin = self.events.partition_point(|event| event.at < at).max(from);
+                waiting.extend((begin..next).rev());
+                next = begin;
+            }
+            let fits = |index: &usize| self.events.get(*index).is_some_and(|event| left(observed, &event.deed));
+            let place = waiting.iter().position(fits).unwrap_or_default();
+            let index = waiting.remove(place);
+            if let Some(event) = self.events.get(index) {
+                look(observed, event);
+                self.undo(observed, index, event);
+            }
+        }
     }
 
     /// What a policy said right before an event, by the events before it.
@@ -292,6 +320,21 @@ impl Chronicle {
     }
 }
 
+/// Whether what there is can be what a call left.
+fn left(observed: &Observed, deed: &Deed) -> bool {
+    let attached = |policy: &PolicyId, target: &NodeId| {
+        observed.policies.get(policy).and_then(|policy| policy.targets.get()).map(|targets| targets.contains(target))
+    };
+    match deed {
+        Deed::Attach { policy, target } => attached(policy, target) != Some(false),
+        Deed::Detach { policy, target } => attached(policy, target) != Some(true),
+        Deed::Move { account, to, .. } => {
+            observed.accounts.get(account).is_none_or(|account| account.parent.as_ref() == Some(to))
+        }
+        _ => true,
+    }
+}
+
 fn lost<T>(at: Timestamp, error: &str) -> Part<T> {
     Part::Unreadable { error: error.to_owned(), remedy: None, at }
 }
@@ -378,8 +421,58 @@ mod tests {
         // The edit of the 3rd reached the OU before the account came.
         let told: Vec<String> = chronicle.of_account(&now, &account).iter().map(|event| event.at.to_string()).collect();
         assert_eq!(told, ["2026-05-04T00:00:00Z", "2026-05-05T00:00:00Z"]);
-        let since = chronicle.since(&policy, &NodeId::Unit(unit)).unwrap();
+        let since = chronicle.since(&policy, &NodeId::Unit(unit.clone())).unwrap();
         assert!(matches!(since.deed, Deed::UpdatePolicy { .. }) && since.by.ends_with("/ana"));
+        // Of a date nothing is told that happened after it.
+        let date = at("2026-05-02T12:00:00Z");
+        let then = chronicle.rewind(&now, date);
+        let chronicle = chronicle.until(date);
+        assert_eq!(chronicle.since(&policy, &NodeId::Unit(unit.clone())).unwrap().at, at("2026-05-02T00:00:00Z"));
+        assert!(chronicle.of_account(&then, &account).is_empty());
+        let told = chronicle.events().iter().map(|event| event.at.to_string());
+        assert_eq!(told.collect::<Vec<_>>(), ["2026-05-01T00:00:00Z", "2026-05-02T00:00:00Z"]);
+    }
+
+    #[test]
+    fn calls_of_one_second_are_undone_from_what_they_left() {
+        let offline = Offline::new(Options::default());
+        let (policy, account, root, units) = offline.with(|state| {
+            let root = state.root_node();
+            state.set_policy_type(&PolicyType::scp(), true);
+            let units = ["A", "B"].map(|name| NodeId::Unit(state.add_unit(&root, name)));
+            let account = state.add_account(&units[1], "prod", "prod@example.com");
+            let policy = state.add_policy(&PolicyType::scp(), "lock", &says("s3:*"));
+            state.attach(&policy, &units[1]);
+            (policy, account, root, units)
+        });
+        let now = offline.state().to_observed(Timestamp::UNIX_EPOCH);
+        let second = "2026-05-02T00:00:00Z";
+        let on = |name: &str| {
+            let target = json!({"policyId": policy.as_str(), "targetId": units[1].to_string()});
+            record(second, name, target, Value::Null)
+        };
+        let moved = |id: &str, from: &NodeId, to: &NodeId| {
+            let asked = json!({"accountId": account.as_str(), "sourceParentId": from.to_string(), "destinationParentId": to.to_string()});
+            let mut record = record(second, "MoveAccount", asked, Value::Null);
+            record["eventID"] = json!(id);
+            record
+        };
+        for (first, last) in [("1", "2"), ("2", "1")] {
+            let mut records = [
+                on("DetachPolicy"),
+                on("AttachPolicy"),
+                moved(first, &root, &units[0]),
+                moved(last, &units[0], &units[1]),
+            ];
+            // Whatever the order of their ids.
+            records[0]["eventID"] = json!(format!("{first}-"));
+            records[1]["eventID"] = json!(format!("{last}-"));
+            let chronicle = Chronicle::new(records.iter().filter_map(read).collect());
+            assert_eq!(chronicle.events().len(), 4);
+            let before = chronicle.rewind(&now, at("2026-05-01T00:00:00Z"));
+            assert!(before.policies.get(&policy).unwrap().targets.get().unwrap().contains(&units[1]));
+            assert_eq!(before.parent(&NodeId::Account(account.clone())), Some(&root));
+        }
     }
 
     #[test]

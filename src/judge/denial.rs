@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
+use crate::trail::{actions, classes};
+
 /// What a message tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Denial {
@@ -23,6 +25,8 @@ pub struct Denial {
     pub explicit: Option<bool>,
     /// Id of the policy, where the message names it.
     pub policy: Option<String>,
+    /// Region of the call, where an event tells it.
+    pub region: Option<String>,
     /// AWS gave only a code that has to be decoded.
     pub encoded: bool,
 }
@@ -40,7 +44,7 @@ fn pattern(text: &str) -> Option<Regex> {
     Regex::new(text).ok()
 }
 
-static WHO: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"(?:[Uu]ser|[Pp]rincipal):? ?(arn:[^\s,]+)"));
+static WHO: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"(?:(?:[Uu]ser|[Pp]rincipal):? ?|^)(arn:[^\s,]+)"));
 static WHAT: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?:perform|allows the|perform the)(?::| action:?)? ?([a-z][a-z0-9-]*:[A-Za-z0-9]+)"));
 static WHERE: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r#"on (?:the )?resource:? ?"?([^\s",]+)"#));
@@ -58,9 +62,10 @@ fn found(regex: &LazyLock<Option<Regex>>, text: &str, group: usize) -> Option<St
     captures.get(group).map(|found| found.as_str().trim_end_matches(['.', ',', ';', ')']).to_owned())
 }
 
-/// Reads a message.
+/// Reads a message. Terminals and mails fold them over lines, and that is no matter.
 #[must_use]
 pub fn message(text: &str) -> Denial {
+    let text = &*text.split_whitespace().collect::<Vec<_>>().join(" ");
     let explicit = found(&DENIED, text, 1);
     let implicit = found(&NOT_ALLOWED, text, 1);
     Denial {
@@ -70,6 +75,7 @@ pub fn message(text: &str) -> Denial {
         explicit: explicit.as_ref().map(|_| true).or_else(|| implicit.as_ref().map(|_| false)),
         kind: explicit.or(implicit),
         policy: found(&POLICY_ID, text, 1),
+        region: None,
         encoded: text.contains("Encoded authorization failure message"),
     }
 }
@@ -84,17 +90,20 @@ pub fn event(record: &Value) -> Result<Denial, &'static str> {
         return Err("it has no `eventSource` and `eventName`, so it is no CloudTrail event");
     };
     let code = text("/errorCode").ok_or("the call that it records did not fail")?;
-    let denied = ["AccessDenied", "UnauthorizedOperation", "Forbidden", "Unauthorized"];
-    if !denied.iter().any(|word| code.contains(word)) {
+    if !classes::is_refusal(code) {
         return Err("the call that it records failed for another reason than a missing permission");
     }
     let mut denial = message(text("/errorMessage").unwrap_or_default());
-    let issuer = text("/userIdentity/sessionContext/sessionIssuer/arn");
-    // Only the ARN of the role itself has its path.
+    // Only the ARN of the role itself has its path. Of a federated user the issuer is the user that asked for the session.
+    let issuer = text("/userIdentity/sessionContext/sessionIssuer/arn")
+        .filter(|_| text("/userIdentity/type").is_none_or(|kind| kind == "AssumedRole"));
     denial.principal = issuer.or_else(|| text("/userIdentity/arn")).map(str::to_owned).or(denial.principal);
-    let service = source.strip_suffix(".amazonaws.com").unwrap_or(source);
-    denial.action = denial.action.or_else(|| Some(format!("{service}:{name}")));
-    denial.resource = denial.resource.or_else(|| text("/resources/0/ARN").map(str::to_owned));
+    // CloudTrail's names of services and calls are not always those of actions.
+    denial.action = denial.action.or_else(|| actions::action(source, name));
+    let mut resources = record.pointer("/resources").and_then(Value::as_array).into_iter().flatten();
+    let named = resources.find_map(|resource| resource.get("ARN").and_then(Value::as_str));
+    denial.resource = denial.resource.or_else(|| named.map(str::to_owned));
+    denial.region = text("/awsRegion").filter(|region| !region.is_empty()).map(str::to_owned);
     Ok(denial)
 }
 
@@ -160,6 +169,7 @@ mod tests {
                 kind: Some(kind.to_owned()),
                 explicit: Some(explicit),
                 policy: policy.map(str::to_owned),
+                region: None,
                 encoded: false,
             };
             assert_eq!(message(text), expected);
@@ -183,5 +193,40 @@ mod tests {
         assert!(event(&json!({"eventSource": "ec2.amazonaws.com", "eventName": "RunInstances"})).is_err());
         assert!(event(&json!({"a": 1})).is_err());
         assert!(event(&json!({"eventSource": "a", "eventName": "b", "errorCode": "ThrottlingException"})).is_err());
+    }
+
+    #[test]
+    fn a_message_that_a_terminal_folded_is_read_as_a_whole() {
+        let text = "User:\n  arn:aws:sts::111122223333:assumed-role/dev/ana is not\r\nauthorized to perform: s3:GetObject\n  on\n  resource: arn:aws:s3:::b/k with an explicit\n  deny in a service control\n  policy";
+        let denial = message(text);
+        assert_eq!(denial.principal.as_deref(), Some("arn:aws:sts::111122223333:assumed-role/dev/ana"));
+        assert_eq!(denial.resource.as_deref(), Some("arn:aws:s3:::b/k"));
+        assert_eq!(denial.kind.as_deref(), Some("service control policy"));
+        let begun_later =
+            message("arn:aws:iam::111122223333:user/ana is not authorized to perform: s3:GetObject on resource: x");
+        assert_eq!(begun_later.principal.as_deref(), Some("arn:aws:iam::111122223333:user/ana"));
+    }
+
+    #[test]
+    fn the_call_of_an_event_is_asked_for_as_the_action_that_policies_name() {
+        let of = |source: &str, name: &str| {
+            let record = json!({"eventSource": source, "eventName": name, "errorCode": "AccessDenied",
+                "awsRegion": "eu-west-1", "resources": [{"ARNPrefix": "arn:aws:s3:::b/"}, {"ARN": "arn:aws:s3:::b"}]});
+            event(&record).unwrap()
+        };
+        assert_eq!(of("s3.amazonaws.com", "ListObjects").action.as_deref(), Some("s3:ListBucket"));
+        assert_eq!(of("monitoring.amazonaws.com", "PutMetricData").action.as_deref(), Some("cloudwatch:PutMetricData"));
+        let lambda = of("lambda.amazonaws.com", "CreateFunction20150331");
+        assert_eq!(lambda.action.as_deref(), Some("lambda:CreateFunction"));
+        assert_eq!(lambda.resource.as_deref(), Some("arn:aws:s3:::b"));
+        assert_eq!(lambda.region.as_deref(), Some("eu-west-1"));
+    }
+
+    #[test]
+    fn a_federated_user_is_not_taken_for_the_user_that_asked_for_its_session() {
+        let record = json!({"eventSource": "s3.amazonaws.com", "eventName": "GetObject", "errorCode": "AccessDenied",
+            "userIdentity": {"type": "FederatedUser", "arn": "arn:aws:sts::111122223333:federated-user/bob",
+                "sessionContext": {"sessionIssuer": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/ana"}}}});
+        assert_eq!(event(&record).unwrap().principal.as_deref(), Some("arn:aws:sts::111122223333:federated-user/bob"));
     }
 }

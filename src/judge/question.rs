@@ -94,6 +94,7 @@ impl<'a> Verdict<'a> {
 
 /// What a question without one of these has to say about them.
 const MANAGEMENT: &str = "it is the management account, which neither SCPs nor RCPs bind";
+const MANAGEMENT_CALLER: &str = "who asks is of the management account, which no SCP binds";
 const SERVICE_LINKED: &str = "a service-linked role is not bound by SCPs or RCPs";
 
 /// Whether a request of the action never carries a key, as far as AWS's Service Authorization Reference says. Keys of every
@@ -241,7 +242,8 @@ impl Question<'_> {
         };
         let mut exempt = vec![];
         if standing.management {
-            exempt.push(MANAGEMENT);
+            // The RCPs of another account bind who asks for its resources, wherever they are from.
+            exempt.push(if layers.resource_control.is_some() { MANAGEMENT_CALLER } else { MANAGEMENT });
         }
         if service_linked {
             exempt.push(SERVICE_LINKED);

@@ -6,7 +6,7 @@ use super::*;
 use crate::aws::offline::{Offline, Options};
 use crate::names::{AccountId, PolicyId, PolicyType};
 use crate::observed::{Observed, Part};
-use crate::policy::eval::{Action, Decision, Facts};
+use crate::policy::eval::{Action, Decision, Fact, Facts};
 
 const LOCK: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Regions","Effect":"Deny","NotAction":["iam:*"],"Resource":"*","Condition":{"StringNotEquals":{"aws:RequestedRegion":"eu-west-1"}}}]}"#;
 const OUTSIDERS: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Outsiders","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalOrgID":"o-other00000"}}}]}"#;
@@ -127,6 +127,13 @@ fn resource_control_policies_are_those_of_the_resources_account() {
         assert_eq!(verdict.rulings[verdict.denied_by.unwrap()].layer, Layer::ResourceControl);
     });
     assert_eq!(decision, Decision::Denied);
+    // Who asks may be of the management account, and is not said to be bound by nothing.
+    let mut observed = world.observed.clone();
+    observed.organization.management_account = world.prod.clone();
+    let decision = ask(&observed, &world.prod, &asks, |verdict| {
+        assert!(!verdict.exempt.iter().any(|why| why.contains("neither SCPs nor RCPs")), "{:?}", verdict.exempt);
+    });
+    assert_eq!(decision, Decision::Denied);
     // Of a service that has no RCPs they have no say.
     let instance = format!("arn:aws:ec2:eu-west-1:{}:instance/i-1", world.dev);
     let ec2 = Asks { action: "ec2:RunInstances", resource: Some(&instance), ..Asks::default() };
@@ -203,9 +210,43 @@ fn principals_are_known_by_every_form_of_their_arn() {
             .unwrap()
             .is_service_linked()
     );
-    for bad in
-        ["", "ana", "arn:aws:iam::1:role/x", "arn:aws:iam::111122223333:group/x", "arn:aws:s3:::bucket", "111122223333"]
-    {
+    for bad in [
+        "",
+        "ana",
+        "arn:aws:iam::1:role/x",
+        "arn:aws:iam::111122223333:group/x",
+        "arn:aws:s3:::bucket",
+        "111122223333",
+        "arn:aws:iam::111122223333:role/*",
+        "arn:aws:iam::111122223333:role/ap?",
+        "arn:aws:iam::111122223333:role/*/app",
+        "arn:aws:iam::111122223333:role/app\n",
+        "arn:aws:iam::111122223333:user/a b",
+        "arn:azure:iam::111122223333:role/app",
+        "arn:aws:sts::111122223333:federated-user/",
+        "arn:aws:iam::111122223333:role/team/",
+    ] {
         assert!(Principal::parse(bad).unwrap_err().contains("expected"), "{bad}");
     }
+}
+
+#[test]
+fn a_federated_user_is_told_by_its_own_arn_and_not_as_a_user() {
+    let arn = "arn:aws:sts::111122223333:federated-user/ana";
+    let mut facts = Facts::unknown();
+    Principal::parse(arn).unwrap().tell(&mut facts);
+    assert_eq!(facts.of("aws:PrincipalArn"), Fact::Values(&[arn.into()]));
+    assert_eq!(facts.of("aws:username"), Fact::Absent);
+}
+
+#[test]
+fn the_path_that_a_session_of_identity_center_lacks_is_not_taken_for_absent() {
+    let mut facts = Facts::unknown();
+    Principal::parse("arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/ana")
+        .unwrap()
+        .tell(&mut facts);
+    assert_eq!(facts.of("aws:PrincipalArn"), Fact::Unknown);
+    let role = "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef";
+    Principal::parse(role).unwrap().tell(&mut facts);
+    assert_eq!(facts.of("aws:PrincipalArn"), Fact::Values(&[role.into()]));
 }

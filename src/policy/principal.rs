@@ -118,6 +118,10 @@ fn principals(member: &Member, at: At<'_>, flaws: &mut Flaws) -> Option<Principa
                 let message = format!("`{}` is not an AWS principal", item.text);
                 let help = "write an account id of 12 digits, the ARN of a role, user or account, or `*`";
                 flaws.error("invalid-principal", item.place, &item.path, message, help);
+            } else if known == PrincipalKind::Aws && item.text != "*" && item.text.contains(['*', '?']) {
+                let message = format!("`{}` has a wildcard, which AWS does not take in a principal's ARN", item.text);
+                let help = "name the account, and test `aws:PrincipalArn` in `Condition` with `ArnLike`";
+                flaws.error("invalid-principal", item.place, &item.path, message, help);
             }
             if seen.insert(item.text.clone()) {
                 names.push(item.text);

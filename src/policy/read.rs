@@ -149,7 +149,7 @@ fn statement(
         return None;
     };
     let found = elements(members, &ELEMENTS, at.path, "a statement", flaws);
-    let sid = found.get("Sid").and_then(|member| sid(member, at.path, sids, flaws));
+    let sid = found.get("Sid").and_then(|member| sid(member, at.path, language, sids, flaws));
     let effect = effect(found.get("Effect").copied(), at, language, flaws);
     let principal = principal::read(&found, at, language, flaws);
     let action = scope(&found, at, ("Action", "NotAction"), flaws).map(|items| {
@@ -192,7 +192,13 @@ fn unique(values: &[String]) -> Vec<String> {
     values.iter().filter(|value| seen.insert(*value)).cloned().collect()
 }
 
-fn sid(member: &Member, path: &str, sids: &mut BTreeMap<String, Place>, flaws: &mut Flaws) -> Option<String> {
+fn sid(
+    member: &Member,
+    path: &str,
+    language: Language,
+    sids: &mut BTreeMap<String, Place>,
+    flaws: &mut Flaws,
+) -> Option<String> {
     let path = join_key(path, "Sid");
     let sid = string(At { node: &member.node, path: &path }, flaws)?;
     if sid.is_empty() {
@@ -206,7 +212,8 @@ fn sid(member: &Member, path: &str, sids: &mut BTreeMap<String, Place>, flaws: &
     } else {
         sids.insert(sid.clone(), place);
     }
-    if !sid.bytes().all(|b| b.is_ascii_alphanumeric()) {
+    // Services take any text in the policies of their resources: KMS itself begins a key's with `Enable IAM User Permissions`.
+    if language != Language::Resource && !sid.bytes().all(|b| b.is_ascii_alphanumeric()) {
         let message = format!("`Sid` `{sid}` holds more than letters and digits, which AWS may refuse");
         flaws.warning("sid-characters", place, &path, message, "use A-Z, a-z and 0-9");
     }

@@ -126,6 +126,11 @@ pub fn find(given: &[PathBuf], time: Time) -> Found {
             }
             continue;
         }
+        // To read a pipe or a device that stands among files may take for ever.
+        if !named && !metadata.is_file() {
+            found.pass_over("pipes, sockets and devices");
+            continue;
+        }
         if !named && let Some(why) = no_use(&path, time) {
             found.pass_over(why);
             continue;

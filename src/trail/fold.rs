@@ -100,6 +100,9 @@ pub struct Time {
     pub until: Option<i64>,
 }
 
+/// The time of calls whose time cannot be read: later than every first one, and earlier than every last one.
+const NEVER: (i64, i64) = (i64::MAX, i64::MIN);
+
 impl Time {
     fn has(self, at: i64) -> bool {
         self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
@@ -224,7 +227,7 @@ impl<'j> Fold<'j> {
     pub fn add(&mut self, record: &Record<'_>, count: u64, last: Option<i64>) {
         let first = seconds(&record.event_time);
         let last = last.or(first);
-        let at = (first.unwrap_or_default(), last.unwrap_or_default());
+        let at = first.zip(last).unwrap_or(NEVER);
         self.tally.events += count;
         if first.is_none_or(|first| !self.time.has(first)) && (first.is_some() || self.time != Time::default()) {
             return self.tally.skip(Class::OutOfTime, count);

@@ -93,7 +93,7 @@ pub struct Row {
     pub resource: Box<str>,
     /// How often it was called.
     pub count: u64,
-    /// Seconds since 1970 of the first call.
+    /// Seconds since 1970 of the first call; later than `last` where no record told its time.
     pub first: i64,
     /// And of the last.
     pub last: i64,

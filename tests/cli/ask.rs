@@ -23,6 +23,9 @@ fn a_decision_is_its_exit_code_and_names_the_statement() {
         shell.run(&[&["can", "--principal", &arn, "--action", DEPLOY, "-f", &files][..], more].concat())
     };
     ask("ml-deployer", &[]).exits(0).quietly();
+    // What does not bind a principal is not said to allow it nowhere.
+    let exempt = ask("aws-service-role/x.amazonaws.com/AWSServiceRoleForX", &[]).exits(0).quietly();
+    assert!(exempt.out.contains("service-linked role") && !exempt.out.contains("nothing allows"), "{exempt}");
     let denied = ask("dev", &[]).exits(3).quietly();
     for words in
         ["denied", "`DeployedByOthers`", "OU PRODUCTION", "OrganizationPolicy/production-deployments", "policies.yaml:"]
@@ -76,6 +79,9 @@ fn policies_that_are_brought_along_have_their_say() {
     assert_eq!(told["lacking"], json!(["the identity's policies"]));
     ask("s3:GetObject", &["--identity-policy", &allow, "--boundary", &deny]).exits(3);
     ask("s3:GetObject", &["--identity-policy", "nowhere.json"]).exits(1).complains(&["nowhere.json", "help"]);
+    // What has no end is not read to its end.
+    let endless = "/dev/zero";
+    ask("s3:GetObject", &["--identity-policy", endless]).exits(1).complains(&["larger than 16 MiB"]);
     let broken = shell.file("broken.json", "{");
     ask("s3:GetObject", &["--identity-policy", &broken]).exits(1).complains(&["broken.json", "bylaw lint"]);
 }
@@ -155,6 +161,16 @@ fn questions_that_cannot_be_answered_say_what_to_do() {
     let cases: &[(&[&str], &[&str])] = &[
         (&["can", "--action", "s3:Get*", "--account", "data-science"], &["`s3:Get*` is not an action"]),
         (&["can", "--action", "s3", "--account", "data-science"], &["`s3` is not an action"]),
+        (&["can", "--action", "s3:GetObject ", "--account", "data-science"], &["`s3:GetObject ` is not an action"]),
+        (
+            &["can", "--action", DEPLOY, "--account", "data-science", "--resource", "bucket"],
+            &["`bucket` is no ARN of a resource"],
+        ),
+        (&["who-can", DEPLOY, "--resource", ""], &["`` is no ARN of a resource"]),
+        (
+            &["can", "--action", DEPLOY, "--account", "data-science", "--context", "aws:A=", "--context", "AWS:a=1"],
+            &["`aws:a` is told to be absent, and to have a value"],
+        ),
         (&["can", "--action", DEPLOY], &["nobody is named", "--account"]),
         (&["can", "--action", DEPLOY, "--account", "data-scence"], &["did you mean `data-science`?", "bylaw tree"]),
         (&["can", "--action", DEPLOY, "--account", "000000000000"], &["no account `000000000000`"]),
@@ -310,5 +326,9 @@ fn the_past_is_told_from_events() {
         "{bound}"
     );
     shell.run(&["can", "--account", "x", "--action", DEPLOY, "--snapshot", "org.json", "--at", "2026-05-01"]).exits(1);
+    ask(&["-f", &files, "--at", "2026-05-01"]).exits(0);
+    let base = ["can", "--account", "data-science-production", "--action", DEPLOY, "-f", &files];
+    let alone = [&base[..], &["--events", &trail, "--at", "2026-05-01"]].concat();
+    shell.run(&alone).exits(1).complains(&["manifests do not tell", "--snapshot"]);
     ask(&["--at", "yesterday"]).exits(1).complains(&["2026-05-01"]);
 }

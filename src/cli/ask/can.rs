@@ -12,6 +12,7 @@ use super::words::{self, RulingOutput};
 use super::{Asked, Ground};
 use crate::cli::args::Machine;
 use crate::cli::diagnostics::FORMAT_VERSION;
+use crate::cli::diff::text_of;
 use crate::cli::failure::Failure;
 use crate::cli::files::plainly;
 use crate::cli::show::safe::plain;
@@ -102,6 +103,7 @@ pub struct CanOutput<'a> {
 pub async fn run(asked: &Can, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
     let action = action(&asked.action, terminal)?;
     let principal = asked.principal.as_deref().map(principal).transpose()?;
+    asked.resource.as_deref().map(resource).transpose()?;
     let told = context(&asked.context)?;
     let own = own(asked)?;
     let ground = asked.asked.ground(terminal).await?;
@@ -143,8 +145,8 @@ pub async fn run(asked: &Can, terminal: &Terminal, out: &mut dyn Write) -> Resul
 /// # Errors
 /// It has not the form of one.
 pub fn action(text: &str, terminal: &Terminal) -> Result<Action, Failure> {
-    let wild = text.contains(['*', '?']);
-    let Some(action) = Action::parse(text).filter(|_| !wild) else {
+    let sane = text.bytes().all(|b| b.is_ascii_alphanumeric() || b":-_".contains(&b));
+    let Some(action) = Action::parse(text).filter(|_| sane) else {
         return Err(Failure::new(
             format!("`{}` is not an action", plain(text)),
             "name one action, such as `s3:GetObject`; wildcards are for policies",
@@ -170,6 +172,21 @@ pub fn principal(arn: &str) -> Result<Principal, Failure> {
     Principal::parse(arn).map_err(|why| Failure { message: plain(&why), help: None })
 }
 
+/// A resource by its ARN, or `*`.
+///
+/// # Errors
+/// It is neither.
+pub fn resource(text: &str) -> Result<&str, Failure> {
+    let is_arn = text.starts_with("arn:") && text.splitn(6, ':').count() == 6;
+    if text == "*" || is_arn {
+        return Ok(text);
+    }
+    Err(Failure::new(
+        format!("`{}` is no ARN of a resource", plain(text)),
+        "write it as policies name it, such as `arn:aws:s3:::bucket/key`, or `*` for an action that has none",
+    ))
+}
+
 /// Condition keys that were told.
 ///
 /// # Errors
@@ -187,14 +204,19 @@ pub fn context(told: &[String]) -> Result<Facts, Failure> {
             ));
         };
         // Keys are the same in any case.
-        let all = values.entry(key.to_ascii_lowercase()).or_default();
-        if !value.is_empty() {
-            all.push(value);
-        }
+        values.entry(key.to_ascii_lowercase()).or_default().push(value);
     }
     let mut facts = Facts::unknown();
-    for (key, values) in values {
-        facts.set(&key, values);
+    for (key, mut values) in values {
+        values.sort_unstable();
+        values.dedup();
+        if values.len() > 1 && values.contains(&"") {
+            return Err(Failure::new(
+                format!("`{}` is told to be absent, and to have a value", plain(&key)),
+                "write `KEY=` alone where the request lacks the key",
+            ));
+        }
+        facts.set(&key, values.into_iter().filter(|value| !value.is_empty()));
     }
     Ok(facts)
 }
@@ -221,9 +243,10 @@ fn own(asked: &Can) -> Result<Own, Failure> {
 /// It cannot be read, or is none of that type.
 pub fn compiled(kind: &str, file: &Path) -> Result<Compiled, Failure> {
     let shown = plain(&file.display().to_string());
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    let mut opened = std::fs::File::open(file).map_err(|error| {
         Failure::new(format!("`{shown}` cannot be read: {}", plainly(&error)), "name a policy document")
     })?;
+    let text = text_of(&shown, &mut opened)?;
     let wrong = |what: String| {
         Failure::new(
             format!("`{shown}`: {what}"),
@@ -295,7 +318,7 @@ fn text(
     if question.own.identity.is_none() && verdict.decision != Decision::Denied {
         writeln!(out, "  (the organization was asked; the principal's own policies have to allow it too)")?;
     }
-    if standing.service_control().is_none() && standing.resource_control().is_none() {
+    if (standing.service_control().is_none() && standing.resource_control().is_none()) || !verdict.exempt.is_empty() {
         return Ok(());
     }
     writeln!(out, "\nthe way down:")?;

@@ -75,15 +75,21 @@ impl Asked {
     /// The manifests have errors, the snapshot cannot be read, or AWS cannot.
     pub async fn ground(&self, terminal: &Terminal) -> Result<Ground, Failure> {
         let desired = self.desired(terminal)?;
+        if self.at.is_some() && desired.is_some() && self.snapshot.is_none() {
+            return Err(Failure::new(
+                "manifests do not tell how the organization stood then",
+                "name what there is now with `--snapshot`, or leave `-f` out to ask AWS",
+            ));
+        }
         let before = self.before(desired.as_ref(), terminal).await?;
         let chronicle = events::chronicle(&self.events, terminal)?;
-        let observed = match (&desired, self.at) {
+        let (observed, chronicle) = match (&desired, self.at) {
             (_, Some(at)) => {
                 self.warn_of_short_events(&chronicle, at, terminal);
-                chronicle.rewind(&before, at)
+                (chronicle.rewind(&before, at), chronicle.until(at))
             }
-            (Some(desired), None) => after(desired, before, terminal),
-            (None, None) => before,
+            (Some(desired), None) => (after(desired, before, terminal), chronicle),
+            (None, None) => (before, chronicle),
         };
         let forest = Forest::of(&observed, desired.as_ref());
         Ok(Ground { observed, desired, forest, chronicle })

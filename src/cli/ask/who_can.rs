@@ -117,6 +117,9 @@ struct UnitOutput {
 /// The question or the organization cannot be read.
 pub async fn run(asked: &WhoCan, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
     let action = can::action(&asked.action, terminal)?;
+    if let Some(arn) = asked.resource.as_deref() {
+        can::resource(&arn.replace("{account}", "111122223333"))?;
+    }
     let told = can::context(&asked.context)?;
     if let Some(arn) = asked.principal.as_deref() {
         can::principal(&arn.replace("{account}", "111122223333"))?;

@@ -18,7 +18,7 @@ use crate::cli::terminal::Terminal;
 use crate::judge::denial::{self, Denial};
 use crate::judge::{Own, Question, Ruling, Verdict};
 use crate::policy::condition::Test;
-use crate::policy::eval::{Decision, Truth, is_negated};
+use crate::policy::eval::{Decision, Fact, Truth, is_negated};
 use crate::policy::statement::Clause;
 
 /// `why`.
@@ -97,7 +97,10 @@ pub async fn run(asked: &Why, terminal: &Terminal, out: &mut dyn Write) -> Resul
         )
     })?;
     let action = can::action(told, terminal)?;
-    let context = can::context(&asked.context)?;
+    let mut context = can::context(&asked.context)?;
+    if let Some(region) = denial.region.as_deref().filter(|_| context.of("aws:RequestedRegion") == Fact::Unknown) {
+        context.set_one("aws:RequestedRegion", region);
+    }
     let ground = asked.asked.ground(terminal).await?;
     let standing = can::standing(&ground, principal.account())?;
     let question = Question {
@@ -139,17 +142,23 @@ fn read(told: &str) -> Result<Denial, Failure> {
     } else {
         told.to_owned()
     };
-    if !text.trim_start().starts_with('{') {
-        return Ok(denial::message(&text));
+    let text = text.trim_start_matches('\u{feff}');
+    if !text.trim_start().starts_with(['{', '[']) {
+        return Ok(denial::message(text));
     }
-    let record: Value = serde_json::from_str(&text).map_err(|error| {
+    let record: Value = serde_json::from_str(text).map_err(|error| {
         Failure::new(
             format!("the event is no JSON: {error}"),
             "give one CloudTrail event, as CloudTrail or EventBridge writes it",
         )
     })?;
-    let one = ["/detail", "/Records/0"].iter().find_map(|path| record.pointer(path)).unwrap_or(&record);
-    denial::event(one).map_err(|why| Failure::new(why, "give the event of a call that was denied"))
+    let around = ["/detail", "/Records/0", "/Events/0", "/0"];
+    let one = around.iter().find_map(|path| record.pointer(path)).unwrap_or(&record);
+    // `aws cloudtrail lookup-events` answers with records that are text.
+    let inner = one.pointer("/CloudTrailEvent").and_then(Value::as_str);
+    let inner: Option<Value> = inner.and_then(|text| serde_json::from_str(text).ok());
+    denial::event(inner.as_ref().unwrap_or(one))
+        .map_err(|why| Failure::new(why, "give the event of a call that was denied"))
 }
 
 /// What a reader has to know besides.
@@ -161,7 +170,11 @@ fn notes(denial: &Denial, verdict: &Verdict<'_>) -> Vec<String> {
     match (denial.is_of_organization(), verdict.decision) {
         (Some(false), _) => notes.push(format!(
             "AWS says that {} {}: that is a policy of the principal or the resource, and not of the organization",
-            if denial.explicit == Some(true) { "it was denied by a" } else { "nothing allowed it in any" },
+            match (denial.explicit, denial.kind.as_deref()) {
+                (Some(true), Some(kind)) if kind.starts_with(['a', 'e', 'i', 'o']) => "it was denied by an",
+                (Some(true), _) => "it was denied by a",
+                _ => "nothing allowed it in any",
+            },
             denial.kind.as_deref().map(plain).unwrap_or_default(),
         )),
         (_, Decision::Allowed) => notes.push(
@@ -169,6 +182,12 @@ fn notes(denial: &Denial, verdict: &Verdict<'_>) -> Vec<String> {
                 .to_owned(),
         ),
         _ => {}
+    }
+    if let Some(named) = denial.policy.as_deref() {
+        let is_it = |ruling: &Ruling<'_>| ruling.policy.is_some_and(|policy| policy.id.as_str() == named);
+        if !verdict.rulings.iter().any(|ruling| words::denies(ruling) && is_it(ruling)) {
+            notes.push(format!("AWS named the policy {}, no statement of which denies it now", plain(named)));
+        }
     }
     notes.extend(verdict.gaps.iter().map(|gap| format!("not known: {}", plain(gap))));
     notes

@@ -95,3 +95,15 @@ fn what_cannot_be_read_names_file_and_place() {
     assert!(failure.contains("`/nowhere.json` cannot be read"), "{failure}");
     assert!(super::kind("TAG_POLICY").is_err() && super::kind("rcp").unwrap().as_str() == "RESOURCE_CONTROL_POLICY");
 }
+
+#[test]
+fn every_type_that_is_read_is_named_where_another_is_refused() {
+    let refused = kind("TAG_POLICY").unwrap_err();
+    for named in refused.split('`').filter(|word| word.ends_with("_POLICY") || word.ends_with("_BOUNDARY")) {
+        assert!(kind(named).is_ok(), "{named}");
+    }
+    for read in ["IDENTITY_POLICY", "RESOURCE_POLICY", "VPC_ENDPOINT_POLICY", "SESSION_POLICY", "PERMISSIONS_BOUNDARY"]
+    {
+        assert!(kind(read).is_ok() && refused.contains(read), "{read}");
+    }
+}

@@ -21,7 +21,7 @@ use crate::observed::Observed;
 use crate::trail::fold::Time;
 use crate::trail::lake::{self, Engine};
 use crate::trail::run::Progress;
-use crate::trail::{self, Options};
+use crate::trail::{self, Class, Options};
 
 /// `impact`.
 #[derive(Debug, Clone, Args)]
@@ -97,6 +97,11 @@ pub async fn run(asked: &Impact, terminal: &Terminal, out: &mut dyn Write) -> Re
                     outgrow one machine";
         return Err(Failure::new("no events were named", help));
     }
+    if let (Some(since), Some(until)) = (asked.since, asked.until)
+        && since >= until
+    {
+        return Err(Failure::new("no time lies from `--since` to before `--until`", "give `--until` a later time"));
+    }
     let declared = before(asked, terminal).await?;
     crate::pass::check_organization(&desired, &declared)?;
     let old = Forest::of(&declared, Some(&desired));
@@ -130,7 +135,8 @@ pub async fn run(asked: &Impact, terminal: &Terminal, out: &mut dyn Write) -> Re
         drop(stop);
         findings
     });
-    if findings.tally.events == 0 && findings.left_out == 0 {
+    let out_of_time = findings.tally.skipped.get(Class::OutOfTime as usize).copied().unwrap_or_default();
+    if findings.tally.events == out_of_time && findings.left_out == 0 {
         // "Nothing would be denied" is no answer where nothing was looked at.
         return Err(Failure::new(
             "what was named holds no recorded call",

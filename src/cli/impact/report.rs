@@ -161,9 +161,16 @@ fn line(row: &Row) -> Line {
         node: change.by.node.to_string(),
         depends_on: change.keys.iter().map(ToString::to_string).collect(),
         count: row.count,
-        first: written(row.first),
-        last: written(row.last),
+        first: told(row, row.first),
+        last: told(row, row.last),
     }
+}
+
+/// What stands where no record told its time.
+const NOT_TOLD: &str = "not told";
+
+fn told(row: &Row, at: i64) -> String {
+    if row.first > row.last { NOT_TOLD.to_owned() } else { written(at) }
 }
 
 fn exemption(found: &Exemption) -> ExemptionOutput {
@@ -299,8 +306,13 @@ pub fn by(lines: &[Line], name: impl Fn(&Line) -> String) -> Vec<Group> {
             last: line.last.clone(),
         });
         group.count += line.count;
-        group.first = group.first.clone().min(line.first.clone());
-        group.last = group.last.clone().max(line.last.clone());
+        // Times sort before what is said where there is none.
+        if group.first > line.first {
+            group.first.clone_from(&line.first);
+        }
+        if line.last != NOT_TOLD && (group.last == NOT_TOLD || group.last < line.last) {
+            group.last.clone_from(&line.last);
+        }
     }
     let mut groups: Vec<Group> = groups.into_values().collect();
     groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));

@@ -44,6 +44,28 @@ fn a_document_is_printed_as_small_as_it_gets() {
     assert!(failure.to_string().contains("bylaw lint"), "{failure}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_fix_changes_nobodys_rights_and_gets_around_none() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Scratch::new("rights");
+    let file = folder.join("a.json");
+    let mode = || fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+    for kept in [0o600, 0o755] {
+        fs::write(&file, DEAD).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(kept)).unwrap();
+        lint_of(&asked(&[&file], |asked| asked.fix = true));
+        assert_eq!(mode(), kept);
+        assert_ne!(fs::read_to_string(&file).unwrap(), DEAD);
+    }
+    fs::write(&file, DEAD).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+    let failure = run(&asked(&[&file], |asked| asked.fix = true), false, &mut vec![], &mut vec![]).unwrap_err();
+    assert!(failure.to_string().contains("write-protected"), "{failure}");
+    assert_eq!((fs::read_to_string(&file).unwrap().as_str(), mode()), (DEAD, 0o444));
+    assert_eq!(fs::read_dir(&*folder).unwrap().count(), 1);
+}
+
 #[test]
 fn a_document_is_looked_at_and_the_assumed_type_is_told() {
     let folder = Scratch::new("lint");

@@ -29,6 +29,27 @@ impl Known {
         }
     }
 
+    /// What its requests carry as `aws:PrincipalArn`.
+    pub(super) fn principal_arn(&self) -> Option<String> {
+        match self {
+            Self::Root { account } => Some(format!("arn:aws:iam::{account}:root")),
+            Self::User { arn, .. } | Self::Role { arn, .. } => Some(arn.clone()),
+            Self::Federated { session, .. } => Some(session.clone()),
+            Self::Service(_) | Self::Anonymous => None,
+        }
+    }
+
+    /// Who has that ARN as `aws:PrincipalArn`, where it is a user's or a role's.
+    pub(super) fn of_arn(arn: &str) -> Option<Self> {
+        let (account, rest) = parts(arn)?;
+        let account = account.to_owned();
+        match rest.split_once('/')?.0 {
+            "role" => Some(Self::Role { account, arn: arn.to_owned(), session: None }),
+            "user" => Some(Self::User { account, arn: arn.to_owned() }),
+            _ => None,
+        }
+    }
+
     /// For people.
     pub(super) fn told(&self) -> String {
         match self {

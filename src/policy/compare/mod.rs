@@ -271,7 +271,8 @@ impl Run<'_> {
                 End::Differ if told.get() => {}
                 End::Differ => {
                     doubts.push(
-                        "it hangs on what policy variables (`${…}`) stand for, and no request was found that shows it",
+                        "it hangs on what policy variables (`${…}`) stand for, or on who asks, and no request was found that \
+                         shows it",
                     );
                 }
                 End::Open => {

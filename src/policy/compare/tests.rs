@@ -699,3 +699,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn no_caller_is_told_with_the_arn_of_another() {
+    let policy =
+        |statement: &str| read("RESOURCE_POLICY", &format!(r#"{{"Version": "2012-10-17", "Statement": {statement}}}"#));
+    let role = "arn:aws:iam::111122223333:role/x";
+    let by_principal = policy(&format!(
+        r#"{{"Effect": "Deny", "NotPrincipal": {{"AWS": "{role}"}}, "Action": "s3:*", "Resource": "*"}}"#
+    ));
+    let by_condition = policy(&format!(
+        r#"{{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": {{"ArnNotEquals": {{"aws:PrincipalArn": "{role}"}}}}}}"#
+    ));
+    if let Comparison::Differs { witnesses, .. } = one(&by_principal, &by_condition) {
+        for witness in witnesses {
+            let told = witness.facts.iter().find(|(key, _)| key == "aws:PrincipalArn").map(|(_, values)| values);
+            let (Some(caller), Some(told)) = (&witness.caller, told) else { continue };
+            assert_eq!(told, &vec![caller.clone()], "{witness:?}");
+        }
+    }
+    // A difference that a true caller shows is still one.
+    let nobody =
+        policy(r#"{"Effect": "Deny", "Principal": {"AWS": "444455556666"}, "Action": "s3:*", "Resource": "*"}"#);
+    assert!(matches!(one(&by_principal, &nobody), Comparison::Differs { .. }));
+}

@@ -116,7 +116,8 @@ impl<'a> Asker<'a> {
 
     /// The request that a path leads to, made simple. `None` where none was found that shows the difference.
     pub(super) fn witness(&self, action: &Action, known_action: bool, path: &Path) -> Option<(Pair, Witness)> {
-        let trial = self.tries(action, path).into_iter().find(|trial| self.differs(trial, action))?;
+        let tries = self.tries(action, path).into_iter().flat_map(agreeing);
+        let trial = tries.into_iter().find(|trial| self.differs(trial, action))?;
         let (trial, pair) = self.simplest(trial, action)?;
         let [(before, _), (after, _)] = self.verdicts(&trial, action);
         let without = path.iter().filter_map(|(at, _)| self.space.dimensions.get(*at)).filter(|dimension| {
@@ -196,7 +197,7 @@ impl<'a> Asker<'a> {
     /// Leaves away what makes no difference.
     fn simplest(&self, mut trial: Trial, action: &Action) -> Option<(Trial, Pair)> {
         let pair = self.pair(&trial, action)?;
-        let same = |other: &Trial| self.pair(other, action).as_ref() == Some(&pair);
+        let same = |other: &Trial| agrees(other) && self.pair(other, action).as_ref() == Some(&pair);
         let natural = examples::resource(action.as_str());
         for resource in natural.into_iter().chain(["*".to_owned()]) {
             let other = Trial { resource, ..trial.clone() };
@@ -238,6 +239,37 @@ fn verdict(ladder: &Ladder, sizes: &[usize], request: &Request<'_>) -> (Verdict,
     let mut by: Vec<Place> = of(Effect::Allow).collect();
     by.dedup_by_key(|place| place.node);
     (Verdict { decision: walk.decision, by: by.clone(), stopped_at: None }, Decider::Allowed(by))
+}
+
+/// Whether what a request says of who asks is of one principal.
+fn agrees(trial: &Trial) -> bool {
+    let told = trial.facts.get("aws:principalarn").map(|(_, values)| values.as_slice());
+    let arn = trial.caller.as_ref().and_then(KnownCaller::principal_arn);
+    match (arn, told) {
+        (Some(arn), Some([one])) => *one == arn,
+        _ => true,
+    }
+}
+
+/// The request, or those nearest to it that AWS can make: caller and `aws:PrincipalArn` are cut apart each for itself.
+fn agreeing(trial: Trial) -> Vec<Trial> {
+    if agrees(&trial) {
+        return vec![trial];
+    }
+    let mut out = vec![];
+    if let (Some(arn), Some((name, _))) =
+        (trial.caller.as_ref().and_then(KnownCaller::principal_arn), trial.facts.get("aws:principalarn"))
+    {
+        let mut other = trial.clone();
+        other.facts.insert("aws:principalarn".to_owned(), (name.clone(), vec![arn]));
+        out.push(other);
+    }
+    if let Some((_, values)) = trial.facts.get("aws:principalarn")
+        && let Some(caller) = values.first().and_then(|arn| KnownCaller::of_arn(arn))
+    {
+        out.push(Trial { caller: Some(caller), ..trial.clone() });
+    }
+    out
 }
 
 /// Requests in which a pattern with variables matches: the variable made what stands in its place, or the text made what

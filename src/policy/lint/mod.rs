@@ -184,9 +184,11 @@ pub struct Told {
     rule: &'static str,
     severity: Severity,
     found: Vec<Finding>,
+    /// Those that are not kept.
+    more: usize,
 }
 
-/// Most findings of one rule in a document: what is wrong everywhere is one problem.
+/// Most findings of one rule in a document: what is wrong everywhere is one problem. How many more there are is told.
 const MOST: usize = 20;
 
 impl Told {
@@ -209,6 +211,8 @@ impl Told {
     pub fn push(&mut self, finding: Finding) {
         if self.found.len() < MOST {
             self.found.push(finding);
+        } else {
+            self.more += 1;
         }
     }
 }
@@ -306,8 +310,12 @@ fn of_flaw(flaw: Flaw, kind: &PolicyType) -> Finding {
 fn ask(subject: &Subject<'_>) -> Vec<Finding> {
     let mut out = vec![];
     for rule in rules::RULES {
-        let mut told = Told { rule: rule.id, severity: rule.severity, found: vec![] };
+        let mut told = Told { rule: rule.id, severity: rule.severity, found: vec![], more: 0 };
         (rule.check)(subject, &mut told);
+        if let (Some(last), more @ 1..) = (told.found.last_mut(), told.more) {
+            let are = if more == 1 { "is" } else { "are" };
+            last.message.push_str(&format!(" (and {more} more {are} not told)"));
+        }
         out.append(&mut told.found);
     }
     out.sort_by(|a, b| (a.place, &a.path, a.rule).cmp(&(b.place, &b.path, b.rule)));

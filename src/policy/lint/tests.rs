@@ -269,3 +269,24 @@ fn a_fix_that_meets_what_is_there_is_not_offered() {
     let apart = text.replace(", \"sagemaker:VolumeKmsKeyArn\": \"true\"", "");
     assert_eq!(mend(&PolicyType::scp(), &apart).0, apart.replace("KmsKey", "KmsKeyArn"));
 }
+
+#[test]
+fn findings_that_are_left_out_are_counted() {
+    let text = |actions: usize| {
+        let actions: Vec<String> = (0..actions).map(|n| format!("\"ec2:NoSuch{n}\"")).collect();
+        format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Deny", "Action": [{}], "Resource": "*"}}]}}"#,
+            actions.join(", ")
+        )
+    };
+    let told = |actions: usize| -> Vec<String> {
+        super::text(&PolicyType::scp(), &text(actions))
+            .all()
+            .filter(|finding| finding.rule == "unknown-action")
+            .map(|finding| finding.message.clone())
+            .collect()
+    };
+    assert!(told(20).iter().all(|message| !message.contains("more")), "{:?}", told(20));
+    let many = told(60);
+    assert_eq!((many.len(), many.iter().filter(|it| it.ends_with("(and 40 more are not told)")).count()), (20, 1));
+}

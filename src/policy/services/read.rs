@@ -30,6 +30,10 @@ pub(super) fn block(text: &'static str) -> Service {
     out
 }
 
+/// Keys with many values that the reference tells as one: the IAM user guide has them tested with set operators ("Available
+/// keys for AWS web identity federation").
+const MANY: &[&str] = &["cognito-identity.amazonaws.com:amr"];
+
 fn key(text: &'static str) -> Option<Key> {
     let (kind, name) = text.split_once(' ')?;
     let (many, kind) = kind.strip_prefix('*').map_or((false, kind), |kind| (true, kind));
@@ -43,7 +47,7 @@ fn key(text: &'static str) -> Option<Key> {
         "Y" => ValueType::Binary,
         _ => return None,
     };
-    Some(Key { name, kind, many, attached: false })
+    Some(Key { name, kind, many: many || MANY.contains(&name), attached: false })
 }
 
 fn resource_type(text: &'static str) -> Option<ResourceType> {

@@ -121,6 +121,18 @@ fn time_and_counts_are_taken() {
 }
 
 #[test]
+fn a_record_without_a_time_is_not_of_1970() {
+    let judge = regions();
+    let mut fold = Fold::new(&judge, Time::default(), MOST);
+    let text = event("111122223333", "us-east-1", "");
+    let untold = text.replace("2026-01-02T03:04:05Z", "yesterday");
+    fold.add(&Record::parse(&untold).unwrap(), 1, None);
+    assert!(fold.tally.rows[0].first > fold.tally.rows[0].last);
+    fold.add(&Record::parse(&text).unwrap(), 1, None);
+    assert_eq!((fold.tally.rows[0].first, fold.tally.rows[0].last), (1_767_323_045, 1_767_323_045));
+}
+
+#[test]
 fn envelopes_are_opened() {
     let inner = event("111122223333", "us-east-1", "");
     let text = json!({ "CloudTrailEvent": inner }).to_string();

@@ -207,3 +207,15 @@ fn of_many_wrong_records_a_few_are_told_and_all_are_counted() {
     let found = found(&[&file], 1);
     assert_eq!((found.left_out, found.unread.len()), (1_000, 3));
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_stops_no_directory() {
+    let folder = Scratch::new("pipes");
+    let path = folder.0.join("a.json");
+    let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let found = files::find(std::slice::from_ref(&folder.0), Time::default());
+    assert_eq!((found.jobs, found.passed_over), (vec![], vec![("pipes, sockets and devices", 1)]));
+    // What was named is read whatever it is, as `<(zcat …)` has to be.
+    assert_eq!(files::find(&[path], Time::default()).jobs.len(), 1);
+}
