@@ -97,19 +97,6 @@ const MANAGEMENT: &str = "it is the management account, which neither SCPs nor R
 const MANAGEMENT_CALLER: &str = "who asks is of the management account, which no SCP binds";
 const SERVICE_LINKED: &str = "a service-linked role is not bound by SCPs or RCPs";
 
-/// Whether a request of the action never carries a key, as far as AWS's Service Authorization Reference says. Keys of every
-/// service (`aws:…`) may be carried by all, but for those of tags, which it lists action by action.
-fn never_carries(action: &Action, key: &str) -> bool {
-    let Some(known) = services::action(action.as_str()) else { return false };
-    let lower = key.to_ascii_lowercase();
-    let listed = match lower.split_once(':') {
-        Some(("aws", rest)) => rest.starts_with("requesttag/") || rest == "tagkeys" || rest.starts_with("resourcetag/"),
-        Some((prefix, _)) => services::service(prefix).is_some(),
-        None => false,
-    };
-    listed && !known.carries(key)
-}
-
 /// Whether RCPs may bind the action: some services have none (aws-facts section 3), and of an unknown one nobody knows.
 fn may_have_resource_control(action: &Action) -> bool {
     services::service(action.service()).is_none_or(|service| service.rcp)
@@ -153,9 +140,10 @@ impl Question<'_> {
                 facts.set("aws:ResourceOrgPaths", [forest.organization_path(&holder)]);
             }
         }
+        let known = services::action(self.action.as_str());
         for ladder in ladders {
             ladder.keys_of(self.action, |key| {
-                if facts.of(key) == Fact::Unknown && never_carries(self.action, key) {
+                if facts.of(key) == Fact::Unknown && known.is_some_and(|action| action.never_carries(key)) {
                     facts.set_absent(key);
                 }
             });

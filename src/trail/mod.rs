@@ -2,7 +2,7 @@
 //! allows, folded to distinct requests, and judged under what is in force and under what is declared.
 //!
 //! The way of the data: [`files`] (sources, gzip, threads) → [`cut`] (one record after another) → [`fast`] and [`record`]
-//! (typed, not copied) → [`classes`] (is it a call that policies bind?) → [`request`] (who, what, on what, under which keys) →
+//! (typed, not copied; [`reader`] and [`scan`] step over the rest) → [`classes`] (is it a call that policies bind?) → [`request`] (who, what, on what, under which keys) →
 //! [`fold`] (each distinct request judged once) → [`tally`] (what would newly be denied or allowed).
 //!
 //! Architecture invariants: what a record does not tell is unknown and never taken for absent; memory does not depend on

@@ -76,6 +76,8 @@ struct Witness<'a> {
     context: BTreeMap<&'a str, &'a [String]>,
     /// Keys that it lacks though AWS documents that every request carries them.
     without: &'a [String],
+    /// Of its keys, and `resource`, what AWS's reference does not list for the action: such a request may never come.
+    unlisted: &'a [String],
     /// What the old set decides.
     before: Verdict<'a>,
     /// What the new set decides.
@@ -155,6 +157,7 @@ fn output(told: &Told) -> DiffOutput<'_> {
                 caller: it.caller.as_deref(),
                 context: it.facts.iter().map(|(key, values)| (key.as_str(), values.as_slice())).collect(),
                 without: &it.without,
+                unlisted: &it.unlisted,
                 before: verdict(&it.before, &told.old),
                 after: verdict(&it.after, &told.new),
             })

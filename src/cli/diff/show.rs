@@ -77,6 +77,9 @@ fn notes(witness: &Witness) -> Vec<String> {
     if !witness.known_action {
         out.push("no action of today is called so: it stands for those that AWS may add".to_owned());
     }
+    if !witness.unlisted.is_empty() {
+        out.push(format!("AWS's reference does not list for the action: {}", witness.unlisted.join(", ")));
+    }
     if !witness.without.is_empty() {
         out.push(format!("AWS documents that every request carries {}", witness.without.join(", ")));
     }

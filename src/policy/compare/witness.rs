@@ -9,6 +9,7 @@ use super::values::Known;
 use super::{Decision, examples};
 use crate::policy::eval::pattern::{Pattern, Piece};
 use crate::policy::eval::{Action, Facts, Ladder, Place, Request, Truth};
+use crate::policy::services;
 use crate::policy::statement::Effect;
 
 /// Most requests that are tried for one difference that hangs on variables.
@@ -40,6 +41,8 @@ pub struct Witness {
     pub facts: Vec<(String, Vec<String>)>,
     /// Keys that it does not carry though every request of AWS does, as AWS documents it.
     pub without: Vec<String>,
+    /// Of its keys, and `resource`, what AWS's reference does not list for the action: such a request may never come.
+    pub unlisted: Vec<String>,
     /// Before.
     pub before: Verdict,
     /// After.
@@ -50,7 +53,8 @@ impl Witness {
     /// How much a reader has to take in; less is better.
     pub(super) fn weight(&self) -> (usize, bool, usize, usize) {
         let values = self.facts.iter().map(|(_, values)| values.len()).sum::<usize>();
-        (self.without.len(), !self.known_action, values + usize::from(self.caller.is_some()), self.resource.len())
+        let odd = self.unlisted.len() + self.without.len();
+        (odd, !self.known_action, values + usize::from(self.caller.is_some()), self.resource.len())
     }
 }
 
@@ -130,6 +134,7 @@ impl<'a> Asker<'a> {
         let witness = Witness {
             action: action.to_string(),
             known_action,
+            unlisted: unlisted(&trial, action),
             resource: trial.resource,
             caller: trial.caller.map(|caller| caller.told()),
             facts: trial.facts.into_values().collect(),
@@ -199,7 +204,11 @@ impl<'a> Asker<'a> {
         let pair = self.pair(&trial, action)?;
         let same = |other: &Trial| agrees(other) && self.pair(other, action).as_ref() == Some(&pair);
         let natural = examples::resource(action.as_str());
-        for resource in natural.into_iter().chain(["*".to_owned()]) {
+        // What begins as a bucket may be meant for its objects.
+        let within = ["", "/example", ":example"].map(|rest| format!("{}{rest}", trial.resource));
+        let known = services::action(action.as_str());
+        let within = within.into_iter().filter(|arn| known.is_some_and(|action| !action.never_takes(arn)));
+        for resource in natural.into_iter().chain(["*".to_owned()]).chain(within) {
             let other = Trial { resource, ..trial.clone() };
             if same(&other) {
                 trial = other;
@@ -239,6 +248,14 @@ fn verdict(ladder: &Ladder, sizes: &[usize], request: &Request<'_>) -> (Verdict,
     let mut by: Vec<Place> = of(Effect::Allow).collect();
     by.dedup_by_key(|place| place.node);
     (Verdict { decision: walk.decision, by: by.clone(), stopped_at: None }, Decider::Allowed(by))
+}
+
+/// What of a request AWS's reference does not list for its action.
+fn unlisted(trial: &Trial, action: &Action) -> Vec<String> {
+    let Some(action) = services::action(action.as_str()) else { return vec![] };
+    let resource = action.never_takes(&trial.resource).then(|| "resource".to_owned());
+    let keys = trial.facts.values().map(|(key, _)| key).filter(|key| action.never_carries(key));
+    resource.into_iter().chain(keys.cloned()).collect()
 }
 
 /// Whether what a request says of who asks is of one principal.

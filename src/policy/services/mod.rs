@@ -347,6 +347,30 @@ impl Action {
     pub fn carries(&self, key: &str) -> bool {
         self.keys().any(|known| key_matches(known.name, key))
     }
+
+    /// Whether no request for it carries the key, as far as the reference says. Keys of every service (`aws:…`) may be carried
+    /// by all, but for those of tags, which it lists action by action.
+    #[must_use]
+    pub fn never_carries(&self, key: &str) -> bool {
+        let lower = key.to_ascii_lowercase();
+        let listed = match lower.split_once(':') {
+            Some(("aws", rest)) => {
+                rest.starts_with("requesttag/") || rest == "tagkeys" || rest.starts_with("resourcetag/")
+            }
+            Some((prefix, _)) => self::service(prefix).is_some(),
+            None => false,
+        };
+        listed && !self.carries(key)
+    }
+
+    /// Whether it is never authorized on that resource, as far as the reference says; `*` is none.
+    #[must_use]
+    pub fn never_takes(&self, resource: &str) -> bool {
+        let of = |resource_type: ActionResource| {
+            resource_type.kind.arns.iter().any(|arn| pattern::matches(&as_pattern(arn), resource, false))
+        };
+        resource != "*" && self.service.is_whole() && !self.resources().any(of)
+    }
 }
 
 impl std::fmt::Display for Action {
