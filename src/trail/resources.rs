@@ -1,6 +1,6 @@
 //! The resources of a call: as its record names them, or as AWS's reference makes them of the request's parameters.
 
-use super::request::{Values, Who};
+use super::request::{Values, Who, resource_of};
 use super::walk;
 use crate::policy::pattern;
 use crate::policy::services::{self, Action};
@@ -182,14 +182,11 @@ impl Legs {
 
 /// Whether a policy's pattern may match an ARN of a type.
 fn meets(pattern: &str, arn: &str) -> bool {
-    let parts = |text| str::splitn(text, 6, ':').collect::<Vec<_>>();
-    let (asked, own) = (parts(pattern), parts(arn));
-    match (asked.len(), own.last()) {
-        // Where an ARN has five colons, each of those of the pattern is one of them, whatever its wildcards run over.
-        (6, Some(last)) if own.len() == 6 && !last.contains(':') => {
-            asked.iter().zip(&own).all(|(asked, own)| pattern::intersect(asked, own))
-        }
-        _ => pattern::intersect(pattern, arn),
+    // Where an ARN has five colons, each of those of the pattern is one of them, whatever its wildcards run over.
+    if resource_of(arn).contains(':') {
+        pattern::intersect(pattern, arn)
+    } else {
+        pattern::intersect_resource(pattern, arn)
     }
 }
 

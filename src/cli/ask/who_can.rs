@@ -117,12 +117,13 @@ struct UnitOutput {
 /// The question or the organization cannot be read.
 pub async fn run(asked: &WhoCan, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
     let action = can::action(&asked.action, terminal)?;
+    let of_some_account = |arn: &str| arn.replace("{account}", "111122223333");
     if let Some(arn) = asked.resource.as_deref() {
-        can::resource(&arn.replace("{account}", "111122223333"))?;
+        can::resource(&of_some_account(arn))?;
     }
     let told = can::context(&asked.context)?;
     if let Some(arn) = asked.principal.as_deref() {
-        can::principal(&arn.replace("{account}", "111122223333"))?;
+        can::principal(&of_some_account(arn))?;
         if !arn.contains("{account}") {
             let help = "write `{account}` where the account's id stands; of one principal ask `bylaw can --principal`";
             return Err(Failure::new(format!("`{}` is of one account", plain(arn)), help));

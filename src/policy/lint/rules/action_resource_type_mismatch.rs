@@ -48,12 +48,7 @@ fn can_match(arn: &str, pattern: &str) -> bool {
     if arn.ends_with(":${BucketName}") && pattern.splitn(6, ':').nth(5).is_some_and(|name| name.contains('/')) {
         return false;
     }
-    let (arn, pattern) = (services::as_pattern(arn), services::as_pattern(pattern));
-    // A pattern of fewer parts has a wildcard that runs over colons.
-    if pattern.splitn(6, ':').count() < 6 {
-        return pattern::intersect(&arn, &pattern);
-    }
-    arn.splitn(6, ':').zip(pattern.splitn(6, ':')).all(|(arn, pattern)| pattern::intersect(arn, pattern))
+    pattern::intersect_resource(&services::as_pattern(arn), &services::as_pattern(pattern))
 }
 
 fn speaks_of(action: Action, resource: &Word<'_>) -> bool {

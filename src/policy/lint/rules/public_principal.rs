@@ -2,7 +2,7 @@
 
 use crate::policy::lint::subject::{StatementAt, Subject};
 use crate::policy::lint::{Rule, Sample, Severity, Told};
-use crate::policy::statement::{Language, VPC_ENDPOINT_POLICY};
+use crate::policy::statement::VPC_ENDPOINT_POLICY;
 
 pub(super) const RULE: Rule = Rule {
     id: "public-principal",
@@ -37,8 +37,7 @@ pub(super) const RULE: Rule = Rule {
 const WHO: [&str; 5] = ["aws:principal", "aws:source", "aws:vpce", "aws:userid", "aws:calledvia"];
 
 fn check(subject: &Subject<'_>, told: &mut Told) {
-    let grants = matches!(subject.language, Language::Resource | Language::Delegation);
-    if !grants || subject.kind().as_str() == VPC_ENDPOINT_POLICY {
+    if !subject.language.names_principals() || subject.kind().as_str() == VPC_ENDPOINT_POLICY {
         return;
     }
     for statement in subject.statements.iter().filter(|s| !s.denies() && !s.not_principal && !narrowed(s)) {
