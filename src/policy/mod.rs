@@ -6,6 +6,7 @@
 //! Pure. Architecture invariant: nothing here knows where a policy is attached or who asks.
 
 pub mod atoms;
+pub mod call;
 pub mod canonical;
 pub mod compare;
 pub mod condition;

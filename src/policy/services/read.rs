@@ -9,12 +9,14 @@ pub(super) fn block(text: &'static str) -> Service {
     let prefix = head.next().unwrap_or_default();
     let rcp = head.next() == Some("r");
     let name = head.next().unwrap_or_default();
-    let mut out = Service { prefix, name, rcp, keys: vec![], sets: vec![], kinds: vec![], rows: vec![] };
+    let mut out =
+        Service { prefix, name, rcp, keys: vec![], sets: vec![], dependents: vec![], kinds: vec![], rows: vec![] };
     for line in lines {
         let Some((letter, rest)) = line.split_at_checked(1) else { continue };
         match letter {
             "k" => out.keys.extend(key(rest)),
             "s" => out.sets.push(rest.split(' ').filter_map(|index| index.parse().ok()).collect()),
+            "d" => out.dependents.push(rest),
             "r" => out.kinds.extend(resource_type(rest)),
             "a" => out.rows.extend(action(rest)),
             _ => {}
@@ -69,8 +71,14 @@ fn action(text: &'static str) -> Option<Row> {
         _ => return None,
     };
     let name = parts.next()?;
-    let legs = parts.map(leg).collect::<Option<Vec<Leg>>>()?;
-    Some(Row { name, level, set: set.parse().ok()?, legs })
+    let (mut legs, mut dependents) = (vec![], vec![]);
+    for part in parts {
+        match part.strip_prefix('+') {
+            Some(index) => dependents.push(index.parse().ok()?),
+            None => legs.push(leg(part)?),
+        }
+    }
+    Some(Row { name, level, set: set.parse().ok()?, legs, dependents })
 }
 
 fn leg(text: &str) -> Option<Leg> {

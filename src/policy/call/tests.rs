@@ -1,0 +1,128 @@
+use super::*;
+use crate::policy::services::action;
+
+fn told(name: &str) -> Vec<(&'static str, Need)> {
+    legs(action(name).unwrap()).iter().map(|leg| (leg.name(), leg.need)).collect()
+}
+
+fn leg(name: &str, kind: &str) -> Leg {
+    legs(action(name).unwrap()).into_iter().find(|leg| leg.name() == kind).unwrap()
+}
+
+fn needs(name: &str) -> Vec<(String, When)> {
+    dependents(action(name).unwrap()).iter().map(|one| (one.action.to_string(), one.when)).collect()
+}
+
+#[test]
+fn a_calls_tags_are_on_what_it_creates_and_on_nothing_else() {
+    let reach = |name: &str, kind: &str| tag_reaches(action(name).unwrap(), kind);
+    assert_eq!(reach("ec2:CreateSubnet", "subnet"), Reach::Yes);
+    assert_eq!(reach("ec2:CreateSubnet", "vpc"), Reach::No);
+    for kind in ["instance", "volume", "network-interface", "spot-instances-request"] {
+        assert_eq!(reach("ec2:RunInstances", kind), Reach::Yes, "{kind}");
+    }
+    for kind in ["image", "subnet", "security-group", "key-pair", "launch-template", "snapshot", "placement-group"] {
+        assert_eq!(reach("ec2:RunInstances", kind), Reach::No, "{kind}");
+    }
+    assert_eq!(reach("ec2:CreateFleet", "subnet"), Reach::No);
+    assert_eq!(reach("sagemaker:CreateTrainingJob", "training-job"), Reach::Yes);
+    // AWS lists the key for the action as a whole.
+    assert_eq!(reach("sagemaker:CreateEndpoint", "endpoint"), Reach::Yes);
+    assert_eq!(reach("sagemaker:CreateEndpoint", "endpoint-config"), Reach::Unsure);
+    assert_eq!(reach("s3:GetObject", "object"), Reach::No);
+    assert_eq!(reach("ec2:CreateSubnet", "no-such-type"), Reach::No);
+}
+
+#[test]
+fn every_leg_of_every_ec2_call_that_creates_either_takes_tags_or_lacks_them() {
+    let ec2 = crate::policy::services::service("ec2").unwrap();
+    for leg in ec2.actions().flat_map(legs) {
+        assert_ne!(leg.tags(), Reach::Unsure, "{} {}", leg.action(), leg.name());
+    }
+}
+
+#[test]
+fn legs_say_which_calls_have_them() {
+    assert_eq!(
+        told("ec2:CreateSubnet"),
+        [("ipam-pool", Need::Perhaps), ("subnet", Need::Always), ("vpc", Need::Always)]
+    );
+    assert_eq!(told("sagemaker:CreateEndpoint"), [("endpoint", Need::Always), ("endpoint-config", Need::Always)]);
+    assert_eq!(told("s3:ListAllMyBuckets"), [("*", Need::Always)]);
+    assert_eq!(leg("ec2:CreateFleet", "launch-template").need, Need::Always);
+    // A model is invoked by itself or through a profile, and a tagged resource is of one type.
+    let model = leg("bedrock:InvokeModel", "foundation-model").need;
+    assert!(matches!(model, Need::OneOf(_)));
+    assert_eq!(leg("bedrock:InvokeModel", "inference-profile").need, model);
+    assert!(told("dynamodb:TagResource").iter().all(|(_, need)| *need == Need::OneOf(0)));
+    assert_eq!(leg("organizations:MoveAccount", "account").need, Need::Always);
+    assert!(matches!(leg("organizations:MoveAccount", "root").need, Need::OneOf(_)));
+}
+
+#[test]
+fn a_key_is_known_to_be_absent_leg_by_leg() {
+    let carries = |name: &str, kind: &str, key: &str| !leg(name, kind).never_carries(key);
+    assert!(carries("ec2:RunInstances", "instance", "ec2:InstanceType"));
+    assert!(!carries("ec2:RunInstances", "subnet", "ec2:InstanceType"));
+    assert!(!carries("ec2:RunInstances", "volume", "ec2:InstanceType"));
+    assert!(carries("ec2:RunInstances", "subnet", "aws:ResourceTag/team"));
+    assert!(!carries("ec2:RunInstances", "instance", "aws:ResourceTag/team"));
+    assert!(!carries("ec2:CreateSubnet", "vpc", "AWS:requesttag/Owner"));
+    assert!(!carries("ec2:CreateSubnet", "vpc", "aws:TagKeys"));
+    assert!(carries("ec2:CreateSubnet", "vpc", "ec2:Region"));
+    for everywhere in ["aws:PrincipalArn", "aws:SourceVpc", "ec2:SourceInstanceArn", "aws:ResourceAccount"] {
+        assert!(carries("ec2:CreateSubnet", "vpc", everywhere), "{everywhere}");
+    }
+    assert!(carries("sagemaker:CreateTrainingJob", "training-job", "sagemaker:InstanceTypes"));
+}
+
+#[test]
+fn dependent_actions_say_when_they_are_needed() {
+    let pass = |when| ("iam:PassRole".to_owned(), when);
+    assert_eq!(
+        needs("sagemaker:CreateTrainingJob"),
+        [pass(When::PassesRole), ("sagemaker:AddTags".to_owned(), When::Tagged)]
+    );
+    assert!(needs("lambda:CreateFunction").contains(&pass(When::PassesRole)));
+    assert!(needs("ec2:RunInstances").contains(&pass(When::MayPassRole)));
+    assert!(
+        needs("grafana:CreateWorkspace").iter().any(|(name, when)| name.starts_with("sso:") && *when == When::Perhaps)
+    );
+    assert_eq!(needs("ec2:CreateSubnet"), [("ec2:CreateTags".to_owned(), When::Tagged)]);
+    // The packaged list of dependent actions is older than the actions.
+    assert!(needs("ec2:CreateIpamPolicy").contains(&("ec2:CreateTags".to_owned(), When::Tagged)));
+    assert_eq!(needs("ec2:CreateTags"), []);
+    assert_eq!(needs("ec2:TerminateInstances"), []);
+    assert_eq!(created_by(action("ec2:CreateTags").unwrap()), Some("ec2:CreateAction"));
+    assert_eq!(created_by(action("rds:AddTagsToResource").unwrap()), None);
+}
+
+#[test]
+fn every_row_of_the_tables_is_of_something_that_aws_knows() {
+    for (prefix, kinds) in tables::ALTERNATIVES {
+        let known = service(prefix).unwrap().resource_types();
+        assert!(kinds.len() > 1 && kinds.iter().all(|kind| known.iter().any(|one| one.name == *kind)), "{kinds:?}");
+    }
+    for (prefix, names) in tables::PASS_A_ROLE {
+        for name in *names {
+            let action = action(&format!("{prefix}:{name}")).unwrap();
+            assert!(action.dependents().any(|one| one == PASS_ROLE), "{action}");
+        }
+    }
+    for (name, kind) in tables::REQUIRED {
+        assert!(legs(action(name).unwrap()).iter().any(|leg| leg.name() == *kind));
+    }
+    for (tags, key) in tables::CREATED_BY {
+        assert!(action(tags).unwrap().carries(key), "{tags} {key}");
+    }
+}
+
+#[test]
+fn templates_of_arns_become_patterns_of_a_place() {
+    let here = Place { region: Some("eu-west-1"), account: Some("111122223333"), ..Place::default() };
+    let vpc = leg("ec2:CreateSubnet", "vpc").arns().next().unwrap();
+    assert_eq!(here.pattern(vpc), "arn:aws:ec2:eu-west-1:111122223333:vpc/*");
+    assert_eq!(Place::default().pattern(vpc), "arn:aws:ec2:*:*:vpc/*");
+    assert!(leg("ec2:CreateSubnet", "vpc").is_of("arn:aws:ec2:eu-west-1:222222222222:vpc/vpc-0123456789abcdef0"));
+    assert!(!leg("ec2:CreateSubnet", "subnet").is_of("arn:aws:ec2:eu-west-1:222222222222:vpc/vpc-0"));
+}
