@@ -27,3 +27,4 @@ mod plan;
 mod simulation;
 mod support;
 mod tidy;
+mod undeclared;

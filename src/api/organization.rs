@@ -153,8 +153,11 @@ pub struct Ignore {
     #[schemars(length(max = 100), inner(length(min = 1, max = 128)))]
     pub tags: Vec<String>,
 }
+/// Names of the policies that Control Tower and Landing Zone Accelerator make.
+pub const LANDING_ZONE_POLICIES: [&str; 2] = ["aws-guardrails-*", "AWSAccelerator-*"];
+
 fn ignored_policies() -> Vec<String> {
-    vec!["aws-guardrails-*".into(), "AWSAccelerator-*".into()]
+    LANDING_ZONE_POLICIES.map(str::to_owned).into()
 }
 impl Default for Ignore {
     fn default() -> Self {
@@ -302,6 +305,31 @@ pub struct Refused {
     pub hash: Option<String>,
 }
 
+/// What AWS has and no object declares: left alone, and counted. A number that is left out is not known.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct UndeclaredCounts {
+    /// Active accounts; the management account and ignored ones are not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::common::optional_count_schema")]
+    pub accounts: Option<u32>,
+    /// OUs that are not ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::common::optional_count_schema")]
+    pub organizational_units: Option<u32>,
+    /// Policies of the types that the objects name; AWS-managed and ignored ones are not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::common::optional_count_schema")]
+    pub policies: Option<u32>,
+    /// Attachments of such policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::common::optional_count_schema")]
+    pub attachments: Option<u32>,
+    /// The first ten of the accounts, OUs and policies, with their ids.
+    #[serde(default)]
+    pub named: Vec<String>,
+}
+
 /// What the controller last found.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
@@ -326,6 +354,9 @@ pub struct OrganizationStatus {
     #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub drift: Option<u32>,
+    /// What no object declares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undeclared: Option<UndeclaredCounts>,
     /// Refused changes, each with the hash that an approval names; at most fifty.
     #[serde(default)]
     pub refusals: Vec<Refused>,

@@ -257,6 +257,7 @@ pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, sto
         calls: door.tally().total() - before,
         drift: left.drift.len(),
         refusals: &left.refusals,
+        undeclared: &left.undeclared,
     };
     let mut turnout = turnout(scene, came, Some((desired, observed, pass)));
     let passed = report.map_or_else(Passed::default, |_| scene.passed(desired, &planned, pass.now));

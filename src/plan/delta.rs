@@ -4,6 +4,7 @@
 mod attachments;
 mod objects;
 mod removed;
+mod undeclared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
@@ -56,6 +57,7 @@ pub fn propose(
     delta.policies();
     delta.attachments();
     delta.removed(options);
+    let undeclared = delta.undeclared();
     let mut changes = delta.changes;
     // A stable sort: within a stage the order in which the changes were found stays, and parents were found first.
     changes.sort_by_cached_key(|change| (change.stage, step_of_birth(change)));
@@ -68,6 +70,7 @@ pub fn propose(
         refusals: delta.refusals,
         drift: delta.drift,
         notes: delta.notes,
+        undeclared,
         facts: delta.facts.into_iter().collect(),
         approved: BTreeMap::new(),
         state: PhantomData,

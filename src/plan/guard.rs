@@ -67,6 +67,7 @@ pub fn guard(
         refusals,
         drift: plan.drift,
         notes: plan.notes,
+        undeclared: plan.undeclared,
         facts: plan.facts,
         approved,
         state: PhantomData,

@@ -13,6 +13,7 @@ pub mod kept;
 pub mod memory;
 pub mod model;
 mod partial;
+pub mod undeclared;
 mod world;
 
 pub use authors::name_authors;
@@ -22,3 +23,4 @@ pub use memory::Memory;
 pub use model::{
     Action, Change, Drift, Guarded, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage, Verb,
 };
+pub use undeclared::Undeclared;

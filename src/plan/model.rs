@@ -9,6 +9,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::memory::{Facts, Mark};
+use super::undeclared::Undeclared;
 use crate::aws::port::{Contact, ContactKind};
 use crate::desired::NodeKey;
 use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, PolicyType, Tags, UnitId};
@@ -473,6 +474,8 @@ pub struct Plan<State> {
     pub drift: Vec<Drift>,
     /// What is left alone.
     pub notes: Vec<Note>,
+    /// What AWS has and no manifest declares.
+    pub undeclared: Undeclared,
     /// What the manifests state, and which of it holds already.
     pub facts: Facts,
     /// Of each change that an approval lets pass, the hash that approves it alone, with that under which it was refused:
@@ -506,6 +509,7 @@ impl Plan<Guarded> {
             refusals: self.refusals,
             drift: self.drift,
             notes: self.notes,
+            undeclared: self.undeclared,
             facts: self.facts,
             approved: self.approved,
             state: PhantomData,

@@ -51,6 +51,7 @@ pub struct Metrics {
     throttled: Counter,
     conditions: Family<Condition, Gauge>,
     drift: Family<OfKind, Gauge>,
+    undeclared: Family<OfKind, Gauge>,
     statuses: Counter,
     leader: Gauge,
     events: Family<Heard, Counter>,
@@ -62,7 +63,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let (passes, calls, throttled) = (Family::default(), Family::default(), Counter::default());
         let duration = Histogram::new(exponential_buckets(0.05, 2.0, 16));
-        let (conditions, drift) = (Family::default(), Family::default());
+        let (conditions, drift, undeclared) = (Family::default(), Family::default(), Family::default());
         let (statuses, leader, ready) = (Counter::default(), Gauge::default(), Gauge::default());
         let (events, event_lag) = (Family::default(), Histogram::new(exponential_buckets(0.25, 2.0, 14)));
         let mut registry = Registry::with_prefix("bylaw");
@@ -72,6 +73,8 @@ impl Default for Metrics {
         registry.register("aws_throttled", "AWS calls that AWS refused as too many", throttled.clone());
         registry.register("condition", "Objects, by kind, condition and its status", conditions.clone());
         registry.register("drift_objects", "Objects that differ from what was last applied", drift.clone());
+        let alone = "What AWS has and no object declares; a kind that is not shown is not known";
+        registry.register("undeclared_objects", alone, undeclared.clone());
         registry.register("status_writes", "Statuses written to the API server", statuses.clone());
         registry.register("leader", "Whether this replica is the one that writes", leader.clone());
         registry.register("events", "Messages of AWS, by what they were", events.clone());
@@ -87,6 +90,7 @@ impl Default for Metrics {
             throttled,
             conditions,
             drift,
+            undeclared,
             statuses,
             leader,
             ready,
@@ -121,6 +125,17 @@ impl Metrics {
     /// How many objects of a kind drifted.
     pub fn drift(&self, kind: &'static str, objects: usize) {
         self.drift.get_or_create(&OfKind { kind }).set(i64::try_from(objects).unwrap_or(i64::MAX));
+    }
+
+    /// How many accounts, OUs, policies or attachments no object declares; `None` where that is not known.
+    pub fn undeclared(&self, kind: &'static str, found: Option<usize>) {
+        match found {
+            Some(found) => {
+                let gauge = self.undeclared.get_or_create(&OfKind { kind });
+                gauge.set(i64::try_from(found).unwrap_or(i64::MAX));
+            }
+            None => drop(self.undeclared.remove(&OfKind { kind })),
+        }
     }
 
     /// Whether this replica writes.
@@ -166,6 +181,9 @@ mod tests {
         metrics.call("ListRoots", "throttled");
         metrics.condition("Account", "Ready", "True", 5);
         metrics.drift("Account", 1);
+        metrics.undeclared("Account", Some(3));
+        metrics.undeclared("Attachment", Some(4));
+        metrics.undeclared("Attachment", None);
         metrics.leader(true);
         metrics.event("hint");
         metrics.event_lag(1.5);
@@ -178,6 +196,7 @@ mod tests {
             "bylaw_aws_throttled_total 1",
             "bylaw_condition{kind=\"Account\",type=\"Ready\",status=\"True\"} 5",
             "bylaw_drift_objects{kind=\"Account\"} 1",
+            "bylaw_undeclared_objects{kind=\"Account\"} 3",
             "bylaw_status_writes_total 3",
             "bylaw_leader 1",
             "bylaw_events_total{outcome=\"hint\"} 1",
@@ -186,5 +205,6 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
+        assert!(!text.contains("Attachment"), "what is not known is not shown as a number\n{text}");
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Verdict;
-use crate::api::organization::Refused;
+use crate::api::organization::{Refused, UndeclaredCounts};
 use crate::api::{AccountStatus, OrganizationPolicyStatus, OrganizationStatus, OrganizationalUnitStatus};
 use crate::aws::port::AccountState;
 use crate::desired::Desired;
@@ -14,6 +14,7 @@ use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE, Tags};
 use crate::observed::{Observed, Part};
 use crate::plan::Refusal;
 use crate::plan::bind::Binding;
+use crate::plan::undeclared::{Sort, Undeclared};
 
 /// What the pass as a whole tells.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,8 @@ pub struct Pass<'a> {
     pub drift: usize,
     /// What the guard does not let pass.
     pub refusals: &'a [Refusal],
+    /// What no manifest declares.
+    pub undeclared: &'a Undeclared,
 }
 
 /// Most refusals that a status lists.
@@ -39,6 +42,27 @@ fn refused(refusal: &Refusal) -> Refused {
         remedy: refusal.remedy.clone(),
         changes: count(refusal.changes.len()),
         hash: refusal.hash.clone(),
+    }
+}
+
+/// Most undeclared objects that a status names.
+const MOST_NAMED: usize = 10;
+
+fn undeclared(found: &Undeclared, observed: &Observed) -> UndeclaredCounts {
+    let counted = |sort| found.count(sort).map(count);
+    let node = |what: &str, id: NodeId| format!("{what} {} ({id})", observed.name(&id));
+    let accounts = found.accounts.ids.iter().map(|id| node("account", NodeId::Account(id.clone())));
+    let units = found.units.ids.iter().map(|id| node("OU", NodeId::Unit(id.clone())));
+    let policies = found.policies.ids.iter().map(|id| {
+        let name = observed.policies.get(id).map_or(id.as_str(), |policy| policy.name.as_str());
+        format!("policy {name} ({id})")
+    });
+    UndeclaredCounts {
+        accounts: counted(Sort::Account),
+        organizational_units: counted(Sort::OrganizationalUnit),
+        policies: counted(Sort::OrganizationPolicy),
+        attachments: counted(Sort::Attachment),
+        named: accounts.chain(units).chain(policies).take(MOST_NAMED).collect(),
     }
 }
 
@@ -61,6 +85,7 @@ pub fn facts(
                 organizational_units: Some(count(observed.units.len())),
                 policies: Some(count(own)),
                 drift: Some(count(pass.drift)),
+                undeclared: Some(undeclared(pass.undeclared, observed)),
                 refusals: pass.refusals.iter().take(MOST).map(refused).collect(),
                 calls: Some(u32::try_from(pass.calls).unwrap_or(u32::MAX)),
                 last_pass: Some(format!("{:.0}", pass.now)),

@@ -148,11 +148,20 @@ impl<'a> Index<'a> {
             .unwrap_or_else(|| Verdict {
                 ready: Readiness::True,
                 reason: reasons::REASON_SUCCEEDED,
-                message: "AWS is as declared".into(),
+                message: self.as_declared(key),
                 turn: Turn::Nobody,
                 drifted: None,
             });
         Some(Verdict { drifted, ..verdict })
+    }
+
+    /// What is not declared at all stands beside it, at the Organization.
+    fn as_declared(&self, key: &ObjectKey) -> String {
+        let told = match self.subject.came {
+            Came::Planned { left, .. } if key.kind == Kind::Organization => left.undeclared.told(),
+            _ => None,
+        };
+        format!("AWS is as declared{}", told.map(|told| format!("; {told}")).unwrap_or_default())
     }
 
     fn invalid(&self, key: &ObjectKey) -> Option<Verdict> {

@@ -19,6 +19,7 @@ fn shown() -> BTreeMap<String, BTreeSet<String>> {
     metrics.call("ListRoots", "throttled");
     metrics.condition("Account", "Ready", "True", 1);
     metrics.drift("Account", 1);
+    metrics.undeclared("Account", Some(1));
     metrics.leader(true);
     metrics.ready(true);
     metrics.event("hint");

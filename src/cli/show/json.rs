@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::plan::{counts, scope, seconds, summary};
 use super::saved::SavedPlan;
+use super::undeclared::{self, UndeclaredOutput};
 use super::view::{Field, Item, Names, Reference, View};
 use super::{Context, FORMAT_VERSION, result};
 use crate::desired::Desired;
@@ -39,6 +40,8 @@ pub struct PlanOutput {
     pub drift: Vec<DriftOutput>,
     /// What is left alone, and other things worth knowing.
     pub notes: Vec<NoteOutput>,
+    /// What AWS has and no manifest declares.
+    pub undeclared: UndeclaredOutput,
     /// Parts of the organization that could not be read to the end; nothing is deleted or detached for their sake.
     pub gaps: Vec<GapOutput>,
     /// AWS calls that applying takes.
@@ -263,6 +266,8 @@ pub struct ApplyOutput {
     pub unverified: Option<String>,
     /// What there is still to do, planned on what was read again.
     pub left: Left,
+    /// What AWS has and no manifest declares.
+    pub undeclared: UndeclaredOutput,
 }
 
 /// What came of one change.
@@ -331,6 +336,7 @@ pub fn plan(planned: &Planned, desired: &Desired, context: &Context, saved: Opti
             .iter()
             .map(|note| NoteOutput { object: note.object.to_string(), message: note.message.clone() })
             .collect(),
+        undeclared: undeclared::output(&plan.undeclared, &names),
         gaps: planned
             .observed
             .gaps
@@ -390,6 +396,7 @@ pub fn report(report: &Report, planned: &Planned, desired: &Desired, context: &C
             changes: left.items.iter().map(|item| change(item, &after)).collect(),
             refusals: refusals(&left),
         },
+        undeclared: undeclared::output(&report.left.undeclared, &after),
     };
     json!(output)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::plan::{effort, inventory, reach, reading, scope, standing_still, summary};
 use super::safe::{clipped, fenced, markup};
 use super::view::{Item, Names, View, drift_of_text};
-use super::{Context, words};
+use super::{Context, undeclared, words};
 use crate::desired::Desired;
 use crate::pass::Planned;
 
@@ -38,6 +38,7 @@ pub fn plan(planned: &Planned, desired: &Desired, context: &Context) -> String {
         drift(&mut comment, planned, &names);
         steps(&mut comment, &view, whole);
         notes(&mut comment, planned, &names);
+        not_declared(&mut comment, planned, &names);
         if !whole {
             view.items.iter().for_each(|item| folded(&mut comment, item, &names));
         }
@@ -285,6 +286,27 @@ fn notes(comment: &mut Comment, planned: &Planned, names: &Names<'_>) {
     let rows =
         notes.iter().map(|note| format!("| {} | {} |\n", cell(&names.object(&note.object)), cell(&note.message)));
     comment.table("\n| object | |\n|---|---|\n", rows, "notes");
+}
+
+fn not_declared(comment: &mut Comment, planned: &Planned, names: &Names<'_>) {
+    let found = &planned.plan.undeclared;
+    let mut rows: Vec<String> = undeclared::lines(found, names, undeclared::MOST_NAMED)
+        .into_iter()
+        .map(|line| {
+            let mut told = line.names;
+            if line.more > 0 {
+                told.push(format!("and {} more", words::grouped(line.more)));
+            }
+            let why = line.unknown.join("; ");
+            format!("| {} | {} | {} |\n", cell(&line.what), markup(&told.join(", ")), cell(&why))
+        })
+        .collect();
+    rows.extend(undeclared::unread_types(found).map(|why| format!("| | | {} |\n", cell(&why))));
+    if rows.is_empty() {
+        return;
+    }
+    comment.push("\n#### Not declared: left alone\n");
+    comment.table("\n| | | |\n|---|---|---|\n", rows.into_iter(), "lines of what is not declared");
 }
 
 /// Lines of [`lines`] that say what the change is.

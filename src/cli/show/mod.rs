@@ -13,6 +13,7 @@ pub mod saved;
 pub mod view;
 
 mod links;
+mod undeclared;
 mod words;
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 
 use super::safe::{clipped, plain, quoted};
 use super::view::{Field, Item, Names, View, drift_of_text, short};
-use super::{Context, words};
+use super::{Context, undeclared, words};
 use crate::aws::buckets;
 use crate::desired::Desired;
 use crate::observed::{Observed, Scope};
 use crate::pass::Planned;
-use crate::plan::{Action, Drift, Plan, Verb, estimate};
+use crate::plan::{Action, Drift, Plan, Undeclared, Verb, estimate};
 
 /// Changes of one kind in one stage that are all shown.
 const ALL_SHOWN: usize = 20;
@@ -40,6 +40,7 @@ pub fn text(
     page.changes(&view)?;
     page.refusals(&view)?;
     page.notes(planned, &names)?;
+    page.undeclared(&planned.plan.undeclared, &names)?;
     page.closing(planned, context)
 }
 
@@ -265,10 +266,31 @@ impl Page<'_> {
         self.more(notes.len() - shown, "notes")
     }
 
+    fn undeclared(&mut self, found: &Undeclared, names: &Names<'_>) -> io::Result<()> {
+        let lines = undeclared::lines(found, names, if self.full { usize::MAX } else { undeclared::MOST_NAMED });
+        let unread = undeclared::unread_types(found);
+        if lines.is_empty() && unread.is_none() {
+            return Ok(());
+        }
+        self.heading("Not declared: left alone")?;
+        for line in lines {
+            let names = if line.names.is_empty() { String::new() } else { format!(": {}", line.names.join(", ")) };
+            writeln!(self.out, "  · {}{names}", line.what)?;
+            self.more(line.more, "")?;
+            for why in line.unknown {
+                writeln!(self.out, "        {}", self.paint.yellow(&why))?;
+            }
+        }
+        if let Some(why) = unread {
+            writeln!(self.out, "  · {why}")?;
+        }
+        Ok(())
+    }
+
     fn closing(&mut self, planned: &Planned, context: &Context) -> io::Result<()> {
         let plan = &planned.plan;
         let line = match planned.observed.gaps.is_empty() {
-            false if plan.is_empty() => "No changes for what could be read.".to_owned(),
+            false if plan.is_empty() => format!("No changes for what could be read{}.", beside(plan)),
             _ => summary(plan),
         };
         writeln!(self.out, "\n{}", self.paint.bold(&line))?;
@@ -292,7 +314,8 @@ impl Page<'_> {
         if more == 0 {
             return Ok(());
         }
-        writeln!(self.out, "        … and {} more {what}; `--full` shows all", words::grouped(more))
+        let what = if what.is_empty() { String::new() } else { format!(" {what}") };
+        writeln!(self.out, "        … and {} more{what}; `--full` shows all", words::grouped(more))
     }
 }
 
@@ -361,8 +384,10 @@ pub(super) fn summary<State>(plan: &Plan<State>) -> String {
     let refused = plan.refusals.len();
     if plan.changes.is_empty() {
         return match refused {
-            0 if !plan.notes.is_empty() => "No changes. The organization is as declared, but for the notes.".into(),
-            0 => "No changes. The organization is as declared.".into(),
+            0 if !plan.notes.is_empty() => {
+                format!("No changes. The organization is as declared, but for the notes{}.", beside(plan))
+            }
+            0 => format!("No changes. The organization is as declared{}.", beside(plan)),
             _ => format!("No changes can be made: {refused} refused. The organization is not as declared."),
         };
     }
@@ -375,6 +400,11 @@ pub(super) fn summary<State>(plan: &Plan<State>) -> String {
         .collect();
     let refused = if refused == 0 { String::new() } else { format!("; {refused} refused") };
     format!("Plan: {}{refused}.", parts.join(", "))
+}
+
+/// What is said beside "as declared" of what is not declared at all.
+pub(super) fn beside<State>(plan: &Plan<State>) -> String {
+    plan.undeclared.told().map(|told| format!("; {told}")).unwrap_or_default()
 }
 
 /// Calls that applying takes, and how long at AWS's rates.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::plan::{Paint, summary};
+use super::plan::{Paint, beside, summary};
 use super::safe::{clipped, plain};
 use super::view::{Names, View};
 use super::words;
@@ -201,7 +201,8 @@ pub fn closing(report: &Report) -> String {
             plain(&error.to_string())
         ));
     } else if converged(report) {
-        out.push_str(" The organization is as declared: read again, nothing is left.");
+        let beside = beside(&report.left);
+        out.push_str(&format!(" The organization is as declared: read again, nothing is left{beside}."));
     } else {
         out.push_str(" The organization is not as declared yet.");
     }

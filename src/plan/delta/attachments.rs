@@ -202,7 +202,7 @@ impl Delta<'_> {
     }
 
     /// An object that could not be bound may mean the policy of its type and name.
-    fn may_be_stuck(&self, found: &Policy) -> bool {
+    pub(super) fn may_be_stuck(&self, found: &Policy) -> bool {
         self.desired.policies.iter().any(|(name, policy)| {
             matches!(self.binding.policies.get(name), Some(Bound::Stuck))
                 && policy.spec.kind == found.kind
@@ -211,7 +211,7 @@ impl Delta<'_> {
     }
 
     /// An object that could not be bound may be the one that carries this tag.
-    fn is_of_stuck_object(&self, tag: Option<&str>) -> bool {
+    pub(super) fn is_of_stuck_object(&self, tag: Option<&str>) -> bool {
         let Some(Ok(key)) = tag.map(str::parse::<ObjectKey>) else { return false };
         self.desired.policies.contains_key(&key.name)
     }
