@@ -56,7 +56,7 @@ fn a_list_without_end_is_a_part_that_is_not_known() {
     proxy.on("ListAccounts", 0, usize::MAX, Fault::Loop);
     shell.calls();
     let ran = shell.through(&proxy).run(&["apply", "-f", &files, "--yes", "--prune"]).exits(1);
-    ran.says(&["does not end", "No changes for what could be read."])
+    ran.says(&["does not end", "No changes for what could be read; undeclared: "])
         .complains(&["nobody knows whether it is as declared"]);
     assert!(proxy.seen("ListAccounts") < 10);
     assert_eq!(shell.writes(), 0);
