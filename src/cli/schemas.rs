@@ -20,6 +20,8 @@ pub fn render() -> Vec<(String, String)> {
         file("approve", of::<super::approve::ApproveOutput<'_>>()),
         file("apply", of::<ApplyOutput>()),
         file("can", of::<super::ask::can::CanOutput<'_>>()),
+        file("can-requests", of::<super::ask::bulk::RequestOutput<'_>>()),
+        file("can-requests-input", taken::<crate::judge::requests::AskedRequest>()),
         file("history", of::<super::ask::history::HistoryOutput>()),
         file("impact", of::<super::impact::Report>()),
         file("lint", of::<super::lint::LintOutput<'_>>()),
@@ -36,6 +38,11 @@ pub fn render() -> Vec<(String, String)> {
 
 fn of<T: JsonSchema>() -> Schema {
     SchemaGenerator::from(SchemaSettings::draft2020_12().for_serialize()).into_root_schema_for::<T>()
+}
+
+/// The same of what is read.
+fn taken<T: JsonSchema>() -> Schema {
+    SchemaGenerator::from(SchemaSettings::draft2020_12().for_deserialize()).into_root_schema_for::<T>()
 }
 
 fn file(name: &str, mut schema: Schema) -> (String, String) {

@@ -11,6 +11,7 @@ use crate::names::words::plain;
 use crate::names::{AccountId, NodeId, PolicyId, PolicyType, TAG_RESOURCE};
 use crate::observed::{Observed, Part, Scope};
 use crate::policy::Document;
+use crate::policy::condition::Test;
 use crate::policy::document::Content;
 use crate::policy::eval::{Compiled, Ladder, Place};
 use crate::policy::statement;
@@ -128,6 +129,9 @@ impl Standing {
 pub struct Forest {
     /// Id and management account.
     pub organization: OrganizationFact,
+    /// Only manifests tell of it: the ids of the organization and of what is in it are made up, and what no manifest declares is
+    /// not in it.
+    pub declared_only: bool,
     nodes: Vec<Node>,
     by_id: HashMap<NodeId, usize>,
     policies: Vec<Policy>,
@@ -143,6 +147,7 @@ impl Forest {
     pub fn of(observed: &Observed, desired: Option<&Desired>) -> Self {
         let mut forest = Self {
             organization: observed.organization.clone(),
+            declared_only: false,
             nodes: vec![],
             by_id: HashMap::new(),
             policies: vec![],
@@ -227,7 +232,8 @@ impl Forest {
             compiled,
         });
         let Some(targets) = policy.targets.get() else {
-            if policy.kind == PolicyType::scp() || policy.kind == PolicyType::rcp() {
+            // AWS's own RCP is attached everywhere by definition.
+            if policy.kind == PolicyType::scp() || (policy.kind == PolicyType::rcp() && !policy.aws_managed) {
                 self.gaps.push(format!("where policy `{}` is attached was not read", policy.name));
             }
             return;
@@ -369,6 +375,24 @@ impl Forest {
             let all = node.service_control.iter().chain(&node.resource_control).chain(&node.other);
             all.filter_map(move |index| Some((node, self.policies.get(*index)?)))
         })
+    }
+
+    /// Whether a policy on the way to an account names another organization than this one, or may.
+    #[must_use]
+    pub fn names_other_organizations(&self, standing: &Standing) -> bool {
+        let own = |value: &String| {
+            let id = self.organization.id.as_str();
+            value == id || value.strip_prefix(id).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let clauses = self
+            .attached(standing)
+            .filter_map(|(_, policy)| policy.statements())
+            .flat_map(|policy| policy.statements.iter().flat_map(|statement| &statement.condition));
+        let named =
+            |key: &str| ["aws:PrincipalOrgID", "aws:PrincipalOrgPaths"].iter().any(|own| own.eq_ignore_ascii_case(key));
+        clauses
+            .filter(|clause| named(&clause.key))
+            .any(|clause| clause.operator.test != Test::Null && !clause.values.iter().all(own))
     }
 
     /// `o-…/r-…/ou-…/` of an account, as `aws:PrincipalOrgPaths` has it.

@@ -7,16 +7,19 @@
 //! Pure. Architecture invariant: what was not read allows nothing and denies nothing, and is never forgotten: an answer
 //! that would rest on it depends.
 
+pub mod call;
 pub mod chronicle;
 pub mod denial;
 mod forest;
 pub mod impact;
 mod principal;
 mod question;
+pub mod requests;
 #[cfg(test)]
 mod tests;
 
+pub use call::{Answer, Needed, Part};
 pub use chronicle::Chronicle;
 pub use forest::{Forest, Node, Policy, Standing};
 pub use principal::Principal;
-pub use question::{Layer, Own, Question, Ruling, Verdict};
+pub use question::{Layer, Own, Question, RESOURCE, RESOURCE_POLICY, Ruling, Verdict};

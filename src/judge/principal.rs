@@ -1,14 +1,16 @@
 //! Who asks, by the ARN that AWS writes in errors and events, and what that ARN tells of the condition keys.
 //!
-//! Source: IAM user guide, "IAM identifiers" and "AWS global condition context keys" (principal keys).
+//! Source: IAM user guide, "IAM identifiers", "AWS JSON policy elements: Principal" and "AWS global condition context keys"
+//! (principal keys, with when a request carries each).
 
 use crate::policy::eval::{Caller, Facts};
 
-/// A principal by its ARN.
+/// A principal by its ARN, or by what stands for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    account: String,
-    /// The root's, user's, role's or federated user's ARN, as `aws:PrincipalArn` has it.
+    /// `None` for who is of no account.
+    account: Option<String>,
+    /// The root's, user's, role's or federated user's ARN, as `aws:PrincipalArn` has it; else the name.
     arn: String,
     kind: Kind,
 }
@@ -16,9 +18,23 @@ pub struct Principal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Root,
-    User { name: String },
-    Role { session: Option<String>, service_linked: bool, path: Path },
+    User {
+        name: String,
+    },
+    Role {
+        session: Option<String>,
+        service_linked: bool,
+        path: Path,
+    },
     Federated,
+    /// An AWS service that calls by its own name.
+    Service,
+    /// Whoever an identity provider vouches for, in the call that assumes a role; with the provider's account.
+    Provided {
+        account: String,
+    },
+    /// Who does not sign.
+    Anonymous,
 }
 
 /// The path of a role, which stands in its own ARN and not in those of its sessions.
@@ -36,16 +52,23 @@ const OF_IDENTITY_CENTER: &str = "AWSReservedSSO_";
 
 /// What a principal has to look like.
 const EXPECTED: &str = "expected the ARN of a user, a role, an assumed role or an account's root, such as \
-                        `arn:aws:iam::111122223333:role/app`";
+                        `arn:aws:iam::111122223333:role/app`; of a SAML or OIDC provider; an AWS service, such as \
+                        `delivery.logs.amazonaws.com`; or `anonymous`";
 
 impl Principal {
     /// Reads `arn:aws:iam::…:role/…`, `:user/…`, `:root`, and `arn:aws:sts::…:assumed-role/Role/session` or
-    /// `:federated-user/…`. The path of a role is not
-    /// in the ARN of its session.
+    /// `:federated-user/…`; `arn:aws:iam::…:oidc-provider/…` and `:saml-provider/…` for whoever that provider vouches for; the
+    /// name of an AWS service (`delivery.logs.amazonaws.com`); `anonymous`. The path of a role is not in the ARN of its session.
     ///
     /// # Errors
     /// What was expected.
     pub fn parse(arn: &str) -> Result<Self, String> {
+        if arn == "anonymous" {
+            return Ok(Self { account: None, arn: arn.to_owned(), kind: Kind::Anonymous });
+        }
+        if is_service(arn) {
+            return Ok(Self { account: None, arn: arn.to_owned(), kind: Kind::Service });
+        }
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         let [_, partition, service, _, account, rest] = parts.as_slice() else {
             return Err(format!("`{arn}` is no principal; {EXPECTED}"));
@@ -63,9 +86,13 @@ impl Principal {
             return Err(format!("`{arn}` is no ARN of one principal; {EXPECTED}"));
         }
         let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
-        let made = |arn: String, kind| Ok(Self { account: (*account).to_owned(), arn, kind });
+        let made = |arn: String, kind| Ok(Self { account: Some((*account).to_owned()), arn, kind });
         match (*service, rest.split_once('/')) {
             ("iam", None) if *rest == "root" => made(arn.to_owned(), Kind::Root),
+            ("iam", Some(("oidc-provider" | "saml-provider", name))) if !name.is_empty() => {
+                let kind = Kind::Provided { account: (*account).to_owned() };
+                Ok(Self { account: None, arn: arn.to_owned(), kind })
+            }
             ("iam", Some(("user", path))) if !path.is_empty() => made(arn.to_owned(), Kind::User { name: last(path) }),
             ("iam", Some(("role", path))) if !path.is_empty() => {
                 let service_linked = path.starts_with("aws-service-role/");
@@ -86,13 +113,22 @@ impl Principal {
         }
     }
 
-    /// Its account.
+    /// Its account; `None` for who is of none: AWS services, whoever an identity provider vouches for, and who does not sign.
     #[must_use]
-    pub fn account(&self) -> &str {
-        &self.account
+    pub fn account(&self) -> Option<&str> {
+        self.account.as_deref()
     }
 
-    /// The ARN that `aws:PrincipalArn` has; of a session of Identity Center without the role's path.
+    /// The account in which it asks, where its ARN tells that: its own, or that of the identity provider.
+    #[must_use]
+    pub fn place(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Provided { account } => Some(account),
+            _ => self.account(),
+        }
+    }
+
+    /// The ARN that `aws:PrincipalArn` has; of a session of Identity Center without the role's path. What stands for it, of who has none.
     #[must_use]
     pub fn arn(&self) -> &str {
         &self.arn
@@ -104,45 +140,75 @@ impl Principal {
         matches!(self.kind, Kind::Role { service_linked: true, .. })
     }
 
-    /// As resource policies are compared with it.
+    /// As resource policies are compared with it; `None` for whoever an identity provider vouches for.
     #[must_use]
-    pub fn caller(&self) -> Caller<'_> {
-        let account = self.account.as_str();
-        match &self.kind {
-            Kind::Root => Caller::Root { account },
-            Kind::User { .. } => Caller::User { account, arn: &self.arn },
-            Kind::Role { session, .. } => Caller::Role { account, arn: &self.arn, session: session.as_deref() },
-            Kind::Federated => Caller::Federated { account, user: &self.arn, session: &self.arn },
-        }
+    pub fn caller(&self) -> Option<Caller<'_>> {
+        let arn = self.arn.as_str();
+        Some(match (&self.kind, self.account()) {
+            (Kind::Root, Some(account)) => Caller::Root { account },
+            (Kind::User { .. }, Some(account)) => Caller::User { account, arn },
+            (Kind::Role { session, .. }, Some(account)) => Caller::Role { account, arn, session: session.as_deref() },
+            (Kind::Federated, Some(account)) => Caller::Federated { account, user: arn, session: arn },
+            (Kind::Service, _) => Caller::Service(arn),
+            (Kind::Anonymous, _) => Caller::Anonymous,
+            _ => return None,
+        })
     }
 
-    /// Tells the condition keys that follow from the ARN.
+    /// Tells the condition keys that follow from it.
     pub fn tell(&self, facts: &mut Facts) {
+        let Some(account) = self.account() else { return self.tell_of_none(facts) };
         if !matches!(self.kind, Kind::Role { path: Path::Lacking, .. }) {
             facts.set_one("aws:PrincipalArn", self.arn.as_str());
         }
-        facts.set_one("aws:PrincipalAccount", self.account.as_str());
+        facts.set_one("aws:PrincipalAccount", account);
         facts.set_one("aws:PrincipalIsAWSService", "false");
         facts.set_absent("aws:PrincipalServiceName");
         facts.set_absent("aws:PrincipalServiceNamesList");
+        if let Kind::User { name } = &self.kind {
+            facts.set_one("aws:username", name.as_str());
+        } else {
+            facts.set_absent("aws:username");
+        }
         let kind = match &self.kind {
-            Kind::Root => {
-                facts.set_absent("aws:username");
-                "Account"
-            }
-            Kind::User { name } => {
-                facts.set_one("aws:username", name.as_str());
-                "User"
-            }
-            Kind::Role { .. } => {
-                facts.set_absent("aws:username");
-                "AssumedRole"
-            }
-            Kind::Federated => {
-                facts.set_absent("aws:username");
-                "FederatedUser"
-            }
+            Kind::Root => "Account",
+            Kind::User { .. } => "User",
+            Kind::Federated => "FederatedUser",
+            _ => "AssumedRole",
         };
         facts.set_one("aws:PrincipalType", kind);
     }
+
+    /// The same of who is of no account. AWS does not say which of the other principal keys their requests carry.
+    fn tell_of_none(&self, facts: &mut Facts) {
+        for key in ["aws:PrincipalOrgID", "aws:PrincipalOrgPaths", "aws:username"] {
+            facts.set_absent(key);
+        }
+        if self.kind == Kind::Service {
+            facts.set_one("aws:PrincipalIsAWSService", "true");
+            facts.set_one("aws:PrincipalServiceName", self.arn.as_str());
+            return;
+        }
+        // Requests that are not signed with credentials of AWS.
+        for key in [
+            "aws:PrincipalArn",
+            "aws:PrincipalIsAWSService",
+            "aws:PrincipalServiceName",
+            "aws:PrincipalServiceNamesList",
+        ] {
+            facts.set_absent(key);
+        }
+        if self.kind == Kind::Anonymous {
+            facts.set_one("aws:PrincipalType", "Anonymous");
+            facts.set_one("aws:PrincipalAccount", "anonymous");
+        }
+    }
+}
+
+/// Whether a text is the name of an AWS service as principals have it.
+fn is_service(text: &str) -> bool {
+    let named = |stem: &str| {
+        !stem.is_empty() && stem.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
+    };
+    [".amazonaws.com", ".amazonaws.com.cn"].iter().any(|end| text.strip_suffix(end).is_some_and(named))
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::forest::{Forest, Node, Policy, Standing};
 use super::principal::Principal;
 use crate::names::AccountId;
-use crate::policy::eval::{Action, Decision, Fact, Facts, Ladder, Layers, Place, Request, Step, Truth};
+use crate::policy::call;
+use crate::policy::eval::{Action, Caller, Decision, Fact, Facts, Ladder, Layers, Place, Request, Step, Truth};
 use crate::policy::services;
+use crate::policy::services::exceptions::{self, Unbound};
 use crate::policy::statement::{Clause, Effect, Statement};
 
 pub use crate::policy::eval::Layer;
@@ -26,7 +28,7 @@ pub struct Own {
 
 /// What is asked.
 pub struct Question<'a> {
-    /// The account of who asks.
+    /// The account of who asks; where who asks is of no account of the organization, that of the resource.
     pub account: &'a AccountId,
     /// The action.
     pub action: &'a Action,
@@ -76,10 +78,12 @@ pub struct Verdict<'a> {
     pub stopped_at: Option<&'a Node>,
     /// Kinds of policies that were brought along and do not allow.
     pub lacking: Vec<Layer>,
-    /// Condition keys that it hangs on, and `resource`.
+    /// Condition keys that it hangs on, [`RESOURCE`] and [`RESOURCE_POLICY`].
     pub depends_on: BTreeSet<String>,
     /// Why SCPs or RCPs have no say here, for people.
     pub exempt: Vec<&'static str>,
+    /// What else has to allow it and was not asked, for people.
+    pub unasked: Option<&'static str>,
     /// What is not known of the way, for people: with any of it, allowed is not for sure.
     pub gaps: Vec<String>,
 }
@@ -92,6 +96,11 @@ impl<'a> Verdict<'a> {
     }
 }
 
+/// In [`Verdict::depends_on`]: the resource.
+pub const RESOURCE: &str = "resource";
+/// In [`Verdict::depends_on`]: the resource's own policy.
+pub const RESOURCE_POLICY: &str = "resource policy";
+
 /// What a question without one of these has to say about them.
 const MANAGEMENT: &str = "it is the management account, which neither SCPs nor RCPs bind";
 const MANAGEMENT_CALLER: &str = "who asks is of the management account, which no SCP binds";
@@ -102,11 +111,24 @@ fn may_have_resource_control(action: &Action) -> bool {
     services::service(action.service()).is_none_or(|service| service.rcp)
 }
 
-/// Whether the resource's policy has to allow the action also to the account of the resource: a KMS key's and a role's do
-/// (IAM user guide, "Policy evaluation for requests within a single account").
-fn needs_resource_policy(action: &Action) -> bool {
-    let name = action.as_str().to_ascii_lowercase();
-    action.service() == "kms" || name.starts_with("sts:assumerole")
+const OUTSIDE: &str = "who asks is of no account of the organization, so that no SCP binds it";
+const OTHER_ACCOUNT: &str = "the resource is in another account than who asks: its own policy has to allow it too";
+const NO_ACCOUNT: &str = "who asks has no account: the resource's own policy has to allow it";
+const OWN_POLICY: &str = "the resource's own policy has to allow it, whatever else does";
+
+/// What is known of the organization of who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Membership {
+    /// This one.
+    Own,
+    /// It is of no account, and its kind says what its requests carry.
+    NoAccount,
+    /// Another, which no policy names.
+    Another,
+    /// None.
+    Lone,
+    /// Another or none.
+    NotOwn,
 }
 
 /// The account and the region of an ARN.
@@ -118,37 +140,82 @@ fn parts_of(arn: &str) -> (Option<&str>, Option<&str>) {
 }
 
 impl Question<'_> {
+    /// Whether who asks is of no account of the organization.
+    #[must_use]
+    pub fn is_from_outside(&self) -> bool {
+        self.principal.is_some_and(|principal| principal.account() != Some(self.account.as_str()))
+    }
+
     /// What is known of the condition keys: what was told, what follows from principal, resource and place, and what the
-    /// action never carries.
-    fn facts(&self, forest: &Forest, standing: &Standing, ladders: &[&Ladder]) -> Facts {
+    /// action never carries, on that leg of its call where one is given.
+    fn facts(
+        &self,
+        forest: &Forest,
+        standing: &Standing,
+        ladders: &[&Ladder],
+        leg: Option<&call::Leg>,
+        membership: Membership,
+    ) -> Facts {
         let mut facts = Facts::unknown();
-        facts.set_one("aws:PrincipalAccount", self.account.as_str());
-        facts.set_one("aws:PrincipalOrgID", forest.organization.id.as_str());
-        facts.set("aws:PrincipalOrgPaths", [forest.organization_path(standing)]);
+        let outside = membership != Membership::Own;
+        if !outside {
+            facts.set_one("aws:PrincipalAccount", self.account.as_str());
+            if !forest.declared_only {
+                facts.set_one("aws:PrincipalOrgID", forest.organization.id.as_str());
+                facts.set("aws:PrincipalOrgPaths", [forest.organization_path(standing)]);
+            }
+        }
         if let Some(principal) = self.principal {
             principal.tell(&mut facts);
+        }
+        match membership {
+            Membership::Another => {
+                facts.set_one("aws:PrincipalOrgID", "o-another");
+                facts.set("aws:PrincipalOrgPaths", ["o-another/r-another/"]);
+            }
+            Membership::Lone => {
+                facts.set_absent("aws:PrincipalOrgID");
+                facts.set_absent("aws:PrincipalOrgPaths");
+            }
+            Membership::Own | Membership::NoAccount | Membership::NotOwn => {}
         }
         let (account, region) = self.resource.map_or((None, None), parts_of);
         if let Some(region) = region {
             facts.set_one("aws:RequestedRegion", region);
         }
-        if let Some(account) = account {
+        if let Some(account) = account.or(outside.then_some(standing.account.as_str())) {
             facts.set_one("aws:ResourceAccount", account);
             let holder = account.parse::<AccountId>().ok().and_then(|account| forest.standing(&account));
-            if let Some(holder) = holder {
+            if let Some(holder) = holder.filter(|_| !forest.declared_only) {
                 facts.set_one("aws:ResourceOrgID", forest.organization.id.as_str());
                 facts.set("aws:ResourceOrgPaths", [forest.organization_path(&holder)]);
             }
         }
         let known = services::action(self.action.as_str());
+        let never = |key: &str| match leg {
+            Some(leg) => leg.never_carries(key),
+            None => known.is_some_and(|action| action.never_carries(key)),
+        };
         for ladder in ladders {
             ladder.keys_of(self.action, |key| {
-                if facts.of(key) == Fact::Unknown && known.is_some_and(|action| action.never_carries(key)) {
+                if facts.of(key) == Fact::Unknown && never(key) {
                     facts.set_absent(key);
                 }
             });
         }
-        for (key, values) in self.told.iter() {
+        if self.resource.is_none() {
+            facts.set_among(self.told.among().iter().cloned());
+        }
+        if let (None, Some(leg)) = (self.resource, leg) {
+            let among: Vec<String> = leg.arns().map(|arn| self.place(&facts, leg).pattern(arn)).collect();
+            facts.set_among(among);
+        }
+        // A key that the action carries on another resource is not on this one.
+        let elsewhere = |key: &str| leg.is_some_and(|leg| leg.never_carries(key) && leg.action().carries(key));
+        for (key, _) in self.told.iter().filter(|(key, _)| elsewhere(key)) {
+            facts.set_absent(key);
+        }
+        for (key, values) in self.told.iter().filter(|(key, _)| !elsewhere(key)) {
             match values {
                 Some(values) => facts.set(key, values.iter().cloned()),
                 None => facts.set_unknown(key),
@@ -157,10 +224,61 @@ impl Question<'_> {
         facts
     }
 
-    /// Asks.
+    /// Where the resources of a leg are, as far as that is known: what a call creates is in the account of who asks.
+    fn place<'p>(&'p self, facts: &'p Facts, leg: &call::Leg) -> call::Place<'p> {
+        let region = match self.told.of("aws:RequestedRegion") {
+            Fact::Values([region]) => Some(&**region),
+            _ => None,
+        };
+        let account = match facts.of("aws:PrincipalAccount") {
+            Fact::Values([account]) if leg.tags() == call::Reach::Yes || leg.name() == "role" => Some(&**account),
+            _ => None,
+        };
+        let arn = self.principal.map(Principal::arn).filter(|arn| arn.starts_with("arn:"));
+        call::Place { partition: arn.and_then(|arn| arn.split(':').nth(1)), region, account }
+    }
+
+    /// Asks of one authorization: of the action on the resource.
     #[must_use]
     pub fn ask<'a>(&self, forest: &'a Forest, standing: &'a Standing) -> Verdict<'a> {
+        self.ask_on(forest, standing, None)
+    }
+
+    /// The same on a leg of the action's call.
+    pub(super) fn ask_on<'a>(
+        &self,
+        forest: &'a Forest,
+        standing: &'a Standing,
+        leg: Option<&call::Leg>,
+    ) -> Verdict<'a> {
+        let ask = |membership| self.ask_as(forest, standing, leg, membership);
+        match self.principal {
+            Some(principal) if self.is_from_outside() => {
+                if principal.account().is_none() {
+                    return ask(Membership::NoAccount);
+                }
+                if forest.declared_only || forest.names_other_organizations(standing) {
+                    return ask(Membership::NotOwn);
+                }
+                let (another, lone) = (ask(Membership::Another), ask(Membership::Lone));
+                if another.decision == lone.decision { another } else { ask(Membership::NotOwn) }
+            }
+            _ => ask(Membership::Own),
+        }
+    }
+
+    fn ask_as<'a>(
+        &self,
+        forest: &'a Forest,
+        standing: &'a Standing,
+        leg: Option<&call::Leg>,
+        membership: Membership,
+    ) -> Verdict<'a> {
+        let outside = membership != Membership::Own;
         let service_linked = self.principal.is_some_and(Principal::is_service_linked);
+        let exception = exceptions::exception(self.action.as_str());
+        let unbound = exception.is_some_and(|exception| exception.unbound == Unbound::ByAny);
+        let rcp_unbound = exception.is_some() || self.resource.is_some_and(exceptions::is_aws_managed_key);
         let told_account = match self.told.of("aws:ResourceAccount") {
             Fact::Values([account]) => Some(&**account),
             _ => None,
@@ -173,31 +291,36 @@ impl Question<'_> {
             .and_then(|account| account.parse::<AccountId>().ok())
             .and_then(|account| forest.standing(&account));
         let holder = holder.as_ref().or((!other_account).then_some(standing));
-        let bound = |ladder: Option<&'a Ladder>| ladder.filter(|_| !service_linked);
+        let other_account = other_account || outside;
+        let bound = |ladder: Option<&'a Ladder>| ladder.filter(|_| !service_linked && !unbound && !outside);
+        let has_to_allow = exceptions::needs_resource_policy(self.action.as_str());
         let layers = Layers {
             service_control: bound(standing.service_control()),
             resource_control: holder
                 .and_then(Standing::resource_control)
-                .filter(|_| !service_linked && may_have_resource_control(self.action)),
-            resource: self.own.resource.as_ref(),
-            identity: self.own.identity.as_ref(),
-            boundary: self.own.boundary.as_ref(),
-            session: self.own.session.as_ref(),
+                .filter(|_| !service_linked && !rcp_unbound && may_have_resource_control(self.action)),
+            resource: self.own.resource.as_ref().filter(|_| !unbound),
+            identity: self.own.identity.as_ref().filter(|_| !unbound),
+            boundary: self.own.boundary.as_ref().filter(|_| !unbound),
+            session: self.own.session.as_ref().filter(|_| !unbound),
             // Without the resource's policy nobody knows what it says: that is not asked.
             other_account: other_account && self.own.resource.is_some(),
-            resource_has_to_allow: self.own.resource.is_some() && needs_resource_policy(self.action),
+            resource_has_to_allow: self.own.resource.is_some() && has_to_allow,
         };
         let ladders: Vec<&Ladder> = [layers.service_control, layers.resource_control, layers.resource]
             .into_iter()
             .chain([layers.identity, layers.boundary, layers.session])
             .flatten()
             .collect();
-        let facts = self.facts(forest, standing, &ladders);
+        let facts = self.facts(forest, standing, &ladders, leg, membership);
         let request = Request {
             action: self.action,
             resource: self.resource,
             facts: &facts,
-            caller: self.principal.map(Principal::caller),
+            // Only the resource's policy could allow it to who has no account.
+            caller: self.principal.and_then(Principal::caller).filter(|caller| {
+                self.own.resource.is_some() || !matches!(caller, Caller::Service(_) | Caller::Anonymous)
+            }),
         };
         let whole = layers.walk(&request);
         let mut rulings = vec![];
@@ -215,9 +338,13 @@ impl Question<'_> {
                 rulings.push(ruling(*layer, at, step));
             }
         }
-        let mut gaps = if service_linked || standing.management { vec![] } else { standing.gaps.clone() };
-        if let Some(holder) = holder.filter(|holder| holder.account != *self.account) {
+        let nothing_binds = service_linked || standing.management || unbound;
+        let mut gaps = if nothing_binds { vec![] } else { standing.gaps.clone() };
+        if let Some(holder) = holder.filter(|holder| holder.account != *self.account && !unbound) {
             gaps.extend(holder.gaps.iter().cloned());
+        }
+        if forest.declared_only && matches!(membership, Membership::NotOwn) {
+            gaps.push("manifests do not tell whether the account of who asks is of the organization".to_owned());
         }
         let denies = |ruling: &Ruling<'_>| ruling.effect == Effect::Deny && ruling.applies == Truth::Yes;
         let denied_by = rulings.iter().position(denies);
@@ -228,8 +355,24 @@ impl Question<'_> {
             Decision::Denied if !gaps.is_empty() && silent => Decision::Depends,
             other => other,
         };
+        let unasked = match self.own.resource {
+            _ if unbound => None,
+            None if membership == Membership::NoAccount => Some(NO_ACCOUNT),
+            None if other_account => Some(OTHER_ACCOUNT),
+            None if has_to_allow => Some(OWN_POLICY),
+            _ => None,
+        };
+        // What an identity's policy allows is not allowed by that alone.
+        let open_policy = decision == Decision::Allowed && unasked.is_some() && self.own.identity.is_some();
+        let decision = if open_policy { Decision::Depends } else { decision };
         let mut exempt = vec![];
-        if standing.management {
+        if let Some(exception) = exception {
+            exempt.push(exception.why);
+        }
+        if outside {
+            exempt.push(OUTSIDE);
+        }
+        if standing.management && !unbound {
             // The RCPs of another account bind who asks for its resources, wherever they are from.
             exempt.push(if layers.resource_control.is_some() { MANAGEMENT_CALLER } else { MANAGEMENT });
         }
@@ -237,9 +380,12 @@ impl Question<'_> {
             exempt.push(SERVICE_LINKED);
         }
         let stopped_at = stopped_at.filter(|_| decision == Decision::Denied && silent);
-        let depends_on = if decision == Decision::Depends { open(&rulings, &facts) } else { BTreeSet::new() };
+        let mut depends_on = if decision == Decision::Depends { open(&rulings, &facts) } else { BTreeSet::new() };
+        if open_policy {
+            depends_on.insert(RESOURCE_POLICY.to_owned());
+        }
         let lacking = if decision == Decision::Denied && denied_by.is_none() { whole.lacking } else { vec![] };
-        Verdict { decision, rulings, denied_by, stopped_at, lacking, depends_on, exempt, gaps }
+        Verdict { decision, rulings, denied_by, stopped_at, lacking, depends_on, exempt, unasked, gaps }
     }
 }
 
@@ -265,7 +411,7 @@ fn open(rulings: &[Ruling<'_>], facts: &Facts) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for ruling in rulings.iter().filter(|ruling| ruling.applies == Truth::Depends) {
         if ruling.open_resource {
-            keys.insert("resource".to_owned());
+            keys.insert(RESOURCE.to_owned());
         }
         ruling.open.iter().for_each(|clause| unknown(clause, facts, &mut keys));
     }

@@ -1,5 +1,7 @@
 //! Tests of the tree of policies.
 
+mod call;
+
 use k8s_openapi::jiff::Timestamp;
 
 use super::*;

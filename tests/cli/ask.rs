@@ -332,3 +332,92 @@ fn the_past_is_told_from_events() {
     shell.run(&alone).exits(1).complains(&["manifests do not tell", "--snapshot"]);
     ask(&["--at", "yesterday"]).exits(1).complains(&["2026-05-01"]);
 }
+
+/// An organization with one account, whose SCP wants a tag on everything.
+fn tagged(shell: &Shell, resource: &str) -> String {
+    let text = format!(
+        r#"apiVersion: bylaw.dev/v1alpha1
+kind: Organization
+metadata: {{name: acme}}
+spec:
+  managementAccountId: "111111111111"
+  policyTypes: [SERVICE_CONTROL_POLICY, RESOURCE_CONTROL_POLICY]
+---
+apiVersion: bylaw.dev/v1alpha1
+kind: Account
+metadata: {{name: dev}}
+spec: {{name: dev, email: dev@example.com, accountId: "222222222222"}}
+---
+apiVersion: bylaw.dev/v1alpha1
+kind: OrganizationPolicy
+metadata: {{name: tags}}
+spec:
+  type: SERVICE_CONTROL_POLICY
+  targets: [{{root: true}}]
+  content: {{"Version": "2012-10-17", "Statement": [{{"Sid": "NoOwner", "Effect": "Deny", "Action": ["ec2:RunInstances", "ec2:CreateSubnet"],
+    "Resource": "{resource}", "Condition": {{"Null": {{"aws:RequestTag/Owner": "true"}}}}}}]}}
+"#
+    );
+    shell.file("org.yaml", &text)
+}
+
+const ROLE: &str = "arn:aws:iam::222222222222:role/x";
+
+#[test]
+fn a_whole_call_is_asked_and_the_resource_that_decides_is_named() {
+    let shell = Shell::new();
+    let files = tagged(&shell, "*");
+    let ask = |more: &[&str]| shell.run(&[&["can", "-f", &files, "--principal", ROLE][..], more].concat());
+    let owned = ["--context", "aws:RequestTag/Owner=ana"];
+    let subnet = ask(&[&["--action", "ec2:CreateSubnet"][..], &owned].concat()).exits(3).quietly();
+    for words in ["denied by the declared policies", "on `vpc`:", "`NoOwner`", "what it creates alone"] {
+        assert!(subnet.out.contains(words), "{subnet}");
+    }
+    ask(&[&["--action", "ec2:RunInstances"][..], &owned].concat()).exits(3);
+    let vpc = "arn:aws:ec2:eu-west-1:222222222222:vpc/vpc-0123456789abcdef0";
+    ask(&["--action", "ec2:CreateSubnet", "--resource", vpc]).exits(3);
+    let files = tagged(&shell, "arn:aws:ec2:*:*:subnet/*");
+    let ask =
+        |more: &[&str]| shell.run(&[&["can", "-f", &files, "--principal", ROLE, "-o", "json"][..], more].concat());
+    let told = ask(&[&["--action", "ec2:CreateSubnet"][..], &owned].concat()).exits(0).json("can");
+    assert_eq!(told["declaredOnly"], true);
+    let parts = told["authorizations"].as_array().unwrap();
+    let part = |name: &str| parts.iter().find(|part| part["resourceType"] == name || part["action"] == name).unwrap();
+    assert_eq!((&part("vpc")["needed"], &part("vpc")["decision"]), (&json!("Always"), &json!("allowed")));
+    assert_eq!((&part("ipam-pool")["needed"], &part("ec2:CreateTags")["sure"]), (&json!("IfThere"), &json!(true)));
+}
+
+#[test]
+fn requests_are_answered_line_by_line_and_a_bad_line_stops_none() {
+    let shell = Shell::new();
+    let files = tagged(&shell, "*");
+    let lines = [
+        format!(r#"{{"id": "a", "principal": "{ROLE}", "action": "ec2:CreateSubnet", "context": {{"aws:RequestTag/Owner": "ana"}}}}"#),
+        "{".to_owned(),
+        String::new(),
+        r#"{"id": "b", "account": "dev", "action": "s3:GetObject", "context": {"aws:SourceVpce": null, "aws:TagKeys": ["a", "b"]}}"#.to_owned(),
+        r#"{"account": "dev", "acton": "s3:GetObject"}"#.to_owned(),
+        r#"{"account": "nobody", "action": "s3:GetObject"}"#.to_owned(),
+        r#"{"account": "dev", "action": "s3:GetObject", "context": {"aws:A": 1}}"#.to_owned(),
+    ];
+    let file = shell.file("requests.jsonl", &lines.join("\n"));
+    let told = shell.run(&["can", "-f", &files, "--requests", &file, "-o", "jsonl"]).exits(1);
+    let records: Vec<Value> = told.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |line: u64| records.iter().find(|record| record["line"] == line).unwrap();
+    assert_eq!((of(1)["id"].as_str(), of(1)["decision"].as_str()), (Some("a"), Some("denied")));
+    assert_eq!(of(1)["decidedOn"]["resourceType"], "vpc");
+    assert_eq!((of(4)["id"].as_str(), of(4)["decision"].as_str()), (Some("b"), Some("allowed")));
+    for (line, words) in
+        [(2, "EOF"), (5, "unknown field `acton`"), (6, "no account named `nobody`"), (7, "a string, a list of strings")]
+    {
+        let error = &of(line)["error"];
+        assert!(error["message"].as_str().unwrap().contains(words), "{}", of(line));
+        assert!(!error["help"].as_str().unwrap().is_empty() && of(line)["decision"].is_null());
+    }
+    assert_eq!(records.len(), 6);
+    assert!(told.err.contains("4 lines are no requests"), "{told}");
+    let good = shell.file("good.jsonl", &format!("{}\n", lines[0]));
+    shell.run(&["can", "-f", &files, "--requests", &good, "-o", "jsonl"]).exits(0).quietly();
+    shell.run(&["can", "-f", &files, "--requests", &good]).exits(1).complains(&["-o jsonl"]);
+    shell.run(&["can", "-f", &files, "--requests", "nowhere", "-o", "jsonl"]).exits(1).complains(&["nowhere"]);
+}

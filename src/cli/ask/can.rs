@@ -3,21 +3,22 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
+use super::reasons::{depends_on, reasons, remedy};
 use super::words::{self, RulingOutput};
-use super::{Asked, Ground};
-use crate::cli::args::Machine;
+use super::{Asked, Ground, bulk};
 use crate::cli::diagnostics::FORMAT_VERSION;
 use crate::cli::diff::text_of;
 use crate::cli::failure::Failure;
 use crate::cli::files::plainly;
 use crate::cli::show::safe::plain;
 use crate::cli::terminal::Terminal;
-use crate::judge::{Own, Principal, Question, Standing, Verdict};
+use crate::judge::requests::{self, Unanswerable};
+use crate::judge::{Answer, Own, Part, Principal, Question, Standing, Verdict};
 use crate::names::PolicyType;
 use crate::policy::Document;
 use crate::policy::document::Content;
@@ -32,13 +33,14 @@ pub struct Can {
     #[arg(long, value_name = "ID|NAME")]
     pub account: Option<String>,
     /// The action, such as `sagemaker:CreateEndpoint`.
-    #[arg(long, value_name = "ACTION")]
-    pub action: String,
-    /// The resource, `*` for an action that has none; left out: any.
+    #[arg(long, value_name = "ACTION", required_unless_present = "requests")]
+    pub action: Option<String>,
+    /// The resource, `*` for an action that has none; left out: any of each type that such a call is authorized on.
     #[arg(long, value_name = "ARN")]
     pub resource: Option<String>,
-    /// Who asks; left out: anybody in the account.
-    #[arg(long, value_name = "ARN")]
+    /// Who asks; left out: anybody in the account. Also who is of no account of the organization: a principal of another
+    /// one, an AWS service (`delivery.logs.amazonaws.com`), an OIDC or SAML provider for whoever it vouches for, `anonymous`.
+    #[arg(long, value_name = "ARN|SERVICE")]
     pub principal: Option<String>,
     /// A condition key of the request: `KEY=VALUE`, repeated for several values; `KEY=` where the request lacks it. What is
     /// not told is unknown, not absent.
@@ -56,12 +58,34 @@ pub struct Can {
     /// The policy of the resource.
     #[arg(long, value_name = "FILE", help_heading = "Other policies")]
     pub resource_policy: Option<PathBuf>,
+    /// Decide many requests by one reading of the organization: a file of one JSON object a line, or `-`. With `-o jsonl`.
+    #[arg(
+        long,
+        value_name = "FILE|-",
+        conflicts_with_all = [
+            "account", "action", "resource", "principal", "context", "identity_policy", "boundary", "session_policy",
+            "resource_policy",
+        ]
+    )]
+    pub requests: Option<PathBuf>,
     /// Form of the output.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
-    pub output: Machine,
+    pub output: Form,
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub asked: Asked,
+}
+
+/// Form of the output of `can`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Form {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For programs, one object a line.
+    Jsonl,
 }
 
 /// Output of `bylaw can -o json`.
@@ -72,7 +96,9 @@ pub struct CanOutput<'a> {
     format_version: u32,
     /// `allowed`, `denied` or `depends`.
     decision: &'static str,
-    /// The account.
+    /// Only the declared policies were asked: what no manifest declares may decide otherwise.
+    declared_only: bool,
+    /// The account: of who asks, or of the resource where who asks is of no account of the organization.
     account: &'a str,
     /// The action.
     action: &'a str,
@@ -80,8 +106,12 @@ pub struct CanOutput<'a> {
     resource: Option<&'a str>,
     /// Who asks, if that was told.
     principal: Option<&'a str>,
-    /// Condition keys (and `resource`) that it hangs on.
+    /// Condition keys (and `resource`, `resource policy`) that it hangs on.
     depends_on: Vec<String>,
+    /// Everything that AWS authorizes such a call on: the action on each type of resource, and the actions that it needs besides.
+    authorizations: Vec<AuthorizationOutput>,
+    /// Index in `authorizations` of the one that decides; the fields below are of it.
+    decided_on: usize,
     /// Every statement that had a say, from the root down.
     walk: Vec<RulingOutput>,
     /// The statement that denied, if one did.
@@ -92,52 +122,107 @@ pub struct CanOutput<'a> {
     lacking: Vec<&'static str>,
     /// Why SCPs and RCPs have no say, where they have none.
     exempt: Vec<&'static str>,
+    /// What else has to allow it and was not asked.
+    unasked: Option<&'static str>,
     /// What of the organization could not be read; with any of it nothing is allowed for sure.
     unknown: Vec<String>,
 }
 
-/// Answers. The exit code: 0 allowed, 3 denied, 4 depends.
+/// One authorization of a call.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizationOutput {
+    /// The action: that of the call, or one that it needs besides.
+    action: String,
+    /// The resource type by its name in AWS's reference; null for none.
+    resource_type: Option<&'static str>,
+    /// The resource, where it was named.
+    resource: Option<String>,
+    /// When AWS asks for it: `Always`; `OneOf` several types; `IfThere`: in calls that have such a resource; `IfTagged`,
+    /// `IfRolePassed`, `IfNeeded`: dependent actions.
+    needed: &'static str,
+    /// Whether that is known of this call, so that a denial of it denies the call.
+    sure: bool,
+    /// `allowed`, `denied` or `depends`.
+    decision: &'static str,
+    /// Condition keys that it hangs on.
+    depends_on: Vec<String>,
+    /// The statement that denied, if one did.
+    decided_by: Option<RulingOutput>,
+    /// The node at which nothing allows, where that is why it is denied.
+    stopped_at: Option<String>,
+}
+
+impl AuthorizationOutput {
+    /// One.
+    #[must_use]
+    pub fn of(part: &Part<'_>) -> Self {
+        Self {
+            action: part.action.clone(),
+            resource_type: part.resource_type,
+            resource: part.resource.clone(),
+            needed: words::needed(part.needed),
+            sure: part.needed.is_sure(),
+            decision: words::decision(part.verdict.decision),
+            depends_on: part.verdict.depends_on.iter().cloned().collect(),
+            decided_by: part.verdict.denied().map(RulingOutput::of),
+            stopped_at: part.verdict.stopped_at.map(|node| node.id.to_string()),
+        }
+    }
+}
+
+/// Answers. The exit code: 0 allowed, 3 denied, 4 depends; of `--requests` 0, or 1 where a line was no request.
 ///
 /// # Errors
 /// The question or the organization cannot be read.
 pub async fn run(asked: &Can, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
-    let action = action(&asked.action, terminal)?;
+    if let Some(requests) = &asked.requests {
+        return bulk::run(asked, requests, terminal, out).await;
+    }
+    let told = asked.action.as_deref().unwrap_or_default();
+    let action = action(told, terminal)?;
     let principal = asked.principal.as_deref().map(principal).transpose()?;
     asked.resource.as_deref().map(resource).transpose()?;
     let told = context(&asked.context)?;
     let own = own(asked)?;
     let ground = asked.asked.ground(terminal).await?;
-    let account = match (&asked.account, &principal) {
-        (Some(account), _) => account.as_str(),
-        (None, Some(principal)) => principal.account(),
-        (None, None) => {
-            return Err(Failure::new(
-                "nobody is named",
-                "say in which account with `--account`, or who with `--principal`",
-            ));
-        }
-    };
-    let standing = standing(&ground, account)?;
-    if let Some(principal) = principal.as_ref().filter(|principal| principal.account() != standing.account.as_str()) {
-        return Err(Failure::new(
-            format!("`{}` is not in account `{}`", principal.arn(), standing.account),
-            "policies bind by the account of who asks: leave `--account` out",
-        ));
-    }
+    let (named, resource) = (asked.account.as_deref(), asked.resource.as_deref());
+    let standing = asker(&ground, named, principal.as_ref(), resource, &told)?;
     let question = Question {
         account: &standing.account,
         action: &action,
-        resource: asked.resource.as_deref(),
+        resource,
         principal: principal.as_ref(),
         told: &told,
         own: &own,
     };
-    let verdict = question.ask(&ground.forest, &standing);
+    let answer = question.ask_call(&ground.forest, &standing);
     match asked.output {
-        Machine::Text => text(&question, &ground, &standing, &verdict, terminal.out_colour, out)?,
-        Machine::Json => writeln!(out, "{:#}", json!(output(&question, &verdict)))?,
+        Form::Text => text(&question, &ground, &standing, &answer, terminal.out_colour, out)?,
+        Form::Json => writeln!(out, "{:#}", json!(output(&question, &ground, &answer)))?,
+        Form::Jsonl => writeln!(out, "{}", json!(output(&question, &ground, &answer)))?,
     }
-    Ok(words::exit_code(verdict.decision))
+    Ok(words::exit_code(answer.decision))
+}
+
+fn unanswerable(wrong: &Unanswerable) -> Failure {
+    Failure { message: plain(&wrong.message), help: Some(plain(&wrong.help)) }
+}
+
+/// The account whose way to the root is asked, as [`requests::asker`] finds it.
+///
+/// # Errors
+/// It is not told, or not of the organization.
+pub fn asker(
+    ground: &Ground,
+    account: Option<&str>,
+    principal: Option<&Principal>,
+    resource: Option<&str>,
+    told: &Facts,
+) -> Result<Standing, Failure> {
+    let account =
+        requests::asker(&ground.forest, account, principal, resource, told).map_err(|wrong| unanswerable(&wrong))?;
+    standing(ground, account.as_str())
 }
 
 /// An action that can be asked for; one that AWS's reference does not know is told of and asked all the same.
@@ -145,13 +230,7 @@ pub async fn run(asked: &Can, terminal: &Terminal, out: &mut dyn Write) -> Resul
 /// # Errors
 /// It has not the form of one.
 pub fn action(text: &str, terminal: &Terminal) -> Result<Action, Failure> {
-    let sane = text.bytes().all(|b| b.is_ascii_alphanumeric() || b":-_".contains(&b));
-    let Some(action) = Action::parse(text).filter(|_| sane) else {
-        return Err(Failure::new(
-            format!("`{}` is not an action", plain(text)),
-            "name one action, such as `s3:GetObject`; wildcards are for policies",
-        ));
-    };
+    let action = requests::action(text).map_err(|wrong| unanswerable(&wrong))?;
     if services::action(text).is_none() {
         let near = text.split_once(':').and_then(|(prefix, name)| {
             let service = services::service(prefix)?;
@@ -164,7 +243,7 @@ pub fn action(text: &str, terminal: &Terminal) -> Result<Action, Failure> {
     Ok(action)
 }
 
-/// A principal by its ARN.
+/// A principal by its ARN, or by what stands for one.
 ///
 /// # Errors
 /// It is none.
@@ -177,14 +256,7 @@ pub fn principal(arn: &str) -> Result<Principal, Failure> {
 /// # Errors
 /// It is neither.
 pub fn resource(text: &str) -> Result<&str, Failure> {
-    let is_arn = text.starts_with("arn:") && text.splitn(6, ':').count() == 6;
-    if text == "*" || is_arn {
-        return Ok(text);
-    }
-    Err(Failure::new(
-        format!("`{}` is no ARN of a resource", plain(text)),
-        "write it as policies name it, such as `arn:aws:s3:::bucket/key`, or `*` for an action that has none",
-    ))
+    requests::resource(text).map_err(|wrong| unanswerable(&wrong))
 }
 
 /// Condition keys that were told.
@@ -271,21 +343,27 @@ pub fn standing(ground: &Ground, account: &str) -> Result<Standing, Failure> {
     ground.forest.standing(&id).ok_or_else(|| missing(format!("the organization has no account `{id}`")))
 }
 
-fn output<'a>(question: &'a Question<'_>, verdict: &Verdict<'_>) -> CanOutput<'a> {
+fn output<'a>(question: &'a Question<'_>, ground: &Ground, answer: &Answer<'_>) -> CanOutput<'a> {
+    let verdict = answer.deciding().map(|part| &part.verdict);
     CanOutput {
         format_version: FORMAT_VERSION,
-        decision: words::decision(verdict.decision),
+        decision: words::decision(answer.decision),
+        declared_only: ground.forest.declared_only,
         account: question.account.as_str(),
         action: question.action.as_str(),
         resource: question.resource,
         principal: question.principal.map(Principal::arn),
-        depends_on: verdict.depends_on.iter().cloned().collect(),
-        walk: verdict.rulings.iter().map(RulingOutput::of).collect(),
-        decided_by: verdict.denied().map(RulingOutput::of),
-        stopped_at: verdict.stopped_at.map(|node| node.id.to_string()),
-        lacking: verdict.lacking.iter().map(|lacking| words::layer(*lacking)).collect(),
-        exempt: verdict.exempt.clone(),
-        unknown: verdict.gaps.clone(),
+        depends_on: depends_on(answer).into_iter().collect(),
+        authorizations: answer.parts.iter().map(AuthorizationOutput::of).collect(),
+        decided_on: answer.decided_by,
+        walk: verdict.map_or_else(Vec::new, |verdict| verdict.rulings.iter().map(RulingOutput::of).collect()),
+        decided_by: verdict.and_then(Verdict::denied).map(RulingOutput::of),
+        stopped_at: verdict.and_then(|verdict| verdict.stopped_at).map(|node| node.id.to_string()),
+        lacking: verdict
+            .map_or_else(Vec::new, |verdict| verdict.lacking.iter().map(|one| words::layer(*one)).collect()),
+        exempt: verdict.map_or_else(Vec::new, |verdict| verdict.exempt.clone()),
+        unasked: verdict.and_then(|verdict| verdict.unasked),
+        unknown: verdict.map_or_else(Vec::new, |verdict| verdict.gaps.clone()),
     }
 }
 
@@ -293,13 +371,13 @@ fn text(
     question: &Question<'_>,
     ground: &Ground,
     standing: &Standing,
-    verdict: &Verdict<'_>,
+    answer: &Answer<'_>,
     colour: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let word = words::decision(verdict.decision);
+    let word = words::decision(answer.decision);
     let word = if colour {
-        let sgr = match verdict.decision {
+        let sgr = match answer.decision {
             Decision::Allowed => "32",
             Decision::Denied => "31",
             Decision::Depends => "33",
@@ -308,17 +386,29 @@ fn text(
     } else {
         word.to_owned()
     };
+    // What no manifest declares may decide otherwise.
+    let by = match answer.decision {
+        Decision::Depends => "",
+        _ if ground.forest.declared_only => " by the declared policies",
+        _ => "",
+    };
     let who = question.principal.map_or_else(|| "anybody".to_owned(), |principal| plain(principal.arn()));
     let on = question.resource.map(|arn| format!(" on {}", plain(arn))).unwrap_or_default();
     let account = ground.forest.own_node(standing).map(ToString::to_string).unwrap_or_default();
-    writeln!(out, "{word}: {who} in {account}: {}{on}", plain(question.action.as_str()))?;
-    for line in reasons(verdict) {
+    writeln!(out, "{word}{by}: {who} in {account}: {}{on}", plain(question.action.as_str()))?;
+    for line in reasons(answer).into_iter().chain(remedy(answer)) {
         writeln!(out, "  {line}")?;
     }
-    if question.own.identity.is_none() && verdict.decision != Decision::Denied {
+    if question.own.identity.is_none() && answer.decision != Decision::Denied {
         writeln!(out, "  (the organization was asked; the principal's own policies have to allow it too)")?;
     }
-    if (standing.service_control().is_none() && standing.resource_control().is_none()) || !verdict.exempt.is_empty() {
+    if ground.forest.declared_only {
+        writeln!(out, "  (only the declared policies were asked; what no manifest declares may decide otherwise)")?;
+    }
+    let Some(verdict) = answer.deciding().map(|part| &part.verdict) else { return Ok(()) };
+    if (standing.service_control().is_none() && standing.resource_control().is_none())
+        || (!verdict.exempt.is_empty() && verdict.rulings.is_empty())
+    {
         return Ok(());
     }
     writeln!(out, "\nthe way down:")?;
@@ -342,65 +432,9 @@ fn text(
             let open = if open.is_empty() { open } else { format!(" {open}") };
             writeln!(out, "    {verb}{open}: {} {name}", plain(policy))?;
         }
-        if silent && standing.service_control().is_some() {
+        if silent && standing.service_control().is_some() && verdict.exempt.is_empty() {
             writeln!(out, "    nothing allows it here")?;
         }
     }
     Ok(())
-}
-
-/// Why, in sentences.
-#[must_use]
-pub fn reasons(verdict: &Verdict<'_>) -> Vec<String> {
-    let mut lines: Vec<String> = verdict.exempt.iter().map(|why| (*why).to_owned()).collect();
-    if let Some(ruling) = verdict.denied() {
-        lines.push(format!("by {}", words::ruling(ruling)));
-        return lines;
-    }
-    match verdict.decision {
-        Decision::Denied => {
-            if let Some(node) = verdict.stopped_at {
-                lines.push(format!("no service control policy at {} allows it", node));
-            }
-            for lacking in verdict.lacking.iter().filter(|layer| **layer != crate::judge::Layer::ServiceControl) {
-                lines.push(format!("{} do not allow it", words::layer(*lacking)));
-            }
-        }
-        Decision::Depends => {
-            for ruling in
-                verdict.rulings.iter().filter(|ruling| ruling.applies == Truth::Depends && words::denies(ruling))
-            {
-                lines.push(format!("denied if {}, by {}", words::open(ruling), words::ruling(ruling)));
-            }
-            for ruling in
-                verdict.rulings.iter().filter(|ruling| ruling.applies == Truth::Depends && !words::denies(ruling))
-            {
-                let alone = !verdict.rulings.iter().any(|other| {
-                    other.effect == Effect::Allow
-                        && other.applies == Truth::Yes
-                        && other.node.map(|n| &n.id) == ruling.node.map(|n| &n.id)
-                });
-                if alone {
-                    lines.push(format!("allowed only if {}, by {}", words::open(ruling), words::ruling(ruling)));
-                }
-            }
-            lines.extend(verdict.gaps.iter().map(|gap| format!("not known: {}", plain(gap))));
-            if !verdict.depends_on.is_empty() {
-                let told: Vec<String> = verdict
-                    .depends_on
-                    .iter()
-                    .map(|key| {
-                        if key == "resource" {
-                            "--resource".to_owned()
-                        } else {
-                            format!("--context {}=…", plain(key))
-                        }
-                    })
-                    .collect();
-                lines.push(format!("tell it with {}", told.join(" ")));
-            }
-        }
-        Decision::Allowed => {}
-    }
-    lines
 }

@@ -91,7 +91,8 @@ impl Asked {
             (Some(desired), None) => (after(desired, before, terminal), chronicle),
             (None, None) => (before, chronicle),
         };
-        let forest = Forest::of(&observed, desired.as_ref());
+        let mut forest = Forest::of(&observed, desired.as_ref());
+        forest.declared_only = desired.is_some() && self.snapshot.is_none();
         Ok(Ground { observed, desired, forest, chronicle })
     }
 

@@ -9,13 +9,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::words::{self, RulingOutput};
-use super::{Asked, Ground, can};
+use super::{Asked, Ground, can, reasons};
 use crate::cli::args::Machine;
 use crate::cli::diagnostics::FORMAT_VERSION;
 use crate::cli::failure::Failure;
 use crate::cli::show::safe::plain;
 use crate::cli::terminal::Terminal;
-use crate::judge::{Own, Question, Standing, Verdict};
+use crate::judge::{Answer, Own, Question, Standing, Verdict};
 use crate::names::NodeId;
 use crate::policy::eval::{Action, Decision, Facts};
 
@@ -48,6 +48,8 @@ pub struct WhoCan {
 pub struct WhoCanOutput {
     /// 1. It changes when a field is renamed, removed or changes its meaning; new fields may appear without.
     format_version: u32,
+    /// Only the declared policies were asked: what no manifest declares may decide otherwise.
+    declared_only: bool,
     /// The action.
     action: String,
     /// How many accounts allow it, deny it, or hang on what is not known.
@@ -132,7 +134,7 @@ pub async fn run(asked: &WhoCan, terminal: &Terminal, out: &mut dyn Write) -> Re
     let ground = asked.asked.ground(terminal).await?;
     let standings: Vec<Standing> =
         ground.forest.accounts().filter_map(|account| ground.forest.standing(account)).collect();
-    let answers: Vec<Verdict<'_>> =
+    let answers: Vec<Answer<'_>> =
         standings.iter().map(|standing| answer(asked, &action, &told, &ground, standing)).collect::<Result<_, _>>()?;
     match asked.output {
         Machine::Text => text(&action, &ground, &standings, &answers, out)?,
@@ -147,7 +149,7 @@ fn answer<'a>(
     told: &Facts,
     ground: &'a Ground,
     standing: &'a Standing,
-) -> Result<Verdict<'a>, Failure> {
+) -> Result<Answer<'a>, Failure> {
     let here = |text: &String| text.replace("{account}", standing.account.as_str());
     let (resource, principal) = (asked.resource.as_ref().map(here), asked.principal.as_ref().map(here));
     let principal = principal.as_deref().map(can::principal).transpose()?;
@@ -159,29 +161,30 @@ fn answer<'a>(
         told,
         own: &Own::default(),
     };
-    Ok(question.ask(&ground.forest, standing))
+    Ok(question.ask_call(&ground.forest, standing))
 }
 
 fn name<'a>(ground: &'a Ground, standing: &Standing) -> &'a str {
     ground.forest.own_node(standing).map_or("", |node| node.name.as_str())
 }
 
-fn output(action: &Action, ground: &Ground, standings: &[Standing], answers: &[Verdict<'_>]) -> WhoCanOutput {
+fn output(action: &Action, ground: &Ground, standings: &[Standing], answers: &[Answer<'_>]) -> WhoCanOutput {
     let mut summary = Summary::default();
     let mut units: BTreeMap<usize, Summary> = BTreeMap::new();
     let mut accounts = vec![];
-    for (standing, verdict) in standings.iter().zip(answers) {
-        summary.count(verdict.decision);
+    for (standing, answer) in standings.iter().zip(answers) {
+        summary.count(answer.decision);
         for at in &standing.path {
-            units.entry(*at).or_default().count(verdict.decision);
+            units.entry(*at).or_default().count(answer.decision);
         }
+        let deciding = answer.deciding().map(|part| &part.verdict);
         accounts.push(AccountOutput {
             account: standing.account.to_string(),
             name: name(ground, standing).to_owned(),
-            decision: words::decision(verdict.decision),
-            depends_on: verdict.depends_on.iter().cloned().collect(),
-            decided_by: verdict.denied().map(RulingOutput::of),
-            stopped_at: verdict.stopped_at.map(|node| node.id.to_string()),
+            decision: words::decision(answer.decision),
+            depends_on: reasons::depends_on(answer).into_iter().collect(),
+            decided_by: deciding.and_then(Verdict::denied).map(RulingOutput::of),
+            stopped_at: deciding.and_then(|verdict| verdict.stopped_at).map(|node| node.id.to_string()),
         });
     }
     let units = units
@@ -190,7 +193,14 @@ fn output(action: &Action, ground: &Ground, standings: &[Standing], answers: &[V
         .filter(|(node, _)| !matches!(node.id, NodeId::Account(_)))
         .map(|(node, accounts)| UnitOutput { node: node.id.to_string(), name: node.name.clone(), accounts })
         .collect();
-    WhoCanOutput { format_version: FORMAT_VERSION, action: action.to_string(), summary, accounts, units }
+    WhoCanOutput {
+        format_version: FORMAT_VERSION,
+        declared_only: ground.forest.declared_only,
+        action: action.to_string(),
+        summary,
+        accounts,
+        units,
+    }
 }
 
 /// Accounts that are told by name; the rest is counted.
@@ -200,17 +210,20 @@ fn text(
     action: &Action,
     ground: &Ground,
     standings: &[Standing],
-    answers: &[Verdict<'_>],
+    answers: &[Answer<'_>],
     out: &mut dyn Write,
 ) -> io::Result<()> {
     // Accounts that the same reason decides are one line.
     let mut groups: BTreeMap<(std::cmp::Reverse<Decision>, Vec<String>), Vec<String>> = BTreeMap::new();
-    for (standing, verdict) in standings.iter().zip(answers) {
-        let why = can::reasons(verdict).into_iter().filter(|line| !line.starts_with("tell it with")).collect();
+    for (standing, answer) in standings.iter().zip(answers) {
+        let why = reasons::reasons(answer);
         let account = format!("{} ({})", plain(name(ground, standing)), standing.account);
-        groups.entry((std::cmp::Reverse(verdict.decision), why)).or_default().push(account);
+        groups.entry((std::cmp::Reverse(answer.decision), why)).or_default().push(account);
     }
     writeln!(out, "{}", plain(action.as_str()))?;
+    if ground.forest.declared_only {
+        writeln!(out, "(only the declared policies were asked; what no manifest declares may decide otherwise)")?;
+    }
     for ((decision, why), accounts) in groups {
         let word = if accounts.len() == 1 { "account" } else { "accounts" };
         writeln!(out, "\n{} in {} {word}", words::decision(decision.0), accounts.len())?;

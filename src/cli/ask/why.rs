@@ -102,7 +102,7 @@ pub async fn run(asked: &Why, terminal: &Terminal, out: &mut dyn Write) -> Resul
         context.set_one("aws:RequestedRegion", region);
     }
     let ground = asked.asked.ground(terminal).await?;
-    let standing = can::standing(&ground, principal.account())?;
+    let standing = can::asker(&ground, None, Some(&principal), denial.resource.as_deref(), &context)?;
     let question = Question {
         account: &standing.account,
         action: &action,

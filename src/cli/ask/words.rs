@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::show::safe::{plain, quoted};
-use crate::judge::{Layer, Policy, Ruling};
+use crate::judge::{Layer, Needed, Part, Policy, Ruling};
+use crate::policy::call::When;
 use crate::policy::eval::{Decision, Truth};
 use crate::policy::statement::{Clause, Effect, Statement};
 
@@ -25,6 +26,38 @@ pub fn exit_code(decision: Decision) -> u8 {
         Decision::Allowed => 0,
         Decision::Denied => 3,
         Decision::Depends => 4,
+    }
+}
+
+/// An authorization of a call: the resource, or the action besides, and when AWS asks for it.
+#[must_use]
+pub fn part(part: &Part<'_>) -> String {
+    let name = match (&part.resource, part.resource_type) {
+        (Some(arn), _) if arn != "*" => plain(arn),
+        (_, Some(kind)) => format!("`{kind}`"),
+        (_, None) => "any resource".to_owned(),
+    };
+    match part.needed {
+        Needed::Always => name,
+        Needed::OneOf(_) => format!("{name} if that is what is named"),
+        Needed::IfThere => format!("{name} if the call has one"),
+        Needed::Besides { when, sure } => {
+            let when = if sure { "" } else { when.words() };
+            format!("{}{}{when}", quoted(&part.action), if when.is_empty() { "" } else { " " })
+        }
+    }
+}
+
+/// When AWS asks for an authorization, in a word.
+#[must_use]
+pub fn needed(needed: Needed) -> &'static str {
+    match needed {
+        Needed::Always => "Always",
+        Needed::OneOf(_) => "OneOf",
+        Needed::IfThere => "IfThere",
+        Needed::Besides { when: When::Tagged, .. } => "IfTagged",
+        Needed::Besides { when: When::PassesRole | When::MayPassRole, .. } => "IfRolePassed",
+        Needed::Besides { when: When::Perhaps, .. } => "IfNeeded",
     }
 }
 

@@ -111,6 +111,8 @@ pub struct Facts {
     hashes: Vec<u64>,
     entries: Vec<Entry>,
     complete: bool,
+    /// Patterns of the resources of which the request's is one, where it names none.
+    among: Vec<Box<str>>,
 }
 
 impl Facts {
@@ -144,6 +146,17 @@ impl Facts {
     /// Tells that nothing is known of the key.
     pub fn set_unknown(&mut self, key: &str) {
         self.put(key, None);
+    }
+
+    /// Tells which resources a request without a named one can be of, as patterns of ARNs (`arn:aws:ec2:*:*:vpc/*`).
+    pub fn set_among(&mut self, patterns: impl IntoIterator<Item = impl Into<Box<str>>>) {
+        self.among = patterns.into_iter().map(Into::into).collect();
+    }
+
+    /// The resources that a request without a named one can be of; none where that is not known.
+    #[must_use]
+    pub fn among(&self) -> &[Box<str>] {
+        &self.among
     }
 
     fn put(&mut self, key: &str, values: Option<Box<[Box<str>]>>) {
@@ -245,7 +258,7 @@ impl<'a> Caller<'a> {
 pub struct Request<'a> {
     /// The action.
     pub action: &'a Action,
-    /// The resource's ARN; `*` for an action that has none. `None`: unknown.
+    /// The resource's ARN; `*` for an action that has none. `None`: unknown but for [`Facts::among`].
     pub resource: Option<&'a str>,
     /// What is known of the condition keys.
     pub facts: &'a Facts,

@@ -217,8 +217,10 @@ impl Rule {
 
     fn is_of_resource(&self, request: &Request<'_>) -> Truth {
         let Some(scope) = &self.resources else { return Truth::Yes };
-        let Some(resource) = request.resource else { return Truth::Depends };
-        let found = Truth::any(scope.named().iter().map(|pattern| pattern.matches(resource, request.facts)));
+        let found = match request.resource {
+            Some(resource) => Truth::any(scope.named().iter().map(|pattern| pattern.matches(resource, request.facts))),
+            None => all_of(scope.named(), request.facts.among()),
+        };
         match scope {
             Scope::Only(_) => found,
             Scope::AllBut(_) => !found,
@@ -276,6 +278,27 @@ impl Rule {
     pub(super) fn resources(&self) -> impl Iterator<Item = &Pattern> {
         self.resources.iter().flat_map(|scope| scope.named().iter())
     }
+}
+
+/// Whether patterns match a resource of which nothing is known but that it is among others. This allocates: a resource that is
+/// named does not come here.
+fn all_of(patterns: &[Pattern], among: &[Box<str>]) -> Truth {
+    let mut found: Option<Truth> = None;
+    for one in among {
+        let of_one = if patterns.iter().any(|pattern| pattern.matches_all_of(one)) {
+            Truth::Yes
+        } else if patterns.iter().any(|pattern| pattern.may_match_of(one)) {
+            Truth::Depends
+        } else {
+            Truth::No
+        };
+        found = match found {
+            None => Some(of_one),
+            Some(found) if found == of_one => Some(found),
+            Some(_) => return Truth::Depends,
+        };
+    }
+    found.unwrap_or(Truth::Depends)
 }
 
 /// What of a statement hangs on the unknown.

@@ -100,3 +100,28 @@ fn nodes_past_the_last_that_is_told_apart_deny_and_have_to_allow_too() {
     nodes[MOST_NODES - 1] = vec![&none];
     assert_eq!(ask(&Ladder::new(nodes), "s3:GetObject", "*", &[]), Decision::Allowed);
 }
+
+#[test]
+fn a_resource_of_which_only_the_type_is_known_is_decided_by_its_type() {
+    let deny = |resource: &str| {
+        let statement = format!(r#"{{"Effect": "Deny", "Action": "ec2:CreateSubnet", {resource}}}"#);
+        let policy = scp(&format!("{FULL}, {statement}"));
+        let ladder = ladder(&[&[&policy]]);
+        let action = Action::parse("ec2:CreateSubnet").unwrap();
+        let mut facts = Facts::complete();
+        facts.set_among(["arn:aws:ec2:*:*:vpc/*"]);
+        let of_type = ladder.decide(&Request { action: &action, resource: None, facts: &facts, caller: None });
+        facts.set_among(["arn:aws:ec2:*:*:vpc/*", "arn:aws:ec2:*:*:subnet/*"]);
+        (of_type, ladder.decide(&Request { action: &action, resource: None, facts: &facts, caller: None }))
+    };
+    use Decision::{Allowed, Denied, Depends};
+    assert_eq!(deny(r#""Resource": "*""#), (Denied, Denied));
+    assert_eq!(deny(r#""Resource": "arn:aws:ec2:*:*:vpc/*""#), (Denied, Depends));
+    assert_eq!(deny(r#""Resource": "arn:*:ec2:*""#), (Denied, Denied));
+    assert_eq!(deny(r#""Resource": "arn:aws:ec2:*:*:subnet/*""#), (Allowed, Depends));
+    assert_eq!(deny(r#""Resource": "arn:aws:ec2:*:*:subnet-cidr/*""#), (Allowed, Allowed));
+    assert_eq!(deny(r#""Resource": "arn:aws:ec2:eu-west-1:*:vpc/*""#), (Depends, Depends));
+    assert_eq!(deny(r#""Resource": "arn:aws:ec2:*:*:vpc/${aws:username}""#), (Depends, Depends));
+    assert_eq!(deny(r#""NotResource": "arn:aws:ec2:*:*:vpc/*""#), (Allowed, Depends));
+    assert_eq!(deny(r#""NotResource": "arn:aws:ec2:*:*:subnet/*""#), (Denied, Depends));
+}

@@ -1,0 +1,278 @@
+//! One call, asked of everything that AWS authorizes it on: each of its resources, and the actions that it needs besides.
+
+use super::forest::{Forest, Standing};
+use super::question::{Own, Question, Verdict};
+use crate::policy::call::{self, Dependent, Leg, Need, When};
+use crate::policy::eval::{Action, Decision, Fact, Facts};
+use crate::policy::services;
+
+/// When AWS authorizes a part of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Needed {
+    /// In every call.
+    Always,
+    /// Every call is on one of the resource types with the same number.
+    OneOf(usize),
+    /// In calls that have such a resource.
+    IfThere,
+    /// A dependent action.
+    Besides {
+        /// When.
+        when: When,
+        /// Whether that is known of this call.
+        sure: bool,
+    },
+}
+
+impl Needed {
+    /// Whether a denial of it denies the call.
+    #[must_use]
+    pub fn is_sure(self) -> bool {
+        matches!(self, Self::Always | Self::Besides { sure: true, .. })
+    }
+}
+
+/// One authorization of a call, and its answer.
+#[derive(Debug, Clone)]
+pub struct Part<'a> {
+    /// The action: the call's own, or a dependent one.
+    pub action: String,
+    /// Name of the resource type in AWS's reference; `None` where the action has none, or the resource is of none that it lists.
+    pub resource_type: Option<&'static str>,
+    /// The resource, where the question names it.
+    pub resource: Option<String>,
+    /// When AWS authorizes it.
+    pub needed: Needed,
+    /// Whether the tags that a request sends are in its context; `None` where such requests send none.
+    pub tags: Option<call::Reach>,
+    /// The answer.
+    pub verdict: Verdict<'a>,
+}
+
+/// The answer of a whole call.
+#[derive(Debug, Clone)]
+pub struct Answer<'a> {
+    /// What came out.
+    pub decision: Decision,
+    /// Every part, those of the action itself first.
+    pub parts: Vec<Part<'a>>,
+    /// Index of the part that decides: the first that denies, else the first that does not surely allow, else the first.
+    pub decided_by: usize,
+}
+
+impl<'a> Answer<'a> {
+    fn of(parts: Vec<Part<'a>>) -> Option<Self> {
+        let denied = |part: &Part<'_>| part.verdict.decision == Decision::Denied;
+        let all_of_group = |group: usize| {
+            let of_group = |part: &&Part<'_>| part.needed == Needed::OneOf(group);
+            parts.iter().filter(of_group).all(denied)
+        };
+        let denies = |part: &Part<'_>| {
+            denied(part)
+                && match part.needed {
+                    Needed::OneOf(group) => all_of_group(group),
+                    needed => needed.is_sure(),
+                }
+        };
+        let open = |part: &Part<'_>| part.verdict.decision != Decision::Allowed;
+        let (decision, decided_by) = match (parts.iter().position(denies), parts.iter().position(open)) {
+            (Some(at), _) => (Decision::Denied, at),
+            (None, Some(at)) => (Decision::Depends, at),
+            (None, None) => (Decision::Allowed, 0),
+        };
+        (!parts.is_empty()).then_some(Self { decision, parts, decided_by })
+    }
+
+    /// The part that decides.
+    #[must_use]
+    pub fn deciding(&self) -> Option<&Part<'a>> {
+        self.parts.get(self.decided_by)
+    }
+
+    /// The parts that are not surely allowed, where the call is neither.
+    pub fn open(&self) -> impl Iterator<Item = &Part<'a>> {
+        self.parts.iter().filter(|part| part.verdict.decision != Decision::Allowed)
+    }
+}
+
+impl Question<'_> {
+    /// Asks of the whole call: of the resource that is named, of the other resources that such a call is authorized on, of which
+    /// nothing is known but their type, and of its dependent actions. An action that AWS's reference does not know is asked of alone.
+    #[must_use]
+    pub fn ask_call<'a>(&self, forest: &'a Forest, standing: &'a Standing) -> Answer<'a> {
+        let known = services::action(self.action.as_str());
+        let mut parts = match known {
+            Some(action) if call::is_whole(action.service.prefix) => self.own_parts(action, forest, standing),
+            _ => vec![self.part(None, self.resource, Needed::Always, forest, standing)],
+        };
+        // What no policy decides needs nothing besides.
+        let unbound = services::exceptions::exception(self.action.as_str())
+            .is_some_and(|exception| exception.unbound == services::exceptions::Unbound::ByAny);
+        if let Some(action) = known.filter(|_| !unbound) {
+            let elsewhere = Own { resource: None, ..self.own.clone() };
+            let dependents = call::dependents(action);
+            parts.extend(dependents.iter().filter_map(|one| self.dependent(action, one, &elsewhere, forest, standing)));
+        }
+        let alone = || vec![self.part(None, self.resource, Needed::Always, forest, standing)];
+        Answer::of(parts).or_else(|| Answer::of(alone())).unwrap_or(Answer {
+            decision: Decision::Depends,
+            parts: vec![],
+            decided_by: 0,
+        })
+    }
+
+    fn own_parts<'a>(&self, action: services::Action, forest: &'a Forest, standing: &'a Standing) -> Vec<Part<'a>> {
+        let legs = call::legs(action);
+        let named = self.resource.filter(|resource| *resource != "*");
+        let Some(resource) = named else {
+            if legs.iter().all(|leg| leg.need == Need::Perhaps) {
+                // It is on any of its resource types, or on none.
+                return vec![self.part(None, self.resource, Needed::Always, forest, standing)];
+            }
+            return legs.iter().map(|leg| self.leg(leg, None, needed(leg), forest, standing)).collect();
+        };
+        // Templates are wide: of several types that match, the one that spells out most is meant.
+        let spelled = |leg: &&Leg| leg.arns().map(|arn| services::as_pattern(arn).replace('*', "").len()).max();
+        let Some(own) = legs.iter().filter(|leg| leg.is_of(resource)).max_by_key(spelled) else {
+            return vec![self.part(None, Some(resource), Needed::Always, forest, standing)];
+        };
+        let mut parts = vec![self.leg(own, Some(resource), Needed::Always, forest, standing)];
+        let elsewhere = Own { resource: None, ..self.own.clone() };
+        let others = Question { own: &elsewhere, resource: None, ..*self };
+        let is_other = |leg: &&Leg| {
+            // One of its alternatives is named.
+            leg.name() != own.name() && (!matches!(leg.need, Need::OneOf(_)) || leg.need != own.need)
+        };
+        parts.extend(legs.iter().filter(is_other).map(|leg| others.leg(leg, None, needed(leg), forest, standing)));
+        parts
+    }
+
+    fn leg<'a>(
+        &self,
+        leg: &Leg,
+        resource: Option<&str>,
+        needed: Needed,
+        forest: &'a Forest,
+        standing: &'a Standing,
+    ) -> Part<'a> {
+        // An action without resource types is authorized on `*`.
+        let resource = resource.or(leg.resource().is_none().then_some("*"));
+        self.part(Some(leg), resource, needed, forest, standing)
+    }
+
+    fn part<'a>(
+        &self,
+        leg: Option<&Leg>,
+        resource: Option<&str>,
+        needed: Needed,
+        forest: &'a Forest,
+        standing: &'a Standing,
+    ) -> Part<'a> {
+        let question = Question { resource, ..*self };
+        Part {
+            action: self.action.to_string(),
+            resource_type: leg.and_then(Leg::resource).map(|on| on.kind.name),
+            resource: resource.map(str::to_owned),
+            needed,
+            tags: leg.filter(|leg| sends_tags(leg.action())).map(Leg::tags),
+            verdict: question.ask_on(forest, standing, leg),
+        }
+    }
+
+    /// A dependent action, unless it is known that this call does not need it.
+    fn dependent<'a>(
+        &self,
+        action: services::Action,
+        dependent: &Dependent,
+        own: &Own,
+        forest: &'a Forest,
+        standing: &'a Standing,
+    ) -> Option<Part<'a>> {
+        let sure = match (dependent.when, tells_tags(self.told)) {
+            (When::Tagged, Some(false)) => return None,
+            (When::Tagged, tagged) => tagged.is_some(),
+            (When::PassesRole, _) => true,
+            (When::MayPassRole | When::Perhaps, _) => false,
+        };
+        let parsed = Action::parse(&dependent.action.to_string())?;
+        let legs = call::legs(dependent.action);
+        let mut required = legs.iter().filter(|leg| leg.need == Need::Always);
+        let leg = match (required.next(), required.next()) {
+            (Some(leg), None) => Some(*leg),
+            _ => None,
+        };
+        let mut told = self.told_besides(action, dependent);
+        if leg.is_none() && dependent.when == When::Tagged {
+            // What the call creates is what is tagged.
+            let place = self.place_of_created();
+            let created = call::legs(action).into_iter().filter(|leg| leg.tags() > call::Reach::No);
+            told.set_among(created.flat_map(|leg| leg.arns()).map(|arn| place.pattern(arn)).collect::<Vec<_>>());
+        }
+        let question = Question { action: &parsed, resource: None, told: &told, own, ..*self };
+        let needed = Needed::Besides { when: dependent.when, sure };
+        let resource = legs.iter().all(|leg| leg.resource().is_none()).then_some("*");
+        Some(question.part(leg.as_ref(), resource, needed, forest, standing))
+    }
+
+    /// What was told, as far as it is in the context of a dependent action too.
+    fn told_besides(&self, action: services::Action, dependent: &Dependent) -> Facts {
+        // IAM answers in one region for all, and what a service asks for in the caller's name may look as if it came from there.
+        const UNKNOWN_BESIDES: &[&str] =
+            &["aws:viaawsservice", "aws:calledvia", "aws:calledviafirst", "aws:calledvialast"];
+        let mut told = Facts::unknown();
+        for (key, values) in self.told.iter() {
+            let lower = key.to_ascii_lowercase();
+            let other_region = lower == "aws:requestedregion" && dependent.action.service.prefix == "iam";
+            let of_resource = lower.starts_with("aws:resource");
+            if other_region || of_resource || UNKNOWN_BESIDES.contains(&&*lower) || dependent.action.never_carries(key)
+            {
+                continue;
+            }
+            match values {
+                Some(values) => told.set(key, values.iter().cloned()),
+                None => told.set_unknown(key),
+            }
+        }
+        if let Some(key) = call::created_by(dependent.action) {
+            told.set_one(key, action.name());
+        }
+        told
+    }
+
+    fn place_of_created(&self) -> call::Place<'_> {
+        let region = match self.told.of("aws:RequestedRegion") {
+            Fact::Values([region]) => Some(&**region),
+            _ => None,
+        };
+        let arn = self.principal.map(super::Principal::arn).filter(|arn| arn.starts_with("arn:"));
+        let account = (!self.is_from_outside()).then_some(self.account.as_str());
+        call::Place { partition: arn.and_then(|arn| arn.split(':').nth(1)), region, account }
+    }
+}
+
+/// Whether requests of an action can send tags.
+fn sends_tags(action: services::Action) -> bool {
+    action.carries("aws:RequestTag/key")
+}
+
+fn needed(leg: &Leg) -> Needed {
+    match leg.need {
+        Need::Always => Needed::Always,
+        Need::OneOf(group) => Needed::OneOf(group),
+        Need::Perhaps => Needed::IfThere,
+    }
+}
+
+/// Whether the request sends tags, as far as it was told.
+fn tells_tags(told: &Facts) -> Option<bool> {
+    let sends = told.iter().any(|(key, values)| {
+        let lower = key.to_ascii_lowercase();
+        (lower == "aws:tagkeys" || lower.starts_with("aws:requesttag/"))
+            && values.is_some_and(|values| !values.is_empty())
+    });
+    match told.of("aws:TagKeys") {
+        _ if sends => Some(true),
+        Fact::Absent => Some(false),
+        _ => None,
+    }
+}
