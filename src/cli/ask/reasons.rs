@@ -28,13 +28,12 @@ pub fn reasons(answer: &Answer<'_>) -> Vec<String> {
     for part in answer.open() {
         let decided = part.verdict.decision;
         // Of a call that is denied, what denies it is told and not what might.
-        if answer.decision == Decision::Denied && (decided != Decision::Denied || !part.needed.is_sure()) {
-            if !std::ptr::eq(part, deciding) {
-                continue;
-            }
+        let denies = decided == Decision::Denied && (part.needed.is_sure() || std::ptr::eq(part, deciding));
+        if answer.decision == Decision::Denied && !denies {
+            continue;
         }
         let why = verdict(&part.verdict);
-        match groups.iter_mut().find(|(decision, told, _)| (*decision, &*told) == (decided, &why)) {
+        match groups.iter_mut().find(|(decision, told, _)| *decision == decided && *told == why) {
             Some((_, _, parts)) => parts.push(part),
             None => groups.push((decided, why, vec![part])),
         }
