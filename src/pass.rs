@@ -8,7 +8,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tracing::{Instrument, Span};
 
 use crate::api::Mode;
-use crate::apply::lease::LeaseError;
+use crate::apply::lease::{LeaseError, Now};
 use crate::apply::{Applied, Control, Lease, apply};
 use crate::aws::{AwsError, Port, Request, Response};
 use crate::desired::Desired;
@@ -420,7 +420,7 @@ pub async fn apply_holding(
         Some(lease) => match lease.keep(port, clock).await {
             Ok(()) => held.take(),
             // As long as it counts, one failed renewal is no loss; each write asks for it again.
-            Err(LeaseError::Aws(error)) if lease.holds(clock()) => {
+            Err(LeaseError::Aws(error)) if lease.holds(Now::of(port, clock)) => {
                 tracing::info!("the lease could not be renewed yet: {error}");
                 held.take()
             }

@@ -1,5 +1,6 @@
 //! The controller as a process, on a real API server with etcd and on moto.
 
+mod brakes;
 mod cluster;
 mod events;
 mod hours;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bylaw::apply::ledger::NoLedger;
-use bylaw::apply::{Control, Outcome, Progress};
+use bylaw::apply::{Control, Outcome, Progress, always};
 use bylaw::aws::Port;
 use bylaw::aws::offline::{Offline, Options as World};
 use bylaw::cli::sources;
@@ -57,7 +57,8 @@ pub async fn apply(
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     let clock = clock();
     let silent = |_: &Progress<'_>| {};
-    let control = Control { stop: stopped, progress: &silent, clock: &clock, ledger: &NoLedger, who: "test" };
+    let control =
+        Control { stop: stopped, wanted: &always, progress: &silent, clock: &clock, ledger: &NoLedger, who: "test" };
     pass::apply_plan(world, desired, planned, memory, options, control).await.unwrap()
 }
 

@@ -73,12 +73,13 @@ impl Stand {
             doors: Box::new(NoDoors),
             metrics: Metrics::default(),
             instance: "test".into(),
+            predecessor: None,
             seed: 7,
         };
         Self { server, client, cluster, world, door, cx, now, kept: Kept::default() }
     }
 
-    async fn until(&self, what: impl Fn(&Cluster) -> bool) {
+    async fn until(&self, what: impl Fn(&Arc<Cluster>) -> bool) {
         for _ in 0..3000 {
             if what(&self.cluster) {
                 return;

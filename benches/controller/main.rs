@@ -209,6 +209,7 @@ async fn control(size: Size, url: &str) {
         doors: Box::new(Ways(world.clone(), writes.clone())),
         metrics: metrics.clone(),
         instance: "bench".into(),
+        predecessor: None,
         seed: SEED,
     };
     let stand = Stand { client: client.clone(), metrics, calls: world };

@@ -1,10 +1,16 @@
-//! One writer: a tag on the root names who may write, and until when (design section 3). Controllers and command lines
-//! see each other by it without a cluster between them.
+//! One writer: a tag on the root names who may write, and until when. Controllers and command lines see each other by it
+//! without a cluster between them.
+//!
+//! The holder is one process, so that two of anything (replicas, controllers of one cluster, copies of a cluster) are two
+//! holders. The lease is judged by the clock of the service, as its answers tell it: a machine whose clock is wrong neither
+//! takes a lease that counts for one that ran out, nor goes on under its own after that has run out.
 
 use std::fmt;
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use tokio::time::Instant;
 
 use crate::aws::port::Resource;
 use crate::aws::{AwsError, Port, Request, Response};
@@ -17,9 +23,42 @@ use crate::plan::guard::hold;
 pub const LENGTH: SignedDuration = SignedDuration::from_secs(120);
 /// Longest time between looking for another's lease and writing one's own.
 const SETTLE: Duration = Duration::from_secs(2);
-/// Longest time between two looks at the tag while something is written: the brake, and a lease taken away by hand, are
-/// seen within it, however long the lease still counts.
-const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(60);
+/// Longest time between a look at the tags of the root and the start of a write: the brake, and a lease taken away by hand,
+/// are seen within it, however long the lease still counts.
+pub const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Within this time of being sent a call is done or refused, whether or not its answer arrives.
+pub(super) const A_CALL: Duration = Duration::from_secs(15);
+/// How long whoever succeeds a holder waits before it writes: a predecessor that is at work all the same has looked at the
+/// tag by then, and what it had begun is over.
+const SUCCESSION: Duration = LOOK_EVERY.saturating_add(A_CALL).saturating_add(SETTLE);
+
+/// The time by which a lease is judged: that of the service, between two bounds, or that of `clock` where the service has
+/// not told its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    earliest: Timestamp,
+    latest: Timestamp,
+}
+
+impl Now {
+    /// The time of now.
+    #[must_use]
+    pub fn of(port: &dyn Port, clock: Clock<'_>) -> Self {
+        match port.time() {
+            Some(time) => Self { earliest: time.earliest(), latest: time.latest() },
+            None => {
+                let now = clock();
+                Self { earliest: now, latest: now }
+            }
+        }
+    }
+
+    /// The time until `end`, as short as it can be.
+    #[must_use]
+    pub fn until(self, end: Timestamp) -> Duration {
+        end.duration_since(self.latest).try_into().unwrap_or_default()
+    }
+}
 
 /// The right to write, until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +67,8 @@ pub struct Lease {
     holder: String,
     length: SignedDuration,
     until: Timestamp,
-    /// When the tag was last seen, or written, as ours.
-    seen: Timestamp,
+    /// When the tags of the root were last asked for, and the lease was ours and the root not held.
+    seen: Instant,
 }
 
 /// Why there is no lease.
@@ -63,7 +102,7 @@ impl Lease {
     /// # Errors
     /// As [`Self::take_for`].
     pub async fn take(port: &dyn Port, root: &RootId, holder: &str, clock: Clock<'_>) -> Result<Self, LeaseError> {
-        Self::take_for(port, root, holder, LENGTH, clock).await
+        Self::take_for(port, root, holder, None, LENGTH, clock).await
     }
 
     /// Takes a lease that counts for `length`, and is renewed when half of that is over: looks, writes the tag, waits, and
@@ -71,42 +110,68 @@ impl Lease {
     /// [`SETTLE`] after looking, whoever still sees its own tag after twice that time has it alone. `holder` is cut to what
     /// a tag value may hold.
     ///
+    /// The lease of `predecessor`, a process that is known to be over, is not waited for: it is taken, and used only after
+    /// [`SUCCESSION`].
+    ///
     /// # Errors
     /// Another holder's lease that has not run out, or AWS's error.
     pub async fn take_for(
         port: &dyn Port,
         root: &RootId,
         holder: &str,
+        predecessor: Option<&str>,
         length: SignedDuration,
         clock: Clock<'_>,
     ) -> Result<Self, LeaseError> {
-        let holder = as_holder(holder);
-        let began = tokio::time::Instant::now();
-        look(port, root, &holder, clock()).await?;
-        let now = clock();
-        let lease = Self { root: root.clone(), holder, length, until: now + length, seen: now };
+        let (holder, predecessor) = (as_holder(holder), predecessor.map(as_holder));
+        let began = Instant::now();
+        let succeeds = match look(port, root, &holder, clock).await {
+            Err(LeaseError::Held { holder, .. }) if Some(&holder) == predecessor.as_ref() => true,
+            looked => looked.map(|_| false)?,
+        };
+        let until = Now::of(port, clock).earliest + length;
+        let mut lease = Self { root: root.clone(), holder, length, until, seen: began };
         within(SETTLE.saturating_sub(began.elapsed()), lease.write(port)).await?;
-        tokio::time::sleep(SETTLE * 2).await;
-        look(port, root, &lease.holder, clock()).await?;
+        tokio::time::sleep(if succeeds { SUCCESSION } else { SETTLE * 2 }).await;
+        lease.seen = Instant::now();
+        look(port, root, &lease.holder, clock).await?;
         Ok(lease)
     }
 
-    /// Whether it still counts at `now`.
+    /// Whether it still counts.
     #[must_use]
-    pub fn holds(&self, now: Timestamp) -> bool {
-        now < self.until
+    pub fn holds(&self, now: Now) -> bool {
+        now.latest < self.until
     }
 
     /// How long it still counts.
     #[must_use]
-    pub fn left(&self, now: Timestamp) -> Duration {
-        self.until.duration_since(now).try_into().unwrap_or_default()
+    pub fn left(&self, now: Now) -> Duration {
+        now.until(self.until)
     }
 
-    /// When it is to be renewed.
+    /// When it is to be renewed, by the clock of the service.
     #[must_use]
     pub fn due(&self) -> Timestamp {
         self.until - self.length / 2
+    }
+
+    /// Whether it is to be renewed.
+    #[must_use]
+    pub fn is_due(&self, now: Now) -> bool {
+        now.latest > self.due()
+    }
+
+    /// Whether a call that is sent now is over while the lease counts, and the tags of the root were looked at so lately
+    /// that it may be sent.
+    pub(super) fn covers_a_call(&self, now: Now) -> Cover {
+        if self.left(now) <= A_CALL {
+            Cover::RunsOut
+        } else if self.seen.elapsed() > LOOK_EVERY {
+            Cover::Unseen
+        } else {
+            Cover::Whole
+        }
     }
 
     /// Makes sure that the lease outlives the next write.
@@ -114,22 +179,25 @@ impl Lease {
     /// # Errors
     /// The lease ran out or went to somebody else: nothing may be written any more.
     pub async fn keep(&mut self, port: &dyn Port, clock: Clock<'_>) -> Result<(), LeaseError> {
-        let now = clock();
-        let due = now > self.due();
-        if !due && now.duration_since(self.seen) <= LOOK_EVERY {
+        let due = self.is_due(Now::of(port, clock));
+        // A look that is nearly too old would be so before the next call is sent.
+        if !due && self.seen.elapsed() < LOOK_EVERY / 2 {
             return Ok(());
         }
+        let asked = Instant::now();
         // It ran out, or somebody took the tag away: anybody may have had it since, so it is taken anew, with all that
         // belongs to it.
-        if !self.holds(now) || look(port, &self.root, &self.holder, now).await? == Seen::Free {
-            self.until = now;
-            *self = Self::take_for(port, &self.root, &self.holder, self.length, clock).await?;
+        if !self.holds(Now::of(port, clock)) || look(port, &self.root, &self.holder, clock).await? == Seen::Free {
+            self.until = Timestamp::MIN;
+            *self = Self::take_for(port, &self.root, &self.holder, None, self.length, clock).await?;
             return Ok(());
         }
-        self.seen = now;
+        self.seen = asked;
         if due {
-            let renewed = Self { until: now + self.length, ..self.clone() };
-            within(self.left(clock()), renewed.write(port)).await?;
+            let now = Now::of(port, clock);
+            let renewed = Self { until: now.earliest + self.length, ..self.clone() };
+            // No later than this after the look: see `SUCCESSION`.
+            within(self.left(now).min(LOOK_EVERY), renewed.write(port)).await?;
             *self = renewed;
         }
         Ok(())
@@ -140,13 +208,13 @@ impl Lease {
     /// # Errors
     /// AWS's error; the lease then runs out by itself.
     pub async fn give_back(self, port: &dyn Port, clock: Clock<'_>) -> Result<(), AwsError> {
-        if !self.holds(clock() + LEAST_TO_GIVE_BACK) {
+        if self.left(Now::of(port, clock)) < LEAST_TO_GIVE_BACK {
             return Ok(());
         }
-        if clock().duration_since(self.seen) > LOOK_EVERY && !is_of(port, &self.root, &self.holder, clock()).await? {
+        if self.seen.elapsed() > LOOK_EVERY && !is_of(port, &self.root, &self.holder, clock).await? {
             return Ok(());
         }
-        untag(port, self.root.clone(), self.left(clock())).await
+        untag(port, self.root.clone(), self.left(Now::of(port, clock))).await
     }
 
     /// Takes the tag of `holder` off, whatever became of writing it: for who stopped in the middle of taking the lease.
@@ -154,7 +222,7 @@ impl Lease {
     /// # Errors
     /// AWS's error; what was written then runs out by itself.
     pub async fn withdraw(port: &dyn Port, root: &RootId, holder: &str, clock: Clock<'_>) -> Result<(), AwsError> {
-        if is_of(port, root, &as_holder(holder), clock()).await? {
+        if is_of(port, root, &as_holder(holder), clock).await? {
             untag(port, root.clone(), SETTLE).await?;
         }
         Ok(())
@@ -168,7 +236,18 @@ impl Lease {
 }
 
 /// A lease with less than this left is not given back: the call might arrive when the tag is another's.
-const LEAST_TO_GIVE_BACK: SignedDuration = SignedDuration::from_secs(60);
+const LEAST_TO_GIVE_BACK: Duration = Duration::from_secs(60);
+
+/// Whether a lease covers a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cover {
+    /// It does.
+    Whole,
+    /// The tags of the root are to be looked at first.
+    Unseen,
+    /// It runs out before the call is over.
+    RunsOut,
+}
 
 /// What a tag value may hold of a holder's name.
 fn as_holder(name: &str) -> String {
@@ -201,9 +280,10 @@ enum Seen {
 
 /// Fails where somebody else holds the lease now, or holds the root: whoever waits for an end of all writing need not wait
 /// for the end of a run.
-async fn look(port: &dyn Port, root: &RootId, holder: &str, now: Timestamp) -> Result<Seen, LeaseError> {
-    let mut seen = Seen::Free;
-    for (key, value) in tags(port, root).await? {
+async fn look(port: &dyn Port, root: &RootId, holder: &str, clock: Clock<'_>) -> Result<Seen, LeaseError> {
+    let (mut seen, tags) = (Seen::Free, tags(port, root).await?);
+    let now = Now::of(port, clock).earliest;
+    for (key, value) in tags {
         if key == TAG_LEASE {
             check(&value, holder, now)?;
             if parse(&value).is_some_and(|(found, _)| found == holder) {
@@ -220,9 +300,11 @@ async fn look(port: &dyn Port, root: &RootId, holder: &str, now: Timestamp) -> R
 }
 
 /// Whether the lease is that holder's, whether or not the root is held.
-async fn is_of(port: &dyn Port, root: &RootId, holder: &str, now: Timestamp) -> Result<bool, AwsError> {
+async fn is_of(port: &dyn Port, root: &RootId, holder: &str, clock: Clock<'_>) -> Result<bool, AwsError> {
+    let tags = tags(port, root).await?;
+    let now = Now::of(port, clock).earliest;
     let is_ours = |value: &str| parse(value).is_some_and(|(found, until)| found == holder && until > now);
-    Ok(tags(port, root).await?.iter().any(|(key, value)| key == TAG_LEASE && is_ours(value)))
+    Ok(tags.iter().any(|(key, value)| key == TAG_LEASE && is_ours(value)))
 }
 
 async fn tags(port: &dyn Port, root: &RootId) -> Result<Vec<(String, String)>, AwsError> {

@@ -38,7 +38,12 @@ pub enum Outcome {
         /// Why.
         why: String,
     },
-    /// Not started because bylaw was told to stop, or lost its lease.
+    /// Not started, or not tried again: since the plan was made it is no longer wanted, or may no longer be written.
+    Stopped {
+        /// Why.
+        why: String,
+    },
+    /// Not started because the run ended before it.
     NotStarted,
 }
 

@@ -16,4 +16,4 @@ mod state;
 pub use lease::Lease;
 pub use ledger::{Entry, Ledger, Outcome};
 pub use rehearse::rehearse;
-pub use run::{Applied, Control, Progress, apply};
+pub use run::{Applied, Control, Halt, Progress, Wanted, always, apply};

@@ -3,17 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::check::{Look, look};
 use super::create;
 use super::effect::Made;
-use super::lease::Lease;
+use super::lease::{Cover, Lease, LeaseError, Now};
 use super::ledger::{Entry, Ledger, Outcome};
 use super::state::State;
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
@@ -21,17 +19,37 @@ use crate::names::{NodeId, TAG_RESOURCE};
 use crate::observed::{Clock, Observed};
 use crate::plan::{Action, Change, Guarded, NodeRef, Plan, Stage};
 
-/// Within this time of being sent a write is done or refused, whether or not its answer arrives.
-const A_CALL: Duration = Duration::from_secs(15);
 /// Times that a write whose fate is unknown is looked at again and repeated if it is still needed.
 const TRIES: u32 = 3;
 /// Accounts that AWS creates at once (aws-facts section 2).
 const CHAINS: usize = 5;
 
+/// Why something that was planned is not started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Halt {
+    /// The change is no longer wanted.
+    Change(String),
+    /// Nothing of the plan is to be started any more.
+    Run(String),
+}
+
+/// Whether a change is still wanted.
+pub type Wanted<'a> = &'a (dyn Fn(&Change) -> Result<(), Halt> + Send + Sync);
+
+/// Everything that was planned stays wanted: the [`Wanted`] of who planned from what does not change.
+///
+/// # Errors
+/// None.
+pub fn always(_: &Change) -> Result<(), Halt> {
+    Ok(())
+}
+
 /// What a run is told from outside.
 pub struct Control<'a> {
     /// Becomes true when the run is to stop after the call in flight.
     pub stop: watch::Receiver<bool>,
+    /// Asked before each attempt of each write.
+    pub wanted: Wanted<'a>,
     /// Told after each change.
     pub progress: &'a (dyn Fn(&Progress<'_>) + Send + Sync),
     /// Time.
@@ -143,24 +161,47 @@ fn chains(changes: Vec<&Change>) -> Vec<Vec<&Change>> {
     chains
 }
 
-/// The port of a run: no write is sent but under a lease that is sure to hold until it is over.
-struct Leased<'a, 'b>(&'a Run<'b>);
+/// The port of one change: no write is sent but under a lease that is sure to hold until it is over, and while the change is
+/// wanted.
+struct Leased<'a, 'b>(&'a Run<'b>, &'a Change);
+
+/// Code of a write that was not sent because it is no longer wanted.
+const UNWANTED: &str = "unwanted";
+/// Code of a write that was not sent for want of a lease.
+const NO_LEASE: &str = "lease";
+/// Code of a write that was not sent because the tags of the root are to be looked at before it.
+const UNSEEN: &str = "unseen";
 
 impl Port for Leased<'_, '_> {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
         Box::pin(async move {
+            let Self(run, change) = self;
             if !request.is_write() {
-                return self.0.port.call(request).await;
+                return run.port.call(request).await;
             }
-            let lost = |code| AwsError::unanswered(request.operation(), code, "the lease does not outlast it");
-            if self.0.may_write().await.is_err() {
-                return Err(lost("lease"));
+            let operation = request.operation();
+            for _ in 0..TRIES {
+                let held = match run.may_write().await {
+                    Ok(()) => run.lease.lock().await.clone(),
+                    Err(_) => None,
+                };
+                let Some(lease) = held else { return Err(AwsError::unsent(operation, NO_LEASE, "the lease was lost")) };
+                let still = || {
+                    run.still(change).map_err(|why| AwsError::unsent(operation, UNWANTED, &why))?;
+                    match lease.covers_a_call(Now::of(run.port, run.control.clock)) {
+                        Cover::Whole => Ok(()),
+                        Cover::Unseen => {
+                            Err(AwsError::unsent(operation, UNSEEN, "the tags of the root cannot be read in time"))
+                        }
+                        Cover::RunsOut => Err(AwsError::unsent(operation, NO_LEASE, "the lease does not outlast it")),
+                    }
+                };
+                match run.port.call_while(request, &still).await {
+                    Err(error) if error.code == UNSEEN => {}
+                    answer => return answer,
+                }
             }
-            // What waits in a queue or for its next try when the lease runs out is not sent any more.
-            let clock = self.0.control.clock;
-            let left = self.0.lease.lock().await.as_ref().map(|lease| lease.left(clock())).unwrap_or_default();
-            let answer = tokio::time::timeout(left.saturating_sub(A_CALL), self.0.port.call(request)).await;
-            answer.unwrap_or_else(|_| Err(lost("timeout")))
+            Err(AwsError::unsent(operation, NO_LEASE, "the tags of the root cannot be read in time"))
         })
     }
 }
@@ -215,8 +256,10 @@ impl Run<'_> {
         if self.shared().ended.is_some() {
             return Outcome::NotStarted;
         }
-        if *self.control.stop.borrow() {
-            return self.end("stopped on request".into());
+        if let Err(why) = self.still(change) {
+            // Whoever asks for the end of a run asks for nothing of one change.
+            let ended = self.shared().ended.is_some();
+            return if ended && *self.control.stop.borrow() { Outcome::NotStarted } else { Outcome::Stopped { why } };
         }
         if let Some(why) = self.blocked(change) {
             return Outcome::Blocked { why };
@@ -233,6 +276,22 @@ impl Run<'_> {
             }
             Err(error) => Outcome::Failed { error },
         }
+    }
+
+    /// Whether the change is still to be made; why not, for people.
+    fn still(&self, change: &Change) -> Result<(), String> {
+        if *self.control.stop.borrow() {
+            let why = "stopped on request";
+            self.end(why.into());
+            return Err(why.into());
+        }
+        (self.control.wanted)(change).map_err(|halt| match halt {
+            Halt::Change(why) => why,
+            Halt::Run(why) => {
+                self.end(why.clone());
+                why
+            }
+        })
     }
 
     /// Looks, writes, and where the fate of the write is unknown looks again.
@@ -265,6 +324,7 @@ impl Run<'_> {
                     }
                     outcome
                 }
+                Err(error) if error.class == ErrorClass::Unsent => Outcome::Stopped { why: error.message },
                 Err(error) if error.class == ErrorClass::Unknown => Outcome::Unknown { error },
                 Err(error) if error.class == ErrorClass::Credentials => {
                     let outcome = Outcome::Failed { error: error.clone() };
@@ -288,7 +348,7 @@ impl Run<'_> {
     }
 
     async fn write(&self, change: &Change, request: &Request) -> create::Creating {
-        let port = &Leased(self);
+        let port = &Leased(self, change);
         if matches!(request, Request::CreateAccount { .. }) {
             return create::account(port, &self.creations, request, &change.object).await;
         }
@@ -329,9 +389,11 @@ impl Run<'_> {
         match held.keep(self.port, self.control.clock).await {
             Ok(()) => Ok(()),
             // As long as it has not run out, one failed renewal is no loss.
-            Err(super::lease::LeaseError::Aws(_)) if held.holds(now_plus_a_call(self.control.clock)) => Ok(()),
+            Err(LeaseError::Aws(_)) if held.covers_a_call(Now::of(self.port, self.control.clock)) != Cover::RunsOut => {
+                Ok(())
+            }
             // The lease is still ours, to be given back.
-            Err(error @ super::lease::LeaseError::Braked(_)) => Err(self.end(error.to_string())),
+            Err(error @ LeaseError::Braked(_)) => Err(self.end(error.to_string())),
             Err(error) => {
                 *lease = None;
                 Err(self.end(format!("the lease was lost: {error}")))
@@ -412,8 +474,4 @@ impl Run<'_> {
         }
         None
     }
-}
-
-fn now_plus_a_call(clock: Clock<'_>) -> Timestamp {
-    clock() + SignedDuration::try_from(A_CALL * 2).unwrap_or_default()
 }

@@ -23,6 +23,8 @@ pub enum ErrorClass {
     Constraint,
     /// AWS refuses the input as such.
     Invalid,
+    /// bylaw did not send it: it is no longer wanted, or may no longer be written. Nothing was done.
+    Unsent,
     /// No answer, or not one of AWS's (timeout, closed connection, 5xx, garbage): it is unknown whether it was done.
     Unknown,
 }
@@ -41,6 +43,7 @@ impl ErrorClass {
             Self::Credentials => "credentials",
             Self::Constraint => "constraint",
             Self::Invalid => "invalid",
+            Self::Unsent => "unsent",
             Self::Unknown => "unknown",
         }
     }
@@ -167,11 +170,17 @@ impl AwsError {
         )
     }
 
+    /// A write that was not sent; `code` is bylaw's own word for why.
+    #[must_use]
+    pub fn unsent(operation: &str, code: &str, why: &str) -> Self {
+        let (operation, code, message) = (operation.to_owned(), code.to_owned(), why.to_owned());
+        Self { operation, code, message, request_id: None, class: ErrorClass::Unsent }
+    }
+
     /// What the person who runs bylaw can do about it, in one sentence; `None` where waiting is all there is.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         Some(match self.class {
-            ErrorClass::Denied if self.code == NOT_LEADER => return None,
             ErrorClass::Denied => return Some(self.permission()),
             ErrorClass::Credentials => {
                 "sign in again, or check the AWS profile, environment or role in use (`aws sts get-caller-identity`)"
@@ -189,7 +198,7 @@ impl AwsError {
             ErrorClass::Throttled | ErrorClass::Busy => {
                 "run again later: other tools use the same rates in this organization".into()
             }
-            ErrorClass::AlreadyDone | ErrorClass::Exists | ErrorClass::NotFound => return None,
+            ErrorClass::AlreadyDone | ErrorClass::Exists | ErrorClass::NotFound | ErrorClass::Unsent => return None,
         })
     }
 }

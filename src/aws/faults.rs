@@ -12,6 +12,7 @@ use super::AwsError;
 use super::dice::Dice;
 use super::offline::{Offline, careless};
 use super::port::{Port, Request, Response};
+use super::time::ServiceTime;
 
 /// How often what goes wrong. Each number is a probability for each call that it can befall.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -282,6 +283,10 @@ impl<P: Port> Port for Faulty<P> {
             }
             std::future::pending().await
         })
+    }
+
+    fn time(&self) -> Option<ServiceTime> {
+        self.port.time()
     }
 }
 

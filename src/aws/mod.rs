@@ -14,8 +14,10 @@ pub mod port;
 pub mod queue;
 #[cfg(feature = "aws")]
 pub mod sdk;
+pub mod time;
 
 pub use error::{AwsError, ErrorClass};
 pub use offline::Offline;
 pub use paced::Paced;
-pub use port::{Page, Port, Request, Response};
+pub use port::{Page, Port, Request, Response, Still};
+pub use time::ServiceTime;

@@ -19,7 +19,8 @@ use tracing::{Instrument, Span};
 
 use super::buckets::{Rate, TokenBucket, rate_of};
 use super::dice::Dice;
-use super::port::{Port, Request, Response};
+use super::port::{Port, Request, Response, Still};
+use super::time::ServiceTime;
 use super::{AwsError, ErrorClass};
 use crate::names::SPANS;
 
@@ -209,7 +210,7 @@ impl<P: Port> Paced<P> {
     }
 
     /// Waits for the rate and for a place on the wire, and sends once.
-    async fn attempt(&self, request: &Request, queue: &Queue) -> Result<Response, AwsError> {
+    async fn attempt(&self, request: &Request, still: Still<'_>, queue: &Queue) -> Result<Response, AwsError> {
         let operation = request.operation();
         let arrived = Instant::now();
         let turn = queue.turn.lock().await;
@@ -224,6 +225,7 @@ impl<P: Port> Paced<P> {
                 }
             }
             let place = self.place(request).await;
+            still()?;
             if self.conduct.pace == Pace::None || lock(&queue.bucket).take(self.began.elapsed()).is_ok() {
                 break place;
             }
@@ -259,13 +261,13 @@ impl<P: Port> Paced<P> {
         full.mul_f64(0.5 + 0.5 * lock(&self.dice).fraction())
     }
 
-    async fn carry_out(&self, request: &Request) -> Result<Response, AwsError> {
+    async fn carry_out(&self, request: &Request, still: Still<'_>) -> Result<Response, AwsError> {
         let operation = request.operation();
         let queue = self.queue(operation);
         let mut paused = Duration::ZERO;
         let (mut attempts, mut unanswered) = (0, 0);
         loop {
-            let error = match self.attempt(request, &queue).await {
+            let error = match self.attempt(request, still, &queue).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -298,13 +300,25 @@ impl<P: Port> Paced<P> {
     }
 }
 
+fn always() -> Result<(), AwsError> {
+    Ok(())
+}
+
 impl<P: Port> Port for Paced<P> {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
+        self.call_while(request, &always)
+    }
+
+    fn call_while<'a>(&'a self, request: &'a Request, still: Still<'a>) -> BoxFuture<'a, Result<Response, AwsError>> {
         Box::pin(async move {
-            let answer = self.carry_out(request).await;
+            let answer = self.carry_out(request, still).await;
             self.tell(Moment::Answered(request, answer.as_ref()));
             answer
         })
+    }
+
+    fn time(&self) -> Option<ServiceTime> {
+        self.port.time()
     }
 }
 

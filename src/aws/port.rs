@@ -9,29 +9,53 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::AwsError;
+use super::time::ServiceTime;
 use crate::names::{AccountId, NodeId, OrganizationId, PolicyId, PolicyType, RootId, Tags, UnitId};
+
+/// Asked right before a request is sent; an error keeps it from being sent and is the answer of the call.
+pub type Still<'a> = &'a (dyn Fn() -> Result<(), AwsError> + Send + Sync);
 
 /// Carries out one AWS request: one attempt on the wire, no retry, no waiting.
 pub trait Port: Send + Sync {
     /// Sends `request` once. Page tokens are AWS's own; the caller pages.
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>>;
+
+    /// [`Self::call`], where `still` is asked before every attempt: what waits for a rate or for its next try is not sent
+    /// once it is no longer to be.
+    fn call_while<'a>(&'a self, request: &'a Request, still: Still<'a>) -> BoxFuture<'a, Result<Response, AwsError>> {
+        Box::pin(async move {
+            still()?;
+            self.call(request).await
+        })
+    }
+
+    /// The clock of the service, as its last answer told it; `None` where no answer has told it yet.
+    fn time(&self) -> Option<ServiceTime> {
+        None
+    }
 }
 
-impl<P: Port + ?Sized> Port for &P {
-    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
-        (**self).call(request)
-    }
+/// A port behind a pointer.
+macro_rules! behind {
+    ($($pointer:ty),*) => {$(
+        impl<P: Port + ?Sized> Port for $pointer {
+            fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
+                (**self).call(request)
+            }
+            fn call_while<'a>(
+                &'a self,
+                request: &'a Request,
+                still: Still<'a>,
+            ) -> BoxFuture<'a, Result<Response, AwsError>> {
+                (**self).call_while(request, still)
+            }
+            fn time(&self) -> Option<ServiceTime> {
+                (**self).time()
+            }
+        }
+    )*};
 }
-impl<P: Port + ?Sized> Port for std::sync::Arc<P> {
-    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
-        (**self).call(request)
-    }
-}
-impl<P: Port + ?Sized> Port for Box<P> {
-    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
-        (**self).call(request)
-    }
-}
+behind!(&P, std::sync::Arc<P>, Box<P>);
 
 /// What carries tags: a node of the tree or a policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use super::show::{self, progress::Reporter, saved::SavedPlan};
 use super::terminal::{Terminal, interrupted};
 use super::{approvals, args};
 use crate::apply::ledger::NoLedger;
-use crate::apply::{Control, Ledger};
+use crate::apply::{Control, Ledger, always};
 use crate::pass::{self, ApplyError};
 use crate::plan::guard;
 use crate::plan::kept::{Known, Made as MadeBefore};
@@ -100,7 +100,8 @@ async fn carry_out(
     let seat = store.as_ref().map(|store| store.seat(&terminal.who()));
     let who = seat.as_ref().map_or("rehearsal", Seat::name);
     let progress = |progress: &crate::apply::Progress<'_>| reporter.told(progress);
-    let control = Control { stop: interrupted(), progress: &progress, clock: &Timestamp::now, ledger, who };
+    let control =
+        Control { stop: interrupted(), wanted: &always, progress: &progress, clock: &Timestamp::now, ledger, who };
     let shown = planned.clone();
     let report = pass::apply_plan(&door, &setting.desired, planned, &mut memory, &setting.options, control).await;
     reporter.finish();

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::terminal::interrupted;
 use crate::api::organization::{Access, Partition};
 use crate::aws::queue::Queue;
-use crate::controller::leader::{Candidate, Claim, Fenced};
+use crate::controller::leader::{Candidate, Claim, Fenced, process_name};
 use crate::controller::{Context, Door, Doors, figures, follow, run as keep_all};
 use crate::process::{Filter, Health, Metrics, serve};
 
@@ -30,7 +30,7 @@ pub struct Controller {
     /// Namespace of that Lease.
     #[arg(long, env = "POD_NAMESPACE", default_value = "default", value_name = "NAMESPACE")]
     pub namespace: String,
-    /// Name of this replica, which no other has.
+    /// Name of this replica, such as that of its Pod; each process adds a number of its own to it.
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub name: Option<String>,
     #[command(flatten)]
@@ -66,7 +66,7 @@ async fn control(asked: &Controller, client: Client, log: Filter) -> Result<u8, 
     let count = Box::new(move || figures::count(&figures, &counted));
     tokio::spawn(serve(listener, Arc::new(Health { ready, log, count }), metrics.clone()));
 
-    let instance = asked.name.clone().unwrap_or_else(|| format!("bylaw-{}", std::process::id()));
+    let instance = process_name(asked.name.as_deref().unwrap_or("bylaw"));
     let mut candidate = Candidate::new(&client, &asked.namespace, &asked.lease, &instance);
     let claim = Claim::default();
     let mut told = stop.clone();
@@ -78,7 +78,8 @@ async fn control(asked: &Controller, client: Client, log: Filter) -> Result<u8, 
     metrics.leader(true);
     let doors = Box::new(FencedDoors { reach: asked.reach.clone(), claim: claim.clone(), metrics: metrics.clone() });
     let seed = Timestamp::now().as_nanosecond().unsigned_abs() as u64;
-    let context = Context { clock: Box::new(Timestamp::now), doors, metrics, instance, seed };
+    let predecessor = candidate.predecessor().map(str::to_owned);
+    let context = Context { clock: Box::new(Timestamp::now), doors, metrics, instance, predecessor, seed };
     let lost = tokio::select! {
         () = keep_all(Arc::new(context), client, cluster, stop) => None,
         why = candidate.lost(&claim) => Some(why),

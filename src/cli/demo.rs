@@ -143,7 +143,14 @@ impl Story<'_> {
 
     async fn apply(&mut self, desired: &Desired, planned: Planned) -> Result<bool, Failure> {
         let (_never, stop) = watch::channel(false);
-        let control = Control { stop, progress: &|_| {}, clock: &Timestamp::now, ledger: &NoLedger, who: "bylaw-demo" };
+        let control = Control {
+            stop,
+            wanted: &crate::apply::always,
+            progress: &|_| {},
+            clock: &Timestamp::now,
+            ledger: &NoLedger,
+            who: "bylaw-demo",
+        };
         let shown = planned.clone();
         let options = Options::default();
         let report = pass::apply_plan(&self.door, desired, planned, &mut self.memory, &options, control)

@@ -37,7 +37,8 @@ impl Approvals {
                 return true;
             }
             Event::Apply(object) => {
-                let Some(given) = given(object) else { return false };
+                let name = object.metadata.name.clone().unwrap_or_default();
+                let Some(given) = given(object) else { return self.entries.remove(name.as_str()).is_some() };
                 let before = self.entries.insert(given.name.clone(), given.clone());
                 return before.is_none_or(|before| (before.uid, before.spec) != (given.uid, given.spec));
             }
@@ -119,8 +120,11 @@ mod tests {
         leaving.metadata.deletion_timestamp = serde_json::from_value(json!("2026-11-25T00:00:00Z")).unwrap();
         let mut approvals = Approvals::default();
         approvals.take(Event::Init);
-        approvals.take(Event::InitApply(leaving));
+        approvals.take(Event::InitApply(leaving.clone()));
         approvals.take(Event::InitDone);
+        assert_eq!(approvals.all().unwrap().len(), 0);
+        approvals.take(Event::Apply(approval("a", "aa")));
+        assert!(approvals.take(Event::Apply(leaving)), "a finalizer may keep it, and it counts no more");
         assert_eq!(approvals.all().unwrap().len(), 0);
     }
 }

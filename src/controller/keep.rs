@@ -4,12 +4,14 @@
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::sync::watch as signal;
 
+use super::brakes::Brakes;
 use super::finalize::Named;
 use super::objects::Entry;
 use super::tenure::{Claimant, Tenure};
@@ -148,6 +150,10 @@ pub struct Said {
 
 /// The objects of the cluster as a pass sees them: read once, at its beginning.
 pub struct Scene {
+    /// Where they were read.
+    pub(super) cluster: Arc<Cluster>,
+    /// [`Cluster::version`] of before.
+    pub(super) version: u64,
     desired: Option<Desired>,
     issues: Vec<Issue>,
     seen: BTreeMap<ObjectKey, (String, i64)>,
@@ -160,7 +166,8 @@ pub struct Scene {
 impl Scene {
     /// Builds what is declared for the Organization of that name; `None` until every kind was listed.
     #[must_use]
-    pub fn of(cluster: &Cluster, organization: &str) -> Option<Self> {
+    pub fn of(cluster: &Arc<Cluster>, organization: &str) -> Option<Self> {
+        let version = cluster.version();
         let objects = cluster.objects();
         let entries = objects.whole()?;
         // What is being deleted is declared no more.
@@ -173,7 +180,8 @@ impl Scene {
         let deleted = entries.iter().filter(|(_, entry)| going(entry)).map(|(key, _)| key.clone()).collect();
         let seen = entries.iter().filter(|(_, entry)| !entry.deleting || going(entry));
         let seen = seen.map(|(key, entry)| (key.clone(), (entry.uid.clone(), entry.generation))).collect();
-        let mut scene = Self { desired, issues, seen, deleted, approvals: vec![] };
+        let (cluster_of, approvals) = (cluster.clone(), vec![]);
+        let mut scene = Self { cluster: cluster_of, version, desired, issues, seen, deleted, approvals };
         let alone = entries.keys().filter(|key| key.kind == Kind::Organization).count() == 1;
         let own = LazyCell::new(|| scene.keys());
         let mut approvals = vec![];
@@ -189,8 +197,23 @@ impl Scene {
         Some(scene)
     }
 
+    /// What is declared, where there is a usable Organization.
+    pub(super) fn desired(&self) -> Option<&Desired> {
+        self.desired.as_ref()
+    }
+
+    /// The `metadata.uid` of an object.
+    pub(super) fn uid(&self, key: &ObjectKey) -> Option<&str> {
+        self.seen.get(key).map(|(uid, _)| uid.as_str())
+    }
+
+    /// Whether somebody deleted the object, and its counterpart in AWS is to go.
+    pub(super) fn is_deleted(&self, key: &ObjectKey) -> bool {
+        self.deleted.contains(key)
+    }
+
     /// What of its approvals counts now.
-    fn approved(&self, now: Timestamp) -> Approvals {
+    pub(super) fn approved(&self, now: Timestamp) -> Approvals {
         counting(self.approvals.iter().map(|(given, author)| (given, author.as_deref())), now)
     }
 
@@ -216,19 +239,20 @@ impl Scene {
         Passed { hashes: &approvals.hashes - &idle, alone: planned.plan.approved.clone() }
     }
 
-    /// The name under which the lease in AWS is taken. All replicas of a cluster share it, since the cluster's own lease
-    /// decides between them; the same manifests in another cluster have another.
-    fn who(&self) -> String {
-        let key = self.desired.as_ref().map(Desired::organization_key);
-        let uid = key.and_then(|key| self.seen.get(key)).map_or("", |(uid, _)| uid);
-        format!("controller:{uid}")
+    /// The name under which `process` takes the lease in AWS for this Organization: two processes that keep one Organization,
+    /// and two Organizations of one process, are two writers.
+    fn holder(&self, process: &str) -> String {
+        let uid = self.desired.as_ref().and_then(|desired| self.uid(desired.organization_key()));
+        format!("controller:{}:{process}", uid.unwrap_or_default())
     }
 
     /// For whom the lease in AWS is to be held; `None` where nothing is to be written.
     #[must_use]
-    pub fn claimant(&self) -> Option<Claimant> {
+    pub fn claimant(&self, cx: &Context) -> Option<Claimant> {
         let desired = self.desired.as_ref().filter(|desired| !observes(desired))?;
-        Some(Claimant { management: desired.organization.spec.management_account.clone(), who: self.who() })
+        let management = desired.organization.spec.management_account.clone();
+        let predecessor = cx.predecessor.as_ref().map(|process| self.holder(process));
+        Some(Claimant { management, who: self.holder(&cx.instance), predecessor })
     }
 
     /// Keys of the objects that belong to the Organization: all where it could not be built.
@@ -380,8 +404,10 @@ async fn carry_out(
         Some((_, journal)) => journal,
         None => &NoLedger,
     };
-    let who = scene.who();
-    let control = Control { stop, progress: &progress, clock: &*cx.clock, ledger, who: &who };
+    let who = scene.holder(&cx.instance);
+    let brakes = Brakes::of(scene, desired, &planned, &*cx.clock);
+    let wanted = |change: &Change| brakes.wanted(change);
+    let control = Control { stop, wanted: &wanted, progress: &progress, clock: &*cx.clock, ledger, who: &who };
     let Some(tenure) = tenure else {
         return pass::apply_plan(port, desired, planned, memory, options, control).await;
     };

@@ -3,6 +3,8 @@
 //! A replica that was frozen, or cut off from the API server, learns that it lost the lease only by its own clocks. So the
 //! right to write ends at a time that was fixed before the lease was last renewed, and every write asks for it.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,7 @@ use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 
 use crate::aws::error::NOT_LEADER;
-use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
+use crate::aws::{AwsError, Port, Request, Response, ServiceTime};
 use crate::process::Metrics;
 
 /// How long a lease counts for the others.
@@ -63,19 +65,18 @@ impl<P: Port> Port for Fenced<P> {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
         Box::pin(async move {
             let answer = if request.is_write() && !self.claim.holds() {
-                Err(AwsError {
-                    operation: request.operation().to_owned(),
-                    code: NOT_LEADER.into(),
-                    message: "this replica is not, or no longer, the one that writes; nothing was sent".into(),
-                    request_id: None,
-                    class: ErrorClass::Denied,
-                })
+                let why = "this replica is not, or no longer, the one that writes; nothing was sent";
+                Err(AwsError::unsent(request.operation(), NOT_LEADER, why))
             } else {
                 self.port.call(request).await
             };
             self.metrics.call(request.operation(), answer.as_ref().map_or_else(|error| error.class.as_str(), |_| "ok"));
             answer
         })
+    }
+
+    fn time(&self) -> Option<ServiceTime> {
+        self.port.time()
     }
 }
 
@@ -108,6 +109,16 @@ pub struct Candidate {
     newest: u64,
     /// When the lease was asked for last.
     asked: Instant,
+    /// The holder whose lease ran out and was taken.
+    predecessor: Option<String>,
+}
+
+/// A name that no other process has, whatever it is called: that of the Pod, and a random number.
+#[must_use]
+pub fn process_name(pod: &str) -> String {
+    let random = RandomState::new().build_hasher().finish();
+    let pod: String = pod.chars().take(60).collect();
+    format!("{pod}_{random:016x}")
 }
 
 impl Candidate {
@@ -122,7 +133,14 @@ impl Candidate {
             mine: None,
             newest: 0,
             asked: Instant::now(),
+            predecessor: None,
         }
+    }
+
+    /// The process that held the lease before, where it did not give it up: it ran out, so that process writes no more.
+    #[must_use]
+    pub fn predecessor(&self) -> Option<&str> {
+        self.predecessor.as_deref()
     }
 
     /// Waits until this replica is the leader and has the right to write.
@@ -229,6 +247,10 @@ impl Candidate {
         let held = lease.spec.clone().unwrap_or_default();
         let transitions = held.lease_transitions.unwrap_or_default();
         let holder = held.holder_identity.as_deref().filter(|holder| !holder.is_empty());
+        if holder != Some(&self.who) {
+            // Also where the answer to what follows is lost: the next look finds the lease ours.
+            self.predecessor = holder.map(str::to_owned);
+        }
         lease.spec = Some(match holder {
             Some(holder) if holder == self.who => spec(transitions, held.acquire_time),
             Some(_) if !self.ran_out(&held) => return Ok(Look::Theirs),

@@ -6,6 +6,7 @@
 
 pub mod approvals;
 pub mod backoff;
+pub mod brakes;
 pub mod events;
 pub mod figures;
 pub mod finalize;
@@ -78,8 +79,10 @@ pub struct Context {
     pub doors: Box<dyn Doors>,
     /// Figures.
     pub metrics: Metrics,
-    /// Name of this replica, for Events.
+    /// Name of this process, which no other has: for the leases, the audit log and Events.
     pub instance: String,
+    /// The process that wrote for this cluster before, and was not heard of in time.
+    pub predecessor: Option<String>,
     /// Seed of pauses.
     pub seed: u64,
 }
@@ -219,7 +222,7 @@ impl Keeper {
         let turnout = match self.open(&scene, way, kept).await {
             Ok(way) => {
                 let hints = way.ear.as_ref().map(Ear::fresh).unwrap_or_default();
-                tenure::settle(&mut kept.tenure, scene.claimant(), &self.cx, Some(&way.door)).await;
+                tenure::settle(&mut kept.tenure, scene.claimant(&self.cx), &self.cx, Some(&way.door)).await;
                 let urgent = keep::put_back(&self.cx, &scene, &way.door, kept, hints, stop.clone()).await;
                 tell(&self.recorder, &self.cluster, &told.news(&urgent, Instant::now())).await;
                 let mut turnout = keep(&self.cx, &scene, &way.door, kept, stop).await;

@@ -1,20 +1,21 @@
 //! The lease in AWS, held for as long as an Organization is kept: what has to be put right is put right at once, without
 //! waiting until a lease just taken is sure.
 //!
-//! It lives in a task of its own, beside the reads and pauses of the controller, and is lent to whoever writes. All replicas
-//! of a cluster take it under one name, since the cluster's own lease decides between them: a crash keeps none of them out.
+//! It lives in a task of its own, beside the reads and pauses of the controller, and is lent to whoever writes. Its holder is
+//! this process and no other. The replica that follows one that crashed knows by the cluster's own lease that it is over, and
+//! takes its lease in AWS without waiting until that runs out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::SignedDuration;
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::keep::Turnout;
 use super::{Context, Door};
 use crate::apply::Lease;
-use crate::apply::lease::LeaseError;
+use crate::apply::lease::{LeaseError, Now};
 use crate::aws::AwsError;
 use crate::names::{AccountId, Kind, RootId};
 use crate::pass::{self, PassError};
@@ -36,6 +37,8 @@ pub struct Claimant {
     pub management: AccountId,
     /// The holder's name.
     pub who: String,
+    /// The name of the holder before, where that is known to be over.
+    pub predecessor: Option<String>,
 }
 
 /// Who writes to the organization now.
@@ -118,7 +121,7 @@ impl Tenure {
         let mut lease = self.shared.lease.lock().await;
         if lease.is_none() {
             self.missed = true;
-            *lease = Some(self.shared.take(root, &self.claimant.who).await?);
+            *lease = Some(self.shared.take(root, &self.claimant).await?);
         }
         self.missed = false;
         Ok(lease)
@@ -207,8 +210,9 @@ async fn run(shared: Arc<Shared>, claimant: Claimant, mut over: watch::Receiver<
 }
 
 impl Shared {
-    async fn take(&self, root: &RootId, who: &str) -> Result<Lease, LeaseError> {
-        let taken = Lease::take_for(&*self.door, root, who, LENGTH, &*self.cx.clock).await;
+    async fn take(&self, root: &RootId, claimant: &Claimant) -> Result<Lease, LeaseError> {
+        let predecessor = claimant.predecessor.as_deref();
+        let taken = Lease::take_for(&*self.door, root, &claimant.who, predecessor, LENGTH, &*self.cx.clock).await;
         self.tell(taken.as_ref().map(drop));
         taken
     }
@@ -258,11 +262,11 @@ impl Shared {
                 Err(error) => Err(error),
             },
         };
-        let now = (self.cx.clock)();
+        let now = Now::of(&*self.door, &*self.cx.clock);
         match (stepped, slot.as_ref()) {
             (Ok(()), Some(lease)) => {
                 *failures = 0;
-                until(lease.due(), now) + Duration::from_secs(1)
+                now.until(lease.due()) + Duration::from_secs(1)
             }
             (Ok(()), None) => FIRST,
             (Err(error), lease) => {
@@ -288,7 +292,7 @@ impl Shared {
                 let pause = FIRST.saturating_mul(1 << (*failures).min(8)).min(LONGEST);
                 *failures = failures.saturating_add(1);
                 match error {
-                    LeaseError::Held { until: end, .. } => pause.min(until(end, now)).max(Duration::from_secs(1)),
+                    LeaseError::Held { until: end, .. } => pause.min(now.until(end)).max(Duration::from_secs(1)),
                     _ => pause,
                 }
             }
@@ -297,7 +301,7 @@ impl Shared {
 
     async fn renew(&self, lease: &mut Lease) -> Result<(), LeaseError> {
         // Whoever wrote meanwhile has renewed it; otherwise nothing is asked before it is due.
-        if (self.cx.clock)() <= lease.due() {
+        if !lease.is_due(Now::of(&*self.door, &*self.cx.clock)) {
             return Ok(());
         }
         lease.keep(&*self.door, &*self.cx.clock).await
@@ -314,10 +318,6 @@ impl Shared {
             })?,
         };
         *root = Some(found.clone());
-        self.take(&found, &claimant.who).await
+        self.take(&found, claimant).await
     }
-}
-
-fn until(end: Timestamp, now: Timestamp) -> Duration {
-    end.duration_since(now).try_into().unwrap_or_default()
 }

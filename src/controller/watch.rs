@@ -1,6 +1,7 @@
 //! The watch of each kind, from the API server into [`Objects`] and [`Approvals`].
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub struct Cluster {
     objects: Mutex<Objects>,
     approvals: Mutex<Approvals>,
     changed: Notify,
+    version: AtomicU64,
 }
 
 impl Cluster {
@@ -41,10 +43,20 @@ impl Cluster {
 
     /// Takes in one watch event. Whether a pass should look at what changed.
     pub fn take(&self, watched: Watched, event: watcher::Event<DynamicObject>) -> bool {
-        match watched {
+        let news = match watched {
             Watched::Declared(kind) => self.objects().take(kind, event),
             Watched::Approvals => self.approvals().take(event),
+        };
+        if news {
+            self.version.fetch_add(1, Ordering::Release);
         }
+        news
+    }
+
+    /// A number that grows with everything that a pass should look at: whoever reads it before the objects sees by it
+    /// whether they may have changed since.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// The kind cannot be listed.
@@ -59,6 +71,7 @@ impl Cluster {
                 self.approvals().lose();
             }
         }
+        self.version.fetch_add(1, Ordering::Release);
         self.wake();
     }
 

@@ -300,7 +300,24 @@ impl<'a> Build<'a> {
                 }
                 continue;
             }
-            let Some(name) = manifest.organization.as_deref() else { continue };
+            let Some(name) = manifest.organization.as_deref() else {
+                // Whose it is, nobody can say: it is nobody's, and its counterpart in either is left as it is.
+                if organizations.len() > 1 {
+                    let names = organizations.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                    let issue = manifest
+                        .error(
+                            "ambiguous-organization",
+                            "spec.organizationRef",
+                            format!(
+                                "there are {} Organizations, and the object does not say to which it belongs",
+                                organizations.len()
+                            ),
+                        )
+                        .help(format!("say which: `organizationRef: {{name: …}}` with one of {names}"));
+                    self.fail(index, issue);
+                }
+                continue;
+            };
             if Some(name) == chosen_name {
                 continue;
             }

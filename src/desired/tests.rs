@@ -192,17 +192,34 @@ fn many_documents_are_told_of_in_the_order_in_which_they_stand() {
 fn one_organization_of_several_is_chosen_by_name() {
     let text = format!("{ORGANIZATION}---\n{}", ORGANIZATION.replace("main", "lab").replace("3333", "4444"))
         + "---\napiVersion: bylaw.dev/v1alpha1\nkind: Account\nmetadata: {name: a}\nspec: {accountId: \"000000000001\", organizationRef: {name: lab}}\n"
-        + "---\napiVersion: bylaw.dev/v1alpha1\nkind: Account\nmetadata: {name: b}\nspec: {accountId: \"000000000002\", organizationRef: {name: main}}\n"
-        + &account("c", 3, None);
+        + "---\napiVersion: bylaw.dev/v1alpha1\nkind: Account\nmetadata: {name: b}\nspec: {accountId: \"000000000002\", organizationRef: {name: main}}\n";
     let (desired, issues) = run(&text, Some("lab"));
     assert!(issues.is_empty(), "{issues:#?}");
     let desired = desired.unwrap();
     assert_eq!(desired.organization_key().to_string(), "Organization/lab");
-    assert_eq!(desired.accounts.keys().map(|k| &**k).collect::<Vec<_>>(), ["a", "c"]);
+    assert_eq!(desired.accounts.keys().map(|k| &**k).collect::<Vec<_>>(), ["a"]);
     let (desired, issues) = run(&text, Some("labs"));
     assert!(desired.is_none());
     assert_eq!(issues[0].help.as_deref(), Some("did you mean `lab`?"));
     assert!(run(&text, None).0.is_none());
+}
+
+#[test]
+fn of_two_organizations_an_object_that_does_not_say_which_is_neithers() {
+    let text = format!("{ORGANIZATION}---\n{}", ORGANIZATION.replace("main", "lab").replace("3333", "4444"))
+        + &account("c", 3, None)
+        + &policy("p", "  targets: [{root: true}]\n");
+    for organization in ["lab", "main"] {
+        let (desired, issues) = run(&text, Some(organization));
+        let rules: Vec<&str> = issues.iter().map(|issue| issue.rule).collect();
+        assert_eq!(rules, ["ambiguous-organization"; 2], "{issues:#?}");
+        assert!(issues[0].help.as_ref().unwrap().contains("`lab`, `main`"), "{issues:#?}");
+        let desired = desired.unwrap();
+        assert!(desired.accounts.is_empty() && desired.policies.is_empty());
+        // Nor is it absent: what it is in AWS is left as it is.
+        let broken: Vec<String> = desired.broken.iter().map(|b| b.key.as_ref().unwrap().to_string()).collect();
+        assert_eq!(broken, ["Account/c", "OrganizationPolicy/p"]);
+    }
 }
 
 #[test]

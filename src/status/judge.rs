@@ -6,7 +6,6 @@ use super::verdict::{Readiness, Turn, Verdict};
 use crate::api::conditions as reasons;
 use crate::apply::Outcome;
 use crate::apply::lease::LeaseError;
-use crate::aws::error::NOT_LEADER;
 use crate::aws::{AwsError, ErrorClass};
 use crate::desired::{Desired, Issue, Severity};
 use crate::names::{Kind, NodeId, ObjectKey};
@@ -206,6 +205,7 @@ impl<'a> Index<'a> {
             outcomes.iter().find_map(|outcome| match outcome {
                 Outcome::Waiting { what } => Some(waiting(what.clone())),
                 Outcome::Blocked { why } => Some(waiting(why.clone())),
+                Outcome::Stopped { why } => Some(waiting(format!("a change was not started: {why}; it plans again"))),
                 Outcome::Changed { found } => {
                     Some(waiting(format!("AWS changed while bylaw was at work: {found}; it looks again")))
                 }
@@ -299,9 +299,9 @@ fn aws(error: &AwsError) -> Verdict {
         | ErrorClass::Unknown
         | ErrorClass::Credentials
         | ErrorClass::NotFound
-        | ErrorClass::AlreadyDone => Turn::Bylaw,
-        // Whichever replica has the right to write goes on.
-        ErrorClass::Denied if error.code == NOT_LEADER => Turn::Bylaw,
+        | ErrorClass::AlreadyDone
+        // Whoever has the right to write goes on.
+        | ErrorClass::Unsent => Turn::Bylaw,
         ErrorClass::Denied | ErrorClass::Constraint | ErrorClass::Invalid | ErrorClass::Exists => Turn::Person,
     };
     let remedy = error.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();

@@ -37,6 +37,10 @@ pub fn notices(came: &Came<'_>) -> Vec<Notice> {
         if let Some((reason, action)) = class(change).filter(|_| done) {
             let note = format!("{}: {}", verb(change), change.reason.because());
             notices.push(Notice { object: change.object.clone(), weight: Weight::Normal, reason, action, note });
+        } else if let crate::apply::Outcome::Stopped { why } = outcome {
+            let note = format!("{} was not started: {why}", verb(change));
+            let (reason, action) = ("Stopped", "Apply");
+            notices.push(Notice { object: change.object.clone(), weight: Weight::Normal, reason, action, note });
         } else if let crate::apply::Outcome::Failed { error } = outcome {
             let note = format!("{} failed: {error}", verb(change));
             let (reason, action) = ("Failed", "Apply");

@@ -37,7 +37,14 @@ async fn compared(seed: u64) -> BTreeSet<&'static str> {
     let port = Paced::new(&world, Conduct { pace: Pace::None, ..Conduct::default() });
     let (_stop, stop) = tokio::sync::watch::channel(false);
     let silent = |_: &Progress<'_>| {};
-    let control = Control { stop, progress: &silent, clock: &clock, ledger: &NoLedger, who: "test" };
+    let control = Control {
+        stop,
+        wanted: &bylaw::apply::always,
+        progress: &silent,
+        clock: &clock,
+        ledger: &NoLedger,
+        who: "test",
+    };
     let applied = apply(&port, &planned.plan, planned.observed.clone(), lease, control).await;
     if !applied.is_success() {
         return BTreeSet::new();

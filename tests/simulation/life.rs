@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bylaw::apply::lease::LeaseError;
-use bylaw::apply::{Control, Outcome, Progress};
+use bylaw::apply::{Control, Outcome, Progress, Wanted};
 use bylaw::aws::Port;
 use bylaw::aws::dice::Dice;
 use bylaw::aws::faults::{Fault, Faulty, Schedule};
@@ -18,7 +18,7 @@ use bylaw::desired::Desired;
 use bylaw::names::{AccountId, NodeId, TAG_MANAGED_BY};
 use bylaw::observed::Observed;
 use bylaw::pass::{self, ApplyError, Options, Planned};
-use bylaw::plan::{Action, Guarded, Memory, NodeRef, Plan, Reason};
+use bylaw::plan::{Action, Change, Guarded, Memory, NodeRef, Plan, Reason};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::looks::Looks;
@@ -27,7 +27,7 @@ use super::mutants::Mutant;
 use super::ports::{Ear, Hook, foreign, time_of_day};
 use super::watch::{View, Watch, twins};
 use super::wish::{MANAGEMENT, Wish, wide};
-use super::{end, excuses, judge, start};
+use super::{end, excuses, judge, ports, start};
 
 /// What lives were made of, and what was looked at.
 #[derive(Debug, Default, Clone)]
@@ -74,6 +74,8 @@ pub struct Life {
     trace: bool,
     began: tokio::time::Instant,
     approvals: BTreeSet<String>,
+    /// Somebody may stop a run in the middle.
+    braked: bool,
 }
 
 /// How a pass ended.
@@ -96,6 +98,7 @@ pub fn live(seed: u64, mutant: Mutant) -> Result<Tally, String> {
             empty_pages: dice.chance(0.3),
             enabling_delay: Duration::from_secs(if dice.chance(0.3) { 40 } else { 0 }),
             remember: Duration::from_secs(20),
+            tells_time: true,
             ..World::default()
         }));
         start::populate(&world, &mut dice);
@@ -109,6 +112,7 @@ pub fn live(seed: u64, mutant: Mutant) -> Result<Tally, String> {
             trace: std::env::var_os("BYLAW_TRACE").is_some(),
             began: tokio::time::Instant::now(),
             approvals: BTreeSet::new(),
+            braked: true,
         };
         life.run().await?;
         Ok(life.tally)
@@ -218,7 +222,7 @@ impl Life {
             ..Conduct::default()
         };
         let paced = Paced::new(faulty, conduct);
-        let ear = Ear::new(self.mutant.below(&paced));
+        let ear = Ear::new(self.mutant.below(&paced), hook.brake.clone());
         let end = self.pass_on(desired, options, &hook, &ear, (stale, alone)).await;
         for (fault, count) in paced.port().faults() {
             *self.tally.faults.entry(fault).or_default() += count;
@@ -271,7 +275,17 @@ impl Life {
         ear.listening.store(true, Ordering::Relaxed);
         let (_stop, stop) = tokio::sync::watch::channel(false);
         let silent = |_: &Progress<'_>| {};
-        let control = Control { stop, progress: &silent, clock: &clock, ledger: ear, who: "one" };
+        if self.braked && self.dice.chance(0.25) {
+            let object = self.dice.pick(planned.plan.changes.iter()).map(|change| change.object.clone());
+            let what = object.filter(|_| self.dice.chance(0.6)).map_or(ports::Stop::All, ports::Stop::Object);
+            *hook.brake.stop.lock().unwrap() = Some((1 + self.dice.below(12) as u64, what));
+        }
+        let wanted = |change: &Change| match self.mutant {
+            Mutant::Headlong => Ok(()),
+            _ => hook.brake.wanted(change),
+        };
+        let wanted: Wanted<'_> = &wanted;
+        let control = Control { stop, wanted, progress: &silent, clock: &clock, ledger: ear, who: "one" };
         let mut memory = self.memory.clone();
         let port = self.mutant.above(ear);
         let running = pass::apply_plan(&*port, &planning, planned, &mut memory, options, control);
@@ -383,6 +397,7 @@ impl Life {
     /// No faults: what can be done is done within a few passes, and then nothing more.
     async fn quiet(&mut self, desired: &Desired) -> Result<(), String> {
         tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+        self.braked = false;
         let options = Options { prune: true, max_age: SignedDuration::ZERO, ..Options::default() };
         let mut left = None;
         for _ in 0..12 {
@@ -436,6 +451,7 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Unknown { .. } => "unknown",
         Outcome::Waiting { .. } => "waiting",
         Outcome::Blocked { .. } => "blocked",
+        Outcome::Stopped { .. } => "stopped",
         Outcome::NotStarted => "not-started",
     }
 }

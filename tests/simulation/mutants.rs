@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bylaw::api::AdoptionPolicy;
 use bylaw::aws::port::PolicySummary;
-use bylaw::aws::{AwsError, Port, Request, Response};
+use bylaw::aws::{AwsError, Port, Request, Response, ServiceTime, Still};
 use bylaw::desired::Desired;
 use bylaw::names::{TAG_DELETION, TAG_RESOURCE, Tags};
 use bylaw::observed::Part;
@@ -50,10 +50,12 @@ pub enum Mutant {
     Untidy,
     /// Runs what waits for something that is refused.
     Insists,
+    /// Asks once, at the beginning, whether all is wanted.
+    Headlong,
 }
 
 impl Mutant {
-    pub const ALL: [(Self, &'static str); 15] = [
+    pub const ALL: [(Self, &'static str); 16] = [
         (Self::DetachFirst, "window"),
         (Self::GapsAreEmpty, "partial"),
         (Self::NoLimits, "limits"),
@@ -69,6 +71,7 @@ impl Mutant {
         (Self::Believes, "deletion without"),
         (Self::Untidy, "not as declared, beside what is refused"),
         (Self::Insists, "refused and done"),
+        (Self::Headlong, "brake"),
     ];
 
     /// Between what is heard of the engine and AWS.
@@ -240,5 +243,20 @@ impl<P: Port> Port for Wrong<'_, P> {
                 _ => self.port.call(request).await,
             }
         })
+    }
+
+    fn call_while<'b>(&'b self, request: &'b Request, still: Still<'b>) -> BoxFuture<'b, Result<Response, AwsError>> {
+        let own = matches!(self.mutant, Mutant::DetachFirst | Mutant::TouchesForeign | Mutant::Unrecorded);
+        if !own && request.is_write() {
+            return self.port.call_while(request, still);
+        }
+        Box::pin(async move {
+            still()?;
+            self.call(request).await
+        })
+    }
+
+    fn time(&self) -> Option<ServiceTime> {
+        self.port.time()
     }
 }

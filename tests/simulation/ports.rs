@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bylaw::apply::Halt;
 use bylaw::apply::ledger::{Entry, Ledger, Outcome};
 use bylaw::aws::offline::{Hand, Offline, State, careless};
 use bylaw::aws::port::{Contact, Resource};
-use bylaw::aws::{AwsError, Port, Request, Response, dice::Dice};
-use bylaw::names::{NodeId, TAG_HOLD, Tags};
+use bylaw::aws::{AwsError, ErrorClass, Port, Request, Response, ServiceTime, Still, dice::Dice};
+use bylaw::names::{NodeId, ObjectKey, TAG_HOLD, Tags};
+use bylaw::plan::Change;
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
@@ -16,11 +18,59 @@ use tokio::time::Instant;
 
 use super::watch::{Watch, is_lease};
 
+/// What somebody stops in the middle of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// All of it: the Organization is suspended.
+    All,
+    /// What is to be done for one object: it is deleted from the cluster.
+    Object(ObjectKey),
+}
+
+/// A brake that is pulled when so many writes are carried out.
+#[derive(Debug, Default)]
+pub struct Brake {
+    pub stop: Mutex<Option<(u64, Stop)>>,
+    pulled: AtomicBool,
+    /// For which object each announced write is.
+    objects: Mutex<HashMap<Request, ObjectKey>>,
+}
+
+impl Brake {
+    fn carried_out(&self, writes: u64) {
+        if self.stop.lock().unwrap().as_ref().is_some_and(|(at, _)| writes >= *at) {
+            self.pulled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether what is done for the object is stopped by now.
+    fn stops(&self, object: Option<&ObjectKey>) -> bool {
+        let stop = self.stop.lock().unwrap();
+        self.pulled.load(Ordering::Relaxed)
+            && stop.as_ref().is_some_and(|(_, stop)| match stop {
+                Stop::All => true,
+                Stop::Object(key) => object == Some(key),
+            })
+    }
+
+    /// As the engine asks it.
+    pub fn wanted(&self, change: &Change) -> Result<(), Halt> {
+        if !self.stops(Some(&change.object)) {
+            return Ok(());
+        }
+        Err(match *self.stop.lock().unwrap() {
+            Some((_, Stop::Object(_))) => Halt::Change("deleted".into()),
+            _ => Halt::Run("suspended".into()),
+        })
+    }
+}
+
 /// Sees every write as AWS carries it out, and ends the life after the n-th.
 pub struct Hook {
     pub world: Arc<Offline>,
     pub watch: Mutex<Option<Watch>>,
     pub died: Notify,
+    pub brake: Arc<Brake>,
     dies_after: Option<u64>,
     writes: AtomicU64,
     began: Instant,
@@ -39,6 +89,7 @@ impl Hook {
             world,
             watch: Mutex::default(),
             died: Notify::new(),
+            brake: Arc::default(),
             dies_after,
             writes: AtomicU64::new(0),
             began,
@@ -146,6 +197,13 @@ impl Port for Hook {
                 }
                 return answer;
             }
+            let object = self.brake.objects.lock().unwrap().get(request).cloned();
+            if !is_lease(request)
+                && self.brake.stops(object.as_ref())
+                && let Some(watch) = self.watch.lock().unwrap().as_mut()
+            {
+                watch.problems.push(format!("brake: stopped, and sent all the same: {request:?}"));
+            }
             let before = self.world.state();
             let answer = self.world.call(request).await;
             if self.traced && !is_lease(request) {
@@ -157,12 +215,17 @@ impl Port for Hook {
                     watch.wrote(request, made.as_deref(), &before, &self.world.state());
                 }
                 let writes = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
+                self.brake.carried_out(writes);
                 if self.dies_after == Some(writes) {
                     self.died.notify_one();
                 }
             }
             answer
         })
+    }
+
+    fn time(&self) -> Option<ServiceTime> {
+        self.world.time()
     }
 }
 
@@ -182,12 +245,13 @@ pub struct Heard {
 pub struct Ear<P> {
     port: P,
     heard: Arc<Mutex<Heard>>,
+    brake: Arc<Brake>,
     pub listening: AtomicBool,
 }
 
 impl<P> Ear<P> {
-    pub fn new(port: P) -> Self {
-        Self { port, heard: Arc::default(), listening: AtomicBool::new(false) }
+    pub fn new(port: P, brake: Arc<Brake>) -> Self {
+        Self { port, heard: Arc::default(), brake, listening: AtomicBool::new(false) }
     }
     pub fn heard(&self) -> &Mutex<Heard> {
         &self.heard
@@ -279,6 +343,10 @@ impl Heard {
 
 impl<P: Port> Port for Ear<P> {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
+        self.call_while(request, &|| Ok(()))
+    }
+
+    fn call_while<'a>(&'a self, request: &'a Request, still: Still<'a>) -> BoxFuture<'a, Result<Response, AwsError>> {
         Box::pin(async move {
             let listening = self.listening.load(Ordering::Relaxed);
             if request.is_write() {
@@ -289,12 +357,19 @@ impl<P: Port> Port for Ear<P> {
                     heard.problems.push(format!("a write while planning: {request:?}"));
                 }
             }
-            let answer = self.port.call(request).await;
-            if listening {
-                self.heard.lock().unwrap().told(request, &answer);
+            let answer = self.port.call_while(request, still).await;
+            let mut heard = self.heard.lock().unwrap();
+            if answer.as_ref().is_err_and(|error| error.class == ErrorClass::Unsent) {
+                heard.announced.push(request.clone());
+            } else if listening {
+                heard.told(request, &answer);
             }
             answer
         })
+    }
+
+    fn time(&self) -> Option<ServiceTime> {
+        self.port.time()
     }
 }
 
@@ -306,14 +381,15 @@ impl<P: Port> Ledger for Ear<P> {
             None => {
                 *heard.ledger_open.entry(name).or_default() += 1;
                 heard.announced.push(entry.request.clone());
+                self.brake.objects.lock().unwrap().insert(entry.request.clone(), entry.change.object.clone());
             }
             Some(outcome) => {
                 heard.outcomes += 1;
                 *heard.ledger_open.entry(name).or_default() -= 1;
                 // A creation that was found made is never sent.
                 if let Some(at) = heard.announced.iter().position(|announced| announced == entry.request) {
-                    // Nor is what would have outlived the lease.
-                    let unsent = matches!(outcome, Outcome::Unknown { error } if error.code == "lease");
+                    // Nor is what would have outlived the lease, or is no longer wanted.
+                    let unsent = matches!(outcome, Outcome::Stopped { .. });
                     if !unsent && !matches!(entry.request, Request::CreateAccount { .. }) {
                         heard.problems.push(format!("recorded {outcome:?}, and never sent: {:?}", entry.request));
                     }

@@ -147,7 +147,14 @@ pub async fn planned(port: &dyn Port, wish: &Wish, prune: bool) -> Planned {
 pub async fn applied(port: &dyn Port, wish: &Wish, planned: Planned) -> Report {
     let (_stop, stop) = tokio::sync::watch::channel(false);
     let (clock, silent) = (clock(), |_: &Progress<'_>| {});
-    let control = Control { stop, progress: &silent, clock: &clock, ledger: &NoLedger, who: "test" };
+    let control = Control {
+        stop,
+        wanted: &bylaw::apply::always,
+        progress: &silent,
+        clock: &clock,
+        ledger: &NoLedger,
+        who: "test",
+    };
     let (mut memory, options) = (Memory::default(), Options::default());
     bylaw::pass::apply_plan(port, &wish.render(), planned, &mut memory, &options, control).await.unwrap()
 }
@@ -462,7 +469,14 @@ async fn nothing_is_written_while_observing_or_suspended() {
         assert_eq!(plan.plan.changes.len(), 1);
         let (_stop, stop) = tokio::sync::watch::channel(false);
         let (clock, silent) = (clock(), |_: &Progress<'_>| {});
-        let control = Control { stop, progress: &silent, clock: &clock, ledger: &NoLedger, who: "test" };
+        let control = Control {
+            stop,
+            wanted: &bylaw::apply::always,
+            progress: &silent,
+            clock: &clock,
+            ledger: &NoLedger,
+            who: "test",
+        };
         let (mut memory, options) = (Memory::default(), Options::default());
         assert!(bylaw::pass::apply_plan(&world, &desired, plan, &mut memory, &options, control).await.is_err());
         assert_eq!(world.writes(), before);

@@ -222,8 +222,9 @@ impl Watch {
         if self.desired.organization.suspend || self.desired.organization.spec.mode == bylaw::api::Mode::Observe {
             self.problem(format!("wrote although suspended or observing: {request:?}"));
         }
-        if self.braked.is_some_and(|since| since.elapsed() > Duration::from_secs(120)) {
-            self.problem(format!("held: the root is held for more than two minutes, and {request:?}"));
+        if self.braked.is_some_and(|since| since.elapsed() > Duration::from_secs(40)) {
+            // A look is ten seconds old at most, and shows what may be twenty older.
+            self.problem(format!("held: the root is held for more than 40 s, and {request:?}"));
         }
         if self.looks.goes_over(request) {
             for view in &mut self.views {

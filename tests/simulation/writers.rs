@@ -1,21 +1,21 @@
-//! Two bylaws at once: no write of the one falls into the lease of the other.
+//! Two bylaws at once, on machines whose clocks are wrong: no write of the one falls into the lease of the other.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bylaw::apply::lease::parse;
 use bylaw::apply::ledger::NoLedger;
-use bylaw::apply::{Control, Progress};
+use bylaw::apply::{Control, Progress, always};
 use bylaw::aws::dice::Dice;
 use bylaw::aws::faults::{Faulty, Schedule};
 use bylaw::aws::offline::{Offline, Options as World};
 use bylaw::aws::paced::{Conduct, Pace, Paced};
-use bylaw::aws::{AwsError, Port, Request, Response};
+use bylaw::aws::{AwsError, Port, Request, Response, ServiceTime};
 use bylaw::names::TAG_LEASE;
 use bylaw::pass::{self, ApplyError, Options};
 use bylaw::plan::Memory;
 use futures::future::BoxFuture;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::start;
 use super::watch::is_lease;
@@ -44,6 +44,10 @@ impl Port for Gate {
             self.world.call(request).await
         })
     }
+
+    fn time(&self) -> Option<ServiceTime> {
+        self.world.time()
+    }
 }
 
 /// One race. `Ok`: how many of the two got the lease.
@@ -53,7 +57,8 @@ pub fn race(seed: u64) -> Result<usize, String> {
         let mut dice = Dice::new(seed);
         let management = Some(MANAGEMENT.parse().unwrap());
         let creation_delay = Duration::from_secs([5, 200, 700][dice.below(3)]);
-        let world = Arc::new(Offline::new(World { seed, management, creation_delay, ..World::default() }));
+        let world =
+            Arc::new(Offline::new(World { seed, management, creation_delay, tells_time: true, ..World::default() }));
         start::populate(&world, &mut dice);
         let mut wish = Wish::random(&mut dice, &[]);
         wish.limits = wide();
@@ -68,7 +73,10 @@ pub fn race(seed: u64) -> Result<usize, String> {
         });
         let problems: Arc<Mutex<Vec<String>>> = Arc::default();
         let delays = [dice.below(4_000), dice.below(4_000)];
-        let run = |who: &'static str, desired, delay: usize, seed| {
+        // By the clock of who is eleven minutes ahead, whatever the other holds has run out.
+        let minutes = [-20, -11, 0, 0, 11, 20];
+        let wrong = [minutes[dice.below(6)], minutes[dice.below(6)]].map(SignedDuration::from_mins);
+        let run = |who: &'static str, desired, delay: usize, wrong: SignedDuration, seed| {
             let (world, clock, problems) = (world.clone(), clock.clone(), problems.clone());
             let options = options.clone();
             async move {
@@ -77,14 +85,16 @@ pub fn race(seed: u64) -> Result<usize, String> {
                 let conduct =
                     Conduct { pace: if seed % 2 == 0 { Pace::Aws } else { Pace::None }, seed, ..Conduct::default() };
                 let port = Paced::new(Faulty::new(gate, schedule), conduct);
+                let clock = move || clock() + wrong;
                 let mut memory = Memory::default();
                 tokio::time::sleep(Duration::from_millis(delay as u64)).await;
-                let Ok(planned) = pass::plan(&port, desired, None, &memory, &options, &*clock).await else {
+                let Ok(planned) = pass::plan(&port, desired, None, &memory, &options, &clock).await else {
                     return false;
                 };
                 let (_stop, stop) = tokio::sync::watch::channel(false);
                 let silent = |_: &Progress<'_>| {};
-                let control = Control { stop, progress: &silent, clock: &*clock, ledger: &NoLedger, who };
+                let control =
+                    Control { stop, wanted: &always, progress: &silent, clock: &clock, ledger: &NoLedger, who };
                 !matches!(
                     pass::apply_plan(&port, desired, planned, &mut memory, &options, control).await,
                     Err(ApplyError::Lease(_))
@@ -92,7 +102,8 @@ pub fn race(seed: u64) -> Result<usize, String> {
             }
         };
         let (a, b) = (dice.bits(), dice.bits());
-        let (one, two) = tokio::join!(run("one", &first, delays[0], a), run("two", &second, delays[1], b));
+        let (one, two) =
+            tokio::join!(run("one", &first, delays[0], wrong[0], a), run("two", &second, delays[1], wrong[1], b));
         match problems.lock().unwrap().first() {
             Some(problem) => Err(problem.clone()),
             None => Ok(usize::from(one) + usize::from(two)),

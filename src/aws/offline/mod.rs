@@ -38,6 +38,7 @@ use self::writes::Circumstances;
 use crate::aws::buckets::{TokenBucket, rate_of};
 use crate::aws::dice::Dice;
 use crate::aws::port::{OrganizationFact, Port, Request, Response};
+use crate::aws::time::ServiceTime;
 use crate::aws::{AwsError, ErrorClass};
 use crate::names::{AccountId, Tags};
 
@@ -74,6 +75,8 @@ pub struct Options {
     pub all_features: bool,
     /// Time of day at which the organization begins.
     pub began: Timestamp,
+    /// Its answers tell its time of day, as AWS's do; an organization that is rehearsed on lives by the clock of the caller.
+    pub tells_time: bool,
 }
 
 impl Default for Options {
@@ -95,6 +98,7 @@ impl Default for Options {
             all_features: true,
             // 2026-01-01T00:00:00Z
             began: Timestamp::constant(1_767_225_600, 0),
+            tells_time: false,
         }
     }
 }
@@ -386,5 +390,11 @@ impl Port for Offline {
                 }
             }
         })
+    }
+
+    fn time(&self) -> Option<ServiceTime> {
+        let passed = i64::try_from(self.lock().now.as_secs()).ok()?;
+        let date = self.options.began.checked_add(SignedDuration::from_secs(passed)).ok()?;
+        self.options.tells_time.then(|| ServiceTime::of(date, Instant::now()))
     }
 }

@@ -259,3 +259,18 @@ async fn pages_and_tokens_pass_through() {
     let answer = paced.call(&Request::ListAWSServiceAccessForOrganization { token: None }).await;
     assert_eq!(answer, Ok(Response::Services(Page { items: vec![], next: None })));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_longer_wanted_is_not_tried_again() {
+    let busy = || refused("ConcurrentModificationException");
+    let port =
+        Paced::new(Script::new(vec![busy(), busy(), busy()]), Conduct { pace: Pace::None, ..Conduct::default() });
+    let request = Request::EnableAWSServiceAccess { principal: "x".into() };
+    let still = || match port.port().asked() {
+        0 | 1 => Ok(()),
+        _ => Err(AwsError::unsent("X", "unwanted", "enough")),
+    };
+    let error = port.call_while(&request, &still).await.unwrap_err();
+    assert_eq!((error.class, port.port().asked()), (ErrorClass::Unsent, 2));
+    assert_eq!(port.tally().total(), 2);
+}

@@ -5,6 +5,7 @@
 
 mod call;
 mod convert;
+mod date;
 mod fault;
 mod guard;
 mod profile;
@@ -31,7 +32,7 @@ use aws_sdk_sts as sts;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{AwsError, ErrorClass, Port, Request, Response};
+use super::{AwsError, ErrorClass, Port, Request, Response, ServiceTime};
 use crate::api::organization::Partition;
 use crate::names::AccountId;
 
@@ -97,6 +98,7 @@ pub struct Sdk {
     /// The account of the credentials, once `GetCallerIdentity` has answered. The Account API wants no `AccountId` when
     /// a management account asks for itself.
     own: OnceLock<AccountId>,
+    dates: date::Dates,
 }
 
 impl fmt::Debug for Sdk {
@@ -122,15 +124,20 @@ impl Sdk {
     }
 
     fn new(shared: &SdkConfig) -> Self {
+        let dates = date::Dates::default();
+        macro_rules! client {
+            ($service:ident) => {
+                $service::config::Builder::from(shared).interceptor(dates.clone())
+            };
+        }
         Self {
             organizations: organizations::Client::from_conf(
-                organizations::config::Builder::from(shared).interceptor(guard::OnlyJson).build(),
+                client!(organizations).interceptor(guard::OnlyJson).build(),
             ),
-            account: account::Client::from_conf(
-                account::config::Builder::from(shared).interceptor(guard::OnlyJson).build(),
-            ),
-            sts: sts::Client::new(shared),
+            account: account::Client::from_conf(client!(account).interceptor(guard::OnlyJson).build()),
+            sts: sts::Client::from_conf(client!(sts).build()),
             own: OnceLock::new(),
+            dates,
         }
     }
 }
@@ -138,6 +145,10 @@ impl Sdk {
 impl Port for Sdk {
     fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
         self.answer(request).boxed()
+    }
+
+    fn time(&self) -> Option<ServiceTime> {
+        self.dates.last()
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
+use k8s_openapi::jiff::Timestamp;
 
 use super::*;
 use crate::aws::port::{AccountState, Contact, ContactKind};
@@ -131,6 +132,27 @@ async fn whatever_answers_instead_of_aws_is_not_believed() {
         assert!(error.message.len() < 700 && !error.message.is_empty(), "{what}: {error}");
         eprintln!("{what}: {error}");
     }
+}
+
+#[tokio::test]
+async fn the_time_of_the_service_is_that_of_its_answers() {
+    let date = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    let told: Timestamp = "1994-11-06T08:49:37Z".parse().unwrap();
+    for (status, body) in [("200 OK", r#"{"Accounts":[]}"#), ("400 E", r#"{"__type":"AccessDeniedException"}"#)] {
+        let endpoint = Endpoint::saying(&http(status, &format!("{AWS}{date}"), body));
+        let sdk = Sdk::connect(&endpoint.options()).await.unwrap();
+        assert!(sdk.time().is_none(), "nothing was heard yet");
+        drop(sdk.call(&list_accounts()).await);
+        let time = sdk.time().unwrap();
+        let (earliest, latest) = (time.earliest(), time.latest());
+        assert!(told <= earliest && earliest < latest, "{earliest} {latest}");
+        assert!(latest.duration_since(told).as_secs() < 60, "{latest}");
+    }
+    // A page of a proxy tells the time of the proxy.
+    let endpoint = Endpoint::saying(&http("403 Forbidden", date, "<html>"));
+    let sdk = Sdk::connect(&endpoint.options()).await.unwrap();
+    drop(sdk.call(&list_accounts()).await);
+    assert!(sdk.time().is_none());
 }
 
 #[tokio::test]

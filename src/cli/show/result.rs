@@ -68,6 +68,11 @@ pub fn tell(outcome: &Outcome) -> Told {
             remedy: Some("mend what failed before it, then run again".into()),
             ..told("blocked", "held back")
         },
+        Outcome::Stopped { why } => Told {
+            message: Some(why.clone()),
+            remedy: Some("plan again, and see what is still wanted".into()),
+            ..told("stopped", "not started")
+        },
         Outcome::NotStarted => Told {
             message: None,
             remedy: Some("the next run goes on with it".into()),

@@ -92,7 +92,14 @@ impl Stage {
         let (_stop, stopped) = tokio::sync::watch::channel(false);
         let clock = self.clock();
         let silent = |_: &Progress<'_>| {};
-        let control = Control { stop: stopped, progress: &silent, clock: &clock, ledger: &NoLedger, who: "test" };
+        let control = Control {
+            stop: stopped,
+            wanted: &crate::apply::always,
+            progress: &silent,
+            clock: &clock,
+            ledger: &NoLedger,
+            who: "test",
+        };
         pass::apply_plan(&self.world, desired, planned, &mut self.memory, &self.options, control).await.unwrap()
     }
 
@@ -493,7 +500,14 @@ async fn a_run_that_was_stopped_tells_what_is_left() {
             stop.send(true).unwrap();
         }
     };
-    let control = Control { stop: stopped, progress: &progress, clock: &clock, ledger: &NoLedger, who: "test" };
+    let control = Control {
+        stop: stopped,
+        wanted: &crate::apply::always,
+        progress: &progress,
+        clock: &clock,
+        ledger: &NoLedger,
+        who: "test",
+    };
     let mut report =
         pass::apply_plan(&stage.world, &desired, planned.clone(), &mut stage.memory, &stage.options, control)
             .await

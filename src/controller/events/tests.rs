@@ -58,7 +58,14 @@ const NOW: &str = "2026-11-24T12:00:00Z";
 
 fn context() -> Context {
     let clock = Box::new(|| NOW.parse().unwrap());
-    Context { clock, doors: Box::new(NoDoors), metrics: Metrics::default(), instance: "a".into(), seed: 1 }
+    Context {
+        clock,
+        doors: Box::new(NoDoors),
+        metrics: Metrics::default(),
+        instance: "a".into(),
+        predecessor: None,
+        seed: 1,
+    }
 }
 
 fn event(id: &str, more: &str) -> String {
