@@ -121,7 +121,7 @@ impl<'a> Brakes<'a> {
         let Some((plan, observed)) = &self.approved else { return Ok(()) };
         let now: Timestamp = (self.clock)();
         let approvals = seen.now.as_ref().unwrap_or(self.scene).approved(now);
-        if !seen.allowed.as_ref().is_some_and(|(hashes, _)| *hashes == approvals.hashes) {
+        if seen.allowed.as_ref().is_none_or(|(hashes, _)| *hashes != approvals.hashes) {
             let all: BTreeSet<u32> = plan.changes.iter().map(|change| change.id).collect();
             let left = guard(plan.clone().only(&all), self.desired, observed, &approvals, now);
             let ids = left.changes.iter().map(|change| change.id).collect();
