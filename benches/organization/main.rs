@@ -142,7 +142,14 @@ async fn apply(
 ) -> pass::Report {
     let (_stop, stop) = tokio::sync::watch::channel(false);
     let (clock, silent) = (clock(), |_: &Progress<'_>| {});
-    let control = Control { stop, progress: &silent, clock: &clock, ledger: &NoLedger, who: "bench" };
+    let control = Control {
+        stop,
+        wanted: &bylaw::apply::always,
+        progress: &silent,
+        clock: &clock,
+        ledger: &NoLedger,
+        who: "bench",
+    };
     pass::apply_plan(port, desired, planned, memory, options, control).await.unwrap()
 }
 
