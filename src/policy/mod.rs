@@ -23,6 +23,7 @@ mod principal;
 pub mod read;
 pub mod services;
 pub mod statement;
+pub mod template;
 #[cfg(test)]
 mod tests;
 

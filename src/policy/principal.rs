@@ -6,6 +6,7 @@ use super::flaw::{Flaws, join_key};
 use super::json::{Member, Value};
 use super::read::{At, list, wrong_type};
 use super::statement::{Language, PrincipalKind, Principals, Scope};
+use super::template;
 use crate::names::words::nearest;
 
 /// The principals of a statement, with what its language says of them.
@@ -114,7 +115,15 @@ fn principals(member: &Member, at: At<'_>, flaws: &mut Flaws) -> Option<Principa
         let mut seen = BTreeSet::new();
         let mut names = vec![];
         for item in list(At { node: &kind.node, path: &path }, flaws).unwrap_or_default() {
-            if known == PrincipalKind::Aws && !is_aws(&item.text) {
+            if known == PrincipalKind::Aws
+                && !is_aws(&item.text)
+                && let Some(found) = template::find(&item.text, false)
+            {
+                let (text, noun) = (found.text, found.noun());
+                let message =
+                    format!("`{}` is not an AWS principal: `{text}` is {noun} that was not filled", item.text);
+                flaws.error("invalid-principal", item.place, &item.path, message, &found.help());
+            } else if known == PrincipalKind::Aws && !is_aws(&item.text) {
                 let message = format!("`{}` is not an AWS principal", item.text);
                 let help = "write an account id of 12 digits, the ARN of a role, user or account, or `*`";
                 flaws.error("invalid-principal", item.place, &item.path, message, help);

@@ -10,6 +10,7 @@ use super::flaw::{Flaws, Place, join_index, join_key};
 use super::json::{Member, Node, Value};
 use super::principal;
 use super::statement::{Clause, Effect, Language, Policy, Scope, Statement, Version};
+use super::template;
 use crate::names::words::nearest;
 
 /// A node and how to call it.
@@ -317,11 +318,22 @@ fn action(item: &Item, language: Language, flaws: &mut Flaws) -> bool {
         return true;
     }
     let Some((service, name)) = text.split_once(':') else {
+        if let Some(found) = template::find(text, false) {
+            let message =
+                format!("`{text}` is not an action: `{}` is {} that was not filled", found.text, found.noun());
+            flaws.error("invalid-action", item.place, &item.path, message, &found.help());
+            return false;
+        }
         let message = format!("`{text}` is not an action");
         let help = "write `service:Action`, such as `s3:PutObject`, or `*`";
         flaws.error("invalid-action", item.place, &item.path, message, help);
         return false;
     };
+    if let Some(found) = template::find(text, false).filter(|found| found.sure) {
+        let message = format!("`{text}` is not an action: `{}` is {} that was not filled", found.text, found.noun());
+        flaws.error("invalid-action", item.place, &item.path, message, &found.help());
+        return false;
+    }
     let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '*' | '?' | '-' | '_' | '.' | '/');
     if service.is_empty() || name.is_empty() || !text.chars().all(|c| c == ':' || letter(c)) || name.contains(':') {
         let message = format!("`{text}` is not an action");
@@ -351,6 +363,11 @@ fn resource(item: &Item, flaws: &mut Flaws) -> bool {
     let text = item.text.as_str();
     if text.starts_with("arn:") || text.starts_with('*') {
         return true;
+    }
+    if let Some(found) = template::find(text, true) {
+        let message = format!("`{text}` is not a resource: `{}` is {} that was not filled", found.text, found.noun());
+        flaws.error("invalid-resource", item.place, &item.path, message, &found.help());
+        return false;
     }
     let message = format!("`{text}` is not a resource");
     let help = "write an ARN (`arn:aws:s3:::bucket/*`; wildcards are fine) or `*`";
@@ -417,6 +434,12 @@ fn condition(at: At<'_>, flaws: &mut Flaws) -> Vec<Clause> {
 fn condition_key(key: &Member, path: &str, flaws: &mut Flaws) {
     let parts = key.key.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
     if parts && !key.key.chars().any(|c| c.is_control()) {
+        return;
+    }
+    if let Some(found) = template::find(&key.key, false) {
+        let message =
+            format!("`{}` is not a condition key: `{}` is {} that was not filled", key.key, found.text, found.noun());
+        flaws.error("invalid-condition-key", key.place, path, message, &found.help());
         return;
     }
     let message = format!("`{}` is not a condition key", key.key);

@@ -3,6 +3,7 @@
 use crate::policy::flaw::{Flaws, Place, join_index, join_key};
 
 use super::{DEPTH, Member, Node, Value, too_deep, unique};
+use crate::policy::template;
 
 const DOUBLE: &[char] = &['“', '”', '„', '‟', '″', '«', '»'];
 const SINGLE: &[char] = &['\'', '‘', '’', '‚', '‛', '′', '`'];
@@ -175,6 +176,9 @@ impl<'a> Reader<'a> {
     fn value(&mut self, path: &str) -> Option<Node> {
         let place = self.cursor.place;
         let letter = self.peek()?;
+        if self.placeholder(path) {
+            return Some(Node { place, value: Value::Null });
+        }
         let value = match letter {
             '{' | '[' if self.open.len() >= DEPTH => {
                 too_deep(place, path, self.flaws);
@@ -189,6 +193,22 @@ impl<'a> Reader<'a> {
             _ => return None,
         };
         Some(Node { place, value })
+    }
+
+    /// Tells and skips what a template left here without quotes: `{{ account }}`, `{% if x %}`, `<ACCOUNT>`.
+    fn placeholder(&mut self, path: &str) -> bool {
+        let rest = self.text.get(self.cursor.at..).unwrap_or_default();
+        let line = rest.lines().next().unwrap_or_default();
+        let Some(found) = template::find(line, false).filter(|found| found.sure && line.starts_with(found.text)) else {
+            return false;
+        };
+        let message = format!("`{}` is {} that was not filled", found.text, found.noun());
+        let end = self.cursor.at + found.text.len();
+        self.error("json-invalid", path, message, &found.help());
+        while self.cursor.at < end && self.bump().is_some() {}
+        // No comma follows a line such as `{% if x %}`.
+        self.cut_short = true;
+        true
     }
 
     fn array(&mut self, path: &str) -> Value {
@@ -340,6 +360,9 @@ impl<'a> Reader<'a> {
 
     /// Tells a character that fits nowhere and skips to where something can begin. Always consumes.
     fn unexpected(&mut self, path: &str, expected: &str) {
+        if self.placeholder(path) {
+            return;
+        }
         let found = self.found();
         self.error("json-invalid", path, format!("expected {expected}, found {found}"), "");
         self.bump();

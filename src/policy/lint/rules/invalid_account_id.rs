@@ -3,6 +3,7 @@
 use crate::policy::condition::Family;
 use crate::policy::lint::subject::{Subject, Word};
 use crate::policy::lint::{Rule, Sample, Severity, Told};
+use crate::policy::template;
 
 pub(super) const RULE: Rule = Rule {
     id: "invalid-account-id",
@@ -45,7 +46,7 @@ fn is_organization(text: &str) -> bool {
 
 /// Text that is looked at: no variable, no wildcard, and no placeholder (`o-xxxxxxxxxx` passes as an id).
 fn is_plain(word: &Word<'_>) -> bool {
-    !word.text.contains(['*', '?', '$', '<', '{'])
+    !word.text.contains(['*', '?', '$']) && template::find(&word.text, true).is_none()
 }
 
 fn check(subject: &Subject<'_>, told: &mut Told) {

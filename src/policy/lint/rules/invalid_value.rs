@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use crate::policy::condition::{Family, Test};
 use crate::policy::lint::subject::Subject;
 use crate::policy::lint::{Rule, Sample, Severity, Told};
+use crate::policy::template;
 
 pub(super) const RULE: Rule = Rule {
     id: "invalid-value",
@@ -62,8 +63,9 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
             Family::Binary => (is_base64, "base64"),
             Family::Text => continue,
         };
-        // Variables where none can be have a rule of their own.
-        for word in clause.values.iter().filter(|word| !word.text.contains("${") && !readable(&word.text)) {
+        // Variables where none can be have a rule of their own, and so have placeholders.
+        let plain = |text: &str| !text.contains("${") && template::find(text, true).is_none();
+        for word in clause.values.iter().filter(|word| !readable(&word.text) && plain(&word.text)) {
             let what = if clause.operator.test == Test::Null { "`Null`" } else { &*format!("`{}`", clause.block.text) };
             let finding = told.at(&word.spot, format!("`{}` matches nothing: {what} reads {expected}", word.text));
             // AWS compares ARNs part by part, and does not say what a pattern of fewer parts is.

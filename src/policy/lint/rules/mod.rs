@@ -33,6 +33,7 @@ mod over_broad_wildcard;
 mod over_size;
 mod partial_action_coverage;
 mod pass_role_wildcard;
+mod placeholder;
 mod public_principal;
 mod rcp_service_principals;
 mod rcp_unsupported_service;
@@ -81,6 +82,7 @@ pub static RULES: &[&Rule] = &[
     &over_size::RULE,
     &partial_action_coverage::RULE,
     &pass_role_wildcard::RULE,
+    &placeholder::RULE,
     &public_principal::RULE,
     &rcp_service_principals::RULE,
     &rcp_unsupported_service::RULE,

@@ -4,6 +4,7 @@ use crate::policy::condition::Family;
 use crate::policy::lint::subject::{Subject, Word};
 use crate::policy::lint::{Fix, Rule, Sample, Severity, Told};
 use crate::policy::statement::Version;
+use crate::policy::template;
 
 pub(super) const RULE: Rule = Rule {
     id: "variable-is-text",
@@ -28,7 +29,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, told: &mut Told) {
-    let is_variable = |word: &Word<'_>| word.text.contains("${");
+    // What names no condition key is a placeholder, and told as that.
+    let is_variable = |word: &Word<'_>| word.text.contains("${") && template::find(&word.text, true).is_none();
     if subject.version == Version::V2008 {
         let version = crate::policy::lint::subject::member(subject.node, "Version");
         for statement in &subject.statements {
