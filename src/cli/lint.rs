@@ -159,8 +159,10 @@ fn found(file: &Arc<str>, text: &str, finding: Finding) -> Found {
         lint::Severity::Warning => Severity::Warning,
         lint::Severity::Error => Severity::Error,
     };
-    let origin = Origin { file: file.clone(), line: finding.place.line, column: finding.place.column };
-    let issue = new_issue(severity, finding.rule, origin, finding.path, finding.message);
+    let at = |line, column| Origin { file: file.clone(), line, column };
+    let origin = at(finding.place.line, finding.place.column);
+    let mut issue = new_issue(severity, finding.rule, origin, finding.path, finding.message);
+    issue.related.extend(finding.related.map(|other| (at(other.line, other.column), other.label.to_owned())));
     let fix = finding.fix.and_then(|fix| Some(Placed { replacements: fix.replacements(text)?, what: fix.what }));
     Found { issue: Issue { help: finding.help, ..issue }, fix }
 }

@@ -89,28 +89,53 @@ fn issue(manifest: &Manifest, field: &str, flaw: Finding) -> Issue {
         lint::Severity::Error => Severity::Error,
     };
     let (line, column) = (flaw.place.line, flaw.place.column);
-    let tree = manifest.tree();
-    let node = tree.find(field);
-    let path = match flaw.path.as_str() {
+    let node = manifest.tree().find(field);
+    let mut message = flaw.message;
+    if flaw.path.is_empty() && line > 0 && in_one_place(node, flaw.place) {
+        message.push_str(&format!(" (line {line}, column {column} of the document)"));
+    }
+    let origin = origin(manifest, field, flaw.place, &flaw.path, flaw.at_key);
+    let issue = Issue::new(severity, flaw.rule, origin, manifest.label(), &within(field, &flaw.path), message);
+    let issue = issue.maybe_help(flaw.help);
+    match flaw.related {
+        Some(other) => {
+            let place = flaw::Place { line: other.line, column: other.column };
+            let mut label = other.label.to_owned();
+            if in_one_place(node, place) {
+                label.push_str(&format!(" (line {}, column {} of the document)", other.line, other.column));
+            }
+            issue.related(self::origin(manifest, field, place, &other.path, other.at_key), label)
+        }
+        None => issue,
+    }
+}
+
+/// The path of a value of the document, in the manifest.
+fn within(field: &str, path: &str) -> String {
+    match path {
         "" => field.to_owned(),
         path if path.starts_with('[') => format!("{field}{path}"),
         path => format!("{field}.{path}"),
-    };
-    let file = manifest.origin.file.clone();
-    let mut message = flaw.message;
-    let at = |place: Place| Origin { file: file.clone(), line: place.line, column: place.column };
-    let origin = match (place_in_block(node, flaw.place), &node.form) {
+    }
+}
+
+/// Whether places of the document are all one place of the manifest: it is written as one quoted text.
+fn in_one_place(node: &Node, place: flaw::Place) -> bool {
+    matches!(node.form, Form::Scalar(_)) && place_in_block(node, place).is_none()
+}
+
+/// The place in the manifest of a place in the document, whose path is beside it.
+fn origin(manifest: &Manifest, field: &str, place: flaw::Place, path: &str, at_key: bool) -> Origin {
+    let tree = manifest.tree();
+    let node = tree.find(field);
+    let path = within(field, path);
+    let at = |place: Place| Origin { file: manifest.origin.file.clone(), line: place.line, column: place.column };
+    match (place_in_block(node, place), &node.form) {
         (Some(place), _) => at(place),
-        (None, Form::Scalar(_)) => {
-            if flaw.path.is_empty() && line > 0 {
-                message.push_str(&format!(" (line {line}, column {column} of the document)"));
-            }
-            at(node.place)
-        }
-        _ if flaw.at_key => at(tree.place_of_key(&path)),
+        (None, Form::Scalar(_)) => at(node.place),
+        _ if at_key => at(tree.place_of_key(&path)),
         _ => manifest.place(&path),
-    };
-    Issue::new(severity, flaw.rule, origin, manifest.label(), &path, message).maybe_help(flaw.help)
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +146,7 @@ mod tests {
 
     fn flaw(line: u32, column: u32, path: &str) -> Finding {
         let (rule, message) = ("r", "m".to_owned());
-        Flaw { rule, line, column, path: path.into(), message, help: None, error: true }.into()
+        Flaw { rule, line, column, path: path.into(), message, help: None, error: true, related: None }.into()
     }
 
     fn place(content: &str, flaw: Finding) -> (u32, u32, String) {
@@ -132,6 +157,26 @@ mod tests {
         assert!(issues.is_empty(), "{issues:?}");
         let issue = issue(&manifests[0], "spec.content", flaw);
         (issue.origin.line, issue.origin.column, issue.field)
+    }
+
+    #[test]
+    fn what_stands_twice_is_told_with_the_lines_of_the_manifest() {
+        let told = |content: &str| {
+            let text = format!(
+                "apiVersion: bylaw.dev/v1alpha1\nkind: OrganizationPolicy\nmetadata: {{name: p}}\nspec:\n  type: SERVICE_CONTROL_POLICY\n  content: {content}\n"
+            );
+            let (manifests, issues) = read(&[Source { file: "f".into(), bytes: text.into_bytes() }]);
+            assert!(issues.is_empty(), "{issues:?}");
+            let value = manifests[0].tree().find("spec.content").to_json();
+            let (_, issues) = document(&manifests[0], "spec.content", &PolicyType::scp(), &value);
+            let lines = issues.iter().map(|i| (i.rule, i.origin.line, i.related.first().map_or(0, |(o, _)| o.line)));
+            assert!(issues.iter().all(|issue| !issue.message.contains("line")), "{issues:?}");
+            lines.collect::<Vec<_>>()
+        };
+        let block = "|\n    {\n      \"Version\": \"2012-10-17\",\n      \"Statement\": [\n        {\"Sid\": \"A\", \"Effect\": \"Deny\", \"Action\": \"s3:*\", \"Resource\": \"*\"},\n        {\"Sid\": \"A\", \"Effect\": \"Deny\",\n         \"Action\": \"ec2:*\", \"Resource\": \"*\"}\n      ],\n      \"Version\": \"2012-10-17\"\n    }";
+        assert_eq!(told(block), [("duplicate-sid", 11, 10), ("duplicate-key", 14, 8)]);
+        let object = "\n    Version: \"2012-10-17\"\n    Statement:\n      - {Sid: A, Effect: Deny, Action: \"s3:*\", Resource: \"*\"}\n      - Effect: Deny\n        Sid: A\n        Action: ec2:*\n        Resource: \"*\"";
+        assert_eq!(told(object), [("duplicate-sid", 11, 9)]);
     }
 
     #[test]

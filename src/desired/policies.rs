@@ -16,6 +16,9 @@ use crate::api::common::{BaseAccess, Target};
 use crate::api::policy::{Enforcement, OrganizationPolicySpec};
 use crate::names::{Kind, ObjectKey, PolicyType};
 use crate::policy::Document;
+use crate::policy::document::Content;
+use crate::policy::flaw::join_key;
+use crate::policy::management::Tree as Settings;
 
 type Policies = BTreeMap<Box<str>, Declared<Policy>>;
 
@@ -94,9 +97,68 @@ pub(super) fn policies(cx: &mut Build<'_>, units: &Units, accounts: &Accounts) -
             },
         );
     }
+    unattached(cx, &out, &places);
+    same_tags(cx, &out, &places);
     slots(cx, &tree, &mut out, &places);
     counts(cx, &out, &places);
     out
+}
+
+/// Policies that bind nobody though they are to be enforced. A selector that matches nothing is told by itself.
+fn unattached(cx: &mut Build<'_>, policies: &Policies, places: &HashMap<Box<str>, usize>) {
+    for (name, _) in policies.iter().filter(|(_, policy)| policy.spec.targets.is_empty()) {
+        let Some(manifest) = places.get(name).and_then(|index| cx.manifest(*index)) else { continue };
+        let Some(Body::Policy(spec)) = &manifest.body else { continue };
+        if spec.enforcement == Enforcement::Audit || spec.targets.iter().any(|target| target.selector.is_some()) {
+            continue;
+        }
+        let (field, message) = if spec.targets.is_empty() {
+            ("spec", "this policy has no `targets`: it is attached nowhere, and binds nobody")
+        } else {
+            ("spec.excluding", "`excluding` takes out every target: this policy is attached nowhere, and binds nobody")
+        };
+        let help = "name its `targets`; `enforcement: Audit` says that it is not to be attached";
+        let issue = manifest.warning("no-targets", field, message).help(help);
+        cx.issues.push(issue);
+    }
+}
+
+/// Tag policies at one node that rule one tag under keys that differ in case: AWS takes both for the same tag, and documents
+/// no order of policies at one node.
+fn same_tags(cx: &mut Build<'_>, policies: &Policies, places: &HashMap<Box<str>, usize>) {
+    let mut seen: BTreeMap<(&NodeKey, String), (&str, &str)> = BTreeMap::new();
+    let mut found: BTreeMap<(&str, &str), (&str, &str, &NodeKey)> = BTreeMap::new();
+    for (name, policy) in policies.iter().filter(|(_, policy)| policy.spec.kind.as_str() == "TAG_POLICY") {
+        let Content::Management(Settings::Object(top)) = policy.spec.content.content() else { continue };
+        let Some(Settings::Object(tags)) = top.get("tags") else { continue };
+        for key in tags.keys().filter(|key| !key.starts_with("@@")) {
+            for node in &policy.spec.targets {
+                match seen.get(&(node, key.to_lowercase())) {
+                    Some((first, other)) if *first != &**name && *other != key.as_str() => {
+                        found.entry((name, key)).or_insert((*first, *other, node));
+                    }
+                    Some(_) => {}
+                    None => {
+                        seen.insert((node, key.to_lowercase()), (name, key));
+                    }
+                }
+            }
+        }
+    }
+    for ((name, key), (first, other, node)) in found {
+        let manifest = |name: &str| places.get(name).and_then(|index| cx.manifest(*index));
+        let (Some(own), Some(theirs)) = (manifest(name), manifest(first)) else { continue };
+        let field = |key: &str| join_key("spec.content.tags", key);
+        let message = format!(
+            "`{key}` is the tag `{other}` of `OrganizationPolicy/{first}`, which is attached to `{node}` as well: case does not \
+             count in this place, and AWS documents no order of the two"
+        );
+        let issue = own
+            .warning("tag-key-case", &field(key), message)
+            .help("rule the tag in one of the policies, or spell its key alike; the spelling of tags says `tag_key`")
+            .related(theirs.place(&field(other)), format!("`{other}` in `OrganizationPolicy/{first}`"));
+        cx.issues.push(issue);
+    }
 }
 
 fn aws_name<'a>(key: &'a ObjectKey, spec: &'a OrganizationPolicySpec) -> &'a str {

@@ -28,6 +28,24 @@ pub struct Flaw {
     pub help: Option<String>,
     /// The document cannot be used.
     pub error: bool,
+    /// Another place that it speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub related: Option<Related>,
+}
+
+/// Another place of the document that a flaw speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Related {
+    /// Line in the document's text.
+    pub line: u32,
+    /// Column in the document's text, in characters.
+    pub column: u32,
+    /// JSON path.
+    pub path: String,
+    /// It is the key at that path that is meant, not the value under it.
+    pub at_key: bool,
+    /// What stands there.
+    pub label: &'static str,
 }
 
 impl fmt::Display for Flaw {
@@ -39,6 +57,9 @@ impl fmt::Display for Flaw {
             write!(f, "{}: ", self.path)?;
         }
         write!(f, "{}", self.message)?;
+        if let Some(Related { line: line @ 1.., label, .. }) = &self.related {
+            write!(f, " ({label}: line {line})")?;
+        }
         if let Some(help) = &self.help {
             write!(f, "; {help}")?;
         }
@@ -53,6 +74,14 @@ pub struct Place {
     pub line: u32,
     /// Column.
     pub column: u32,
+}
+
+impl Place {
+    /// The place, as another one that a flaw speaks of.
+    #[must_use]
+    pub fn related(self, path: &str, at_key: bool, label: &'static str) -> Related {
+        Related { line: self.line, column: self.column, path: path.to_owned(), at_key, label }
+    }
 }
 
 /// The path of a member: `parent.key`, with keys that would read as something else in brackets (`tags["a.b"]`).
@@ -86,6 +115,23 @@ impl Flaws {
         self.push(rule, place, path, message.into(), help, true);
     }
 
+    /// An error that speaks of another place too.
+    pub fn error_beside(
+        &mut self,
+        rule: &'static str,
+        place: Place,
+        path: &str,
+        message: impl Into<String>,
+        help: &str,
+        related: Related,
+    ) {
+        let before = self.told.len();
+        self.error(rule, place, path, message, help);
+        if let Some(flaw) = self.told.get_mut(before) {
+            flaw.related = Some(related);
+        }
+    }
+
     /// A flaw that does not stop it.
     pub fn warning(&mut self, rule: &'static str, place: Place, path: &str, message: impl Into<String>, help: &str) {
         self.push(rule, place, path, message.into(), help, false);
@@ -100,7 +146,7 @@ impl Flaws {
         if told {
             let help = (!help.is_empty()).then(|| help.to_owned());
             let (line, column) = (place.line, place.column);
-            self.told.push(Flaw { rule, line, column, path: path.to_owned(), message, help, error });
+            self.told.push(Flaw { rule, line, column, path: path.to_owned(), message, help, error, related: None });
         }
     }
 

@@ -117,13 +117,14 @@ fn unique(members: Vec<Member>, path: &str, flaws: &mut Flaws) -> Vec<Member> {
     let mut kept = Vec::with_capacity(members.len());
     for member in members {
         if let Some(place) = first.get(&member.key) {
-            let line = place.line;
-            flaws.error(
+            let own = join_key(path, &member.key);
+            flaws.error_beside(
                 "duplicate-key",
                 member.place,
-                &join_key(path, &member.key),
-                format!("`{}` stands here a second time; the first is on line {line}", member.key),
+                &own,
+                format!("`{}` stands here a second time", member.key),
                 "only one of them can count: merge them, or make the second a statement of its own",
+                place.related(&own, true, "here first"),
             );
         } else {
             first.insert(member.key.clone(), member.place);

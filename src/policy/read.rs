@@ -120,7 +120,7 @@ fn version(member: Option<&Member>, document: Place, language: Language, flaws: 
 }
 
 fn statements(node: &Node, language: Language, flaws: &mut Flaws) -> Vec<Statement> {
-    let mut sids: BTreeMap<String, Place> = BTreeMap::new();
+    let mut sids: BTreeMap<String, (Place, String)> = BTreeMap::new();
     let mut out: Vec<Statement> = vec![];
     match &node.value {
         Value::Array(items) => {
@@ -142,7 +142,7 @@ fn statements(node: &Node, language: Language, flaws: &mut Flaws) -> Vec<Stateme
 fn statement(
     at: At<'_>,
     language: Language,
-    sids: &mut BTreeMap<String, Place>,
+    sids: &mut BTreeMap<String, (Place, String)>,
     flaws: &mut Flaws,
 ) -> Option<Statement> {
     let Value::Object(members) = &at.node.value else {
@@ -197,7 +197,7 @@ fn sid(
     member: &Member,
     path: &str,
     language: Language,
-    sids: &mut BTreeMap<String, Place>,
+    sids: &mut BTreeMap<String, (Place, String)>,
     flaws: &mut Flaws,
 ) -> Option<String> {
     let path = join_key(path, "Sid");
@@ -206,12 +206,13 @@ fn sid(
         return None;
     }
     let place = member.node.place;
-    if let Some(first) = sids.get(&sid) {
-        let line = first.line;
-        let message = format!("`Sid` `{sid}` stands twice in the document; the first is on line {line}");
-        flaws.error("duplicate-sid", place, &path, message, "give each statement a name of its own");
+    if let Some((first, at)) = sids.get(&sid) {
+        let message = format!("`Sid` `{sid}` stands twice in the document");
+        let related = first.related(at, false, "here first");
+        let help = "give each statement a name of its own";
+        flaws.error_beside("duplicate-sid", place, &path, message, help, related);
     } else {
-        sids.insert(sid.clone(), place);
+        sids.insert(sid.clone(), (place, path.clone()));
     }
     // Services take any text in the policies of their resources: KMS itself begins a key's with `Enable IAM User Permissions`.
     if language != Language::Resource && !sid.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -390,7 +391,7 @@ fn condition(at: At<'_>, flaws: &mut Flaws) -> Vec<Clause> {
         );
     }
     let mut out: Vec<Clause> = vec![];
-    let mut seen: BTreeMap<(Operator, String), Place> = BTreeMap::new();
+    let mut seen: BTreeMap<(Operator, String), (Place, String)> = BTreeMap::new();
     for block in blocks {
         let path = join_key(at.path, &block.key);
         let Some(operator) = Operator::parse(&block.key) else {
@@ -416,12 +417,12 @@ fn condition(at: At<'_>, flaws: &mut Flaws) -> Vec<Clause> {
         }
         for key in keys {
             let path = join_key(&path, &key.key);
-            if let Some(first) = seen.insert((operator, key.key.to_ascii_lowercase()), key.place) {
-                let message = format!(
-                    "`{operator}` tests `{}` a second time (case does not count); the first is on line {}",
-                    key.key, first.line
-                );
-                flaws.error("duplicate-key", key.place, &path, message, "put the values in one list");
+            let first = seen.insert((operator, key.key.to_ascii_lowercase()), (key.place, path.clone()));
+            if let Some((first, at)) = first {
+                let message = format!("`{operator}` tests `{}` a second time (case does not count)", key.key);
+                let related = first.related(&at, true, "here first");
+                let help = "put the values in one list";
+                flaws.error_beside("duplicate-key", key.place, &path, message, help, related);
             }
             condition_key(key, &path, flaws);
             let values = condition_values(At { node: &key.node, path: &path }, flaws);

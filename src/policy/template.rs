@@ -69,6 +69,12 @@ const FORMS: &[Form] = &[
     form("~~", "~~", Inside::Capitals, "", false),
 ];
 
+/// How a placeholder begins that is written where JSON has a value, without quotes.
+pub const MARKS: [&str; 8] = ["{{", "${", "{%", "<", "%{", "[[", "#{", "@{"];
+
+/// Longest placeholder, in characters: text that goes on without its closing mark is none, and costs no more than that.
+pub const LONGEST: usize = 300;
+
 impl Inside {
     fn holds(self, text: &str) -> bool {
         let word = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
@@ -101,6 +107,11 @@ pub fn find(text: &str, variables: bool) -> Option<Placeholder<'_>> {
     }
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        if !rest.starts_with(['$', '<', '{', '[', '%', '_', '@', '(', '~', '#']) {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+            continue;
+        }
+        let rest = rest.char_indices().nth(LONGEST).and_then(|(end, _)| rest.get(..end)).unwrap_or(rest);
         if rest.starts_with("${") && !rest.starts_with("${{") {
             let end = rest.find('}').map_or(rest.len(), |end| end + 1);
             let whole = rest.get(..end)?;

@@ -257,7 +257,14 @@ fn a_manifest_is_mended_as_its_document_is_in_every_form() {
             continue;
         }
         let wanted: Value = serde_json::from_str(&wanted).unwrap();
-        for manifest in forms(&kind, &text) {
+        // An object of YAML with such a number is refused where it is read.
+        let number = made.iter().any(|finding| finding.rule == "number-as-id");
+        for (at, manifest) in forms(&kind, &text).into_iter().enumerate() {
+            if number && matches!(at, 2 | 3 | 5) {
+                let source = Source { file: "a.yaml".into(), bytes: manifest.into_bytes() };
+                assert!(read_all(&[source]).issues.iter().any(|issue| issue.rule == "unquoted-text"));
+                continue;
+            }
             for manifest in [manifest.clone(), manifest.replace('\n', "\r\n"), format!("\u{feff}{manifest}")] {
                 let (found, rules, refused) = mended(&manifest);
                 assert!(refused.is_empty() && rules.len() == made.len(), "{refused:?} {rules:?}\n{manifest}");

@@ -197,8 +197,12 @@ impl<'a> Reader<'a> {
 
     /// Tells and skips what a template left here without quotes: `{{ account }}`, `{% if x %}`, `<ACCOUNT>`.
     fn placeholder(&mut self, path: &str) -> bool {
+        if !template::MARKS.iter().any(|mark| self.ahead(mark)) {
+            return false;
+        }
         let rest = self.text.get(self.cursor.at..).unwrap_or_default();
-        let line = rest.lines().next().unwrap_or_default();
+        let end = rest.char_indices().take(template::LONGEST).take_while(|(_, letter)| *letter != '\n').last();
+        let line = end.and_then(|(at, letter)| rest.get(..at + letter.len_utf8())).unwrap_or_default();
         let Some(found) = template::find(line, false).filter(|found| found.sure && line.starts_with(found.text)) else {
             return false;
         };
@@ -305,15 +309,13 @@ impl<'a> Reader<'a> {
                     return false;
                 }
                 Some(letter @ ('}' | ']')) => {
-                    self.error(
-                        "json-invalid",
-                        path,
-                        format!(
-                            "expected `{closer}`, found `{letter}`; `{closer}` would close what begins on line {}",
-                            begin.line
-                        ),
-                        "",
-                    );
+                    let message = format!("expected `{closer}`, found `{letter}`");
+                    let related = begin.related(path, false, "this is still open");
+                    if !self.halted {
+                        let place = self.cursor.place;
+                        self.flaws.error_beside("json-invalid", place, path, message, "", related);
+                        self.halted = self.flaws.is_full();
+                    }
                     // Ours was forgotten if an outer one waits for this; else it is a slip of the finger.
                     let outer = self.open.iter().rev().skip(1).any(|due| *due == letter);
                     if !outer {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::document::Document;
-use super::flaw::{Flaw, Flaws, Place};
+use super::flaw::{Flaw, Flaws, Place, Related};
 use super::json;
 use super::statement::Language;
 use crate::names::PolicyType;
@@ -26,6 +26,7 @@ pub mod subject;
 pub mod suppress;
 #[cfg(test)]
 mod tests;
+pub mod values;
 
 pub use fix::{Edit, Fix, Replacement};
 use subject::{Spot, Subject};
@@ -79,6 +80,8 @@ pub struct Finding {
     pub help: Option<String>,
     /// What to replace, where that is mechanical.
     pub fix: Option<Fix>,
+    /// Another place that it speaks of.
+    pub related: Option<Related>,
 }
 
 impl Finding {
@@ -115,6 +118,7 @@ impl From<Flaw> for Finding {
             message: flaw.message,
             help: flaw.help,
             fix: None,
+            related: flaw.related,
         }
     }
 }
@@ -204,6 +208,7 @@ impl Told {
             message: message.into(),
             help: None,
             fix: None,
+            related: None,
         }
     }
 
@@ -224,7 +229,7 @@ pub struct Linted {
     pub document: Option<Arc<Document>>,
     /// What the reader found.
     pub flaws: Vec<Finding>,
-    /// What the rules found, in the order of the text. None are asked where the document cannot be used.
+    /// What the rules found, in the order of the text. Where the document cannot be used, only its size is looked at.
     pub findings: Vec<Finding>,
 }
 
@@ -257,7 +262,10 @@ fn read(kind: &PolicyType, text: &str) -> Linted {
             let findings = node.as_ref().map_or_else(Vec::new, |node| ask(&Subject::new(&document, node)));
             Linted { document: Some(Arc::new(document)), flaws: told(flaws), findings }
         }
-        Err(flaws) => Linted { document: None, flaws: told(flaws), findings: vec![] },
+        Err(flaws) => {
+            let findings = rules::size_of_unread(kind, text, node.as_ref()).into_iter().collect();
+            Linted { document: None, flaws: told(flaws), findings }
+        }
     }
 }
 

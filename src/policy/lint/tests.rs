@@ -101,8 +101,13 @@ fn every_id_can_be_explained_once() {
 
 /// What AWS and others publish, in our words: policies that are right. Name, type, text.
 fn corpus() -> Vec<(String, PolicyType, String)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/policy/lint/corpus");
+    documents_in("corpus")
+}
+
+fn documents_in(folder: &str) -> Vec<(String, PolicyType, String)> {
+    let folder = format!("{}/src/policy/lint/{folder}", env!("CARGO_MANIFEST_DIR"));
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     let read = |path: std::path::PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -113,6 +118,7 @@ fn corpus() -> Vec<(String, PolicyType, String)> {
             Some("resource") => "RESOURCE_POLICY",
             Some("tag") => "TAG_POLICY",
             Some("backup") => "BACKUP_POLICY",
+            Some("ai") => "AISERVICES_OPT_OUT_POLICY",
             other => panic!("{other:?}"),
         };
         (name, PolicyType::new(kind), std::fs::read_to_string(&path).unwrap())
@@ -137,6 +143,18 @@ fn right_policies_raise_nothing() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_aws_publishes_gives_no_error() {
+    let published = documents_in("published");
+    assert!(published.len() >= 25, "{}", published.len());
+    for (name, kind, text) in published {
+        let linted = super::text(&kind, &text);
+        assert!(linted.document.is_some(), "{name}: {:?}", linted.flaws);
+        let errors: Vec<_> = linted.all().filter(|found| found.severity == Severity::Error).collect();
+        assert!(errors.is_empty(), "{name}: {errors:#?}");
+    }
 }
 
 const KINDS: [&str; 10] = [
@@ -289,4 +307,105 @@ fn findings_that_are_left_out_are_counted() {
     assert!(told(20).iter().all(|message| !message.contains("more")), "{:?}", told(20));
     let many = told(60);
     assert_eq!((many.len(), many.iter().filter(|it| it.ends_with("(and 40 more are not told)")).count()), (20, 1));
+}
+
+fn told_of(kind: &str, text: &str) -> Vec<Finding> {
+    super::text(&PolicyType::new(kind), text).all().cloned().collect()
+}
+
+const SCP: &str = "SERVICE_CONTROL_POLICY";
+
+#[test]
+fn placeholders_that_the_reader_refuses_are_named_as_such() {
+    for (text, placeholder) in [
+        (
+            r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": {{ bucket_arn }}}]}"#,
+            "{{ bucket_arn }}",
+        ),
+        (
+            "{\"Version\": \"2012-10-17\", \"Statement\": [\n{% if strict %}\n{\"Effect\": \"Deny\", \"Action\": \"s3:*\", \"Resource\": \"*\"}\n{% endif %}\n]}",
+            "{% if strict %}",
+        ),
+        (
+            r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": <ARN>}]}"#,
+            "<ARN>",
+        ),
+        (
+            r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "${BucketArn}/*"}]}"#,
+            "${BucketArn}",
+        ),
+        (
+            r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "${Service}:*", "Resource": "*"}]}"#,
+            "${Service}",
+        ),
+        (
+            r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"${Key}": "a"}}}]}"#,
+            "${Key}",
+        ),
+    ] {
+        let found = told_of(SCP, text);
+        let named = |f: &Finding| {
+            f.severity == Severity::Error && f.message.contains(&format!("`{placeholder}` is a placeholder"))
+        };
+        assert!(found.iter().any(named), "{placeholder}: {found:#?}");
+    }
+    let trust = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "<ACCOUNT_ID>"}, "Action": "s3:GetObject", "Resource": "*"}]}"#;
+    assert!(
+        told_of("RESOURCE_POLICY", trust)
+            .iter()
+            .any(|f| f.rule == "invalid-principal" && f.message.contains("a placeholder"))
+    );
+}
+
+#[test]
+fn size_is_told_beside_what_the_reader_refuses() {
+    let actions: Vec<String> = (0..700).map(|n| format!("\"s3:GetObject{n:08}\"")).collect();
+    let text = |effect: &str| {
+        format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "{effect}", "Action": [{}], "Resource": "*"}}]}}"#,
+            actions.join(", ")
+        )
+    };
+    for text in [text("deny"), format!("{},", text("Deny")), format!("x{}", text("Deny"))] {
+        let found = told_of(SCP, &text);
+        assert!(found.iter().any(|f| f.rule == "over-size" && f.severity == Severity::Error), "{found:#?}");
+        assert!(found.iter().any(|f| f.rule != "over-size" && f.severity == Severity::Error));
+    }
+    assert!(!told_of(SCP, &text("deny").replace("s3:GetObject0", "")).iter().any(|f| f.rule == "over-size"));
+}
+
+#[test]
+fn what_stands_twice_is_told_with_both_places() {
+    let text = "{\n\"Version\": \"2012-10-17\",\n\"Statement\": [\n{\"Sid\": \"A\", \"Effect\": \"Deny\", \"Action\": \"s3:*\", \"Resource\": \"*\"},\n{\"Sid\": \"A\", \"Effect\": \"Deny\", \"Action\": \"ec2:*\", \"Resource\": \"*\", \"Condition\": {\"StringEquals\": {\n\"aws:PrincipalArn\": \"a\",\n\"aws:principalarn\": \"b\"}}}\n],\n\"Version\": \"2012-10-17\"\n}";
+    let found = told_of(SCP, text);
+    let lines: Vec<(&str, u32, u32)> = found
+        .iter()
+        .filter(|f| f.rule.starts_with("duplicate"))
+        .map(|f| (f.rule, f.place.line, f.related.as_ref().map_or(0, |other| other.line)))
+        .collect();
+    assert_eq!(lines, [("duplicate-sid", 5, 4), ("duplicate-key", 7, 6), ("duplicate-key", 9, 2)]);
+}
+
+/// The advice is the resource that every such call has and that carries the key: on another the guard would never deny.
+#[test]
+fn advice_takes_no_guard_off() {
+    let help = |statement: &str| {
+        let text = format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#);
+        let found = told_of(SCP, &text).into_iter().find(|f| f.rule == "key-not-on-resource");
+        found.and_then(|f| f.help).unwrap_or_default()
+    };
+    let negated = r#""Resource": "*", "Condition": {"StringNotEquals": {"ec2:InstanceType": "t3.micro"}}"#;
+    let tagged = r#""Resource": "*", "Condition": {"Null": {"aws:RequestTag/a": "true"}}"#;
+    assert!(
+        help(&format!(r#"{{"Effect": "Deny", "Action": "ec2:RunInstances", {negated}}}"#))
+            .contains(r#""arn:aws:ec2:*:*:instance/*""#)
+    );
+    assert!(
+        help(&format!(r#"{{"Effect": "Deny", "Action": "ec2:CreateSubnet", {tagged}}}"#))
+            .contains(r#""arn:aws:ec2:*:*:subnet/*""#)
+    );
+    let both = help(&format!(r#"{{"Effect": "Deny", "Action": ["ec2:RunInstances", "ec2:CreateFleet"], {tagged}}}"#));
+    assert!(both.contains("instance/*") && both.contains("fleet/*"), "{both}");
+    let mixed = help(&format!(r#"{{"Effect": "Deny", "Action": ["ec2:RunInstances", "s3:CreateBucket"], {negated}}}"#));
+    assert!(mixed.contains("a statement of its own"), "{mixed}");
 }

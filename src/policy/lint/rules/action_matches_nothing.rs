@@ -1,6 +1,6 @@
 //! Patterns of actions that match none.
 
-use super::unknown_action::meant;
+use super::unknown_action::{meant, void};
 use crate::policy::lint::subject::{Reach, Subject};
 use crate::policy::lint::{Rule, Sample, Severity, Told};
 
@@ -15,6 +15,7 @@ pub(super) const RULE: Rule = Rule {
         Sample::Scp(r#"{"Effect": "Deny", "Action": "lambda:Describe*", "Resource": "*"}"#),
         Sample::Scp(r#"{"Effect": "Deny", "Action": ["ec2:RunInstance?s", "ec2:RunInstances"], "Resource": "*"}"#),
         Sample::Scp(r#"{"Effect": "Deny", "Action": "sagmaker:*", "Resource": "*"}"#),
+        Sample::Scp(r#"{"Effect": "Deny", "NotAction": ["orgnizations:*", "iam:*"], "Resource": "*"}"#),
     ],
     good: &[Sample::Scp(
         r#"{"Effect": "Deny", "Action": ["s3:Put*", "*:*Organization", "ec2:?unInstances"], "Resource": "*"}"#,
@@ -26,11 +27,8 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
         for action in statement.actions.iter().filter(|action| !action.is_exact()) {
             if matches!(&action.reach, Reach::Of(actions) if actions.is_empty()) {
                 let text = &action.word.text;
-                let mut finding = told.at(&action.word.spot, format!("`{text}` matches no action")).help(meant(text));
-                if statement.not_action {
-                    finding = finding.severity(Severity::Info);
-                }
-                told.push(finding);
+                let finding = told.at(&action.word.spot, format!("`{text}` matches no action")).help(meant(text));
+                told.push(if statement.not_action { void(finding, statement, text) } else { finding });
             }
         }
     }

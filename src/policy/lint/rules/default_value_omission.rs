@@ -1,7 +1,10 @@
 //! Denies of a bad value that is the default, so that leaving it out gets it.
 
+use super::absent_key_comparison::compare;
+use crate::policy::condition::{Family, Test};
 use crate::policy::lint::subject::{ClauseAt, StatementAt, Subject};
 use crate::policy::lint::{Rule, Sample, Severity, Told};
+use crate::policy::pattern;
 use crate::policy::services::Action;
 
 pub(super) const RULE: Rule = Rule {
@@ -20,6 +23,9 @@ pub(super) const RULE: Rule = Rule {
         ),
         Sample::Scp(
             r#"{"Effect": "Deny", "Action": ["sagemaker:CreateTrainingJob"], "Resource": "*", "Condition": {"Bool": {"sagemaker:NetworkIsolation": "false"}}}"#,
+        ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "sagemaker:CreateNotebookInstance", "Resource": "*", "Condition": {"NumericLessThan": {"sagemaker:MinimumInstanceMetadataServiceVersion": "2"}}}"#,
         ),
     ],
     good: &[
@@ -71,7 +77,7 @@ const DEFAULTS: [(&str, &str, &str); 7] = [
 fn check(subject: &Subject<'_>, told: &mut Told) {
     for (statement, clause) in subject.clauses().filter(|(statement, _)| statement.denies()) {
         let Some((key, bad, instead)) = DEFAULTS.iter().find(|(key, ..)| clause.is_of(key)) else { continue };
-        if clause.when_absent() || !clause.has(bad) {
+        if clause.when_absent() || !meets(clause, bad) {
             continue;
         }
         let creates: Vec<Action> = creations(statement, key).filter(|action| !covered(subject, *action, key)).collect();
@@ -80,6 +86,28 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
             "a `{create}` that leaves the setting out may pass: `{bad}` is what it then gets, and the request need not carry `{key}`"
         );
         told.push(told.at(&clause.key.spot, message).help(format!("write `{instead}`")));
+    }
+}
+
+/// Whether a key has a bad default.
+pub(super) fn is_of(key: &str) -> bool {
+    DEFAULTS.iter().any(|(known, ..)| known.eq_ignore_ascii_case(key))
+}
+
+/// Whether a clause is met by the bad default of its key.
+pub(super) fn is_bad(clause: &ClauseAt<'_>) -> bool {
+    DEFAULTS.iter().any(|(key, bad, _)| clause.is_of(key) && meets(clause, bad))
+}
+
+/// Whether the bad value meets a clause: by name, by a pattern, or as a number.
+fn meets(clause: &ClauseAt<'_>, bad: &str) -> bool {
+    let test = clause.operator.test;
+    match test.family() {
+        Family::Number => bad.parse().is_ok_and(|value| compare(clause, value)),
+        Family::Text if test == Test::StringLike => {
+            clause.values.iter().any(|word| pattern::matches(&word.text, bad, false))
+        }
+        _ => !test.negated() && clause.has(bad),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::deprecated_key::successor;
 use super::{some_of, some_of_actions};
+use crate::policy::call;
 use crate::policy::lint::subject::{ActionWord, ClauseAt, Reach, StatementAt, Subject};
 use crate::policy::lint::{Rule, Sample, Severity, Told};
 use crate::policy::services::{self, Action, Service};
@@ -65,9 +66,20 @@ pub(super) fn service_of(key: &str) -> Option<&'static Service> {
 }
 
 /// Whether AWS's reference tells which actions carry the key.
-fn is_told(key: &str) -> bool {
+pub(super) fn is_told(key: &str) -> bool {
+    is_of_request_tags(key) || service_of(key).is_some()
+}
+
+/// Whether a key is of the tags that a request sends.
+pub(super) fn is_of_request_tags(key: &str) -> bool {
     let lower = key.to_ascii_lowercase();
-    lower.starts_with("aws:requesttag/") || lower == "aws:tagkeys" || service_of(key).is_some()
+    lower.starts_with("aws:requesttag/") || lower == "aws:tagkeys"
+}
+
+/// Whether no call of the action carries the key. The reference lists the tags of requests for resource types as well, whatever the
+/// action: these are looked for on what the action is authorized on.
+fn lacks(action: Action, key: &str) -> bool {
+    !action.carries(key) || (is_of_request_tags(key) && call::legs(action).iter().all(|leg| leg.never_carries(key)))
 }
 
 /// What absent keys make of a statement for one action.
@@ -81,7 +93,7 @@ enum Fate<'a> {
 fn fate<'a>(statement: &'a StatementAt<'a>, told: &[bool], action: Action) -> Fate<'a> {
     let absent = || {
         let known = statement.clauses.iter().zip(told).filter(|(_, told)| **told).map(|(clause, _)| clause);
-        known.filter(move |clause| action.service.is_whole() && !action.carries(&clause.key.text))
+        known.filter(move |clause| action.service.is_whole() && lacks(action, &clause.key.text))
     };
     match absent().find(|clause| !clause.when_absent()) {
         Some(clause) => Fate::Dead(clause),

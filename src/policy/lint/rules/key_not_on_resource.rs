@@ -1,24 +1,44 @@
-//! Condition keys that only one of an action's resources carries, in a Deny on all of them.
+//! Condition keys that only one of an action's resources carries, in a Deny on others too.
 
-use super::key_not_on_action::service_of;
-use super::some_of;
-use crate::policy::condition::Test;
-use crate::policy::lint::subject::{ClauseAt, StatementAt, Subject};
+use super::key_not_on_action::{is_of_request_tags, service_of};
+use super::{some_of, some_of_actions};
+use crate::policy::call::{self, Leg, Need, Reach};
+use crate::policy::lint::subject::{ActionWord, ClauseAt, StatementAt, Subject};
 use crate::policy::lint::{Rule, Sample, Severity, Told};
+use crate::policy::pattern;
 use crate::policy::services::{self, Action};
 
 pub(super) const RULE: Rule = Rule {
     id: "key-not-on-resource",
     severity: Severity::Error,
-    summary: "a negated condition on a key that only some of the action's resources carry",
+    summary: "a condition that holds on those of the action's resources that do not carry its key",
     explanation: "A call such as `ec2:RunInstances` is authorized once for each resource that it makes or uses: instance, volume, \
-        network interface, subnet, image. `ec2:InstanceType` is carried for the instance alone. With `Resource: \"*\"` and a \
-        negated operator, the condition holds for all the others, and every call is denied. Name the resource that carries the \
-        key. Source: EC2 user guide, \"Example policies\"; Service Authorization Reference.",
+        network interface, subnet, image. `ec2:InstanceType` is carried for the instance alone, and `aws:RequestTag` for what is made \
+        and not for what is used. Where the statement speaks of the others too (`*`, `arn:aws:ec2:*:*:*`, `subnet/*` beside \
+        `instance/*`), a negated operator and `Null: true` hold there, and every call is denied, however it is made. Name the resource \
+        that carries the key. It is a warning where only some calls use such a resource. Sources: EC2 user guide, \"Example policies\"; \
+        Service Authorization Reference.",
     check,
-    bad: &[Sample::Scp(
-        r#"{"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": "*", "Condition": {"StringNotEquals": {"ec2:InstanceType": "t3.micro"}}}"#,
-    )],
+    bad: &[
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": "*", "Condition": {"StringNotEquals": {"ec2:InstanceType": "t3.micro"}}}"#,
+        ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": "arn:aws:ec2:*:*:*", "Condition": {"StringNotEquals": {"ec2:InstanceType": "t3.micro"}}}"#,
+        ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": ["arn:aws:ec2:*:*:instance/*", "arn:aws:ec2:*:*:subnet/*"], "Condition": {"StringNotEquals": {"ec2:InstanceType": "t3.micro"}}}"#,
+        ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:CreateSubnet", "Resource": "*", "Condition": {"Null": {"aws:RequestTag/owner": "true"}}}"#,
+        ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": ["ec2:RunInstances", "ec2:CreateFleet"], "Resource": "*", "Condition": {"StringNotEquals": {"aws:RequestTag/owner": ["a", "b"]}}}"#,
+        ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:CreateVolume", "Resource": "*", "Condition": {"Null": {"aws:RequestTag/owner": "true"}}}"#,
+        ),
+    ],
     good: &[
         Sample::Scp(
             r#"{"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": "arn:aws:ec2:*:*:instance/*", "Condition": {"StringNotEquals": {"ec2:InstanceType": "t3.micro"}}}"#,
@@ -26,28 +46,24 @@ pub(super) const RULE: Rule = Rule {
         Sample::Scp(
             r#"{"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": "*", "Condition": {"StringEquals": {"ec2:InstanceType": "p5.48xlarge"}}}"#,
         ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": ["arn:aws:ec2:*:*:instance/*", "arn:aws:ec2:*:*:volume/*"], "Condition": {"Null": {"aws:RequestTag/owner": "true"}}}"#,
+        ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:CreateSubnet", "Resource": "arn:aws:ec2:*:*:subnet/*", "Condition": {"Null": {"aws:RequestTag/owner": "true"}}}"#,
+        ),
     ],
 };
 
+/// Most actions of a pattern that are looked at one by one; of more it is not sure that each was meant.
+const MOST: usize = 200;
+
 fn check(subject: &Subject<'_>, told: &mut Told) {
-    let statements = subject.statements.iter().filter(|s| s.denies() && !s.not_action && s.on_everything());
+    let statements = subject.statements.iter().filter(|s| s.denies() && !s.not_action && !s.not_resource);
     for statement in statements {
         for clause in statement.clauses.iter().filter(|clause| concerns(statement, clause)) {
-            let key = &*clause.key.text;
-            let exact = statement.actions.iter().filter(|word| word.is_exact()).flat_map(|word| word.actions());
-            for action in exact {
-                let without = without(statement, *action, key);
-                if let Some(with) = carrier(*action, key)
-                    && !without.is_empty()
-                {
-                    let message = format!(
-                        "this statement denies every `{action}`: it is also authorized on {}, where `{key}` is absent and \
-                         the condition holds",
-                        some_of(without.iter().copied())
-                    );
-                    let help = format!("write `\"Resource\": \"{}\"`", services::sample_arn(with));
-                    told.push(told.at(&clause.key.spot, message).help(help));
-                }
+            for word in statement.actions.iter().filter(|word| word.actions().len() <= MOST) {
+                look(statement, clause, word, told);
             }
         }
     }
@@ -57,29 +73,131 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
 fn concerns(statement: &StatementAt<'_>, clause: &ClauseAt<'_>) -> bool {
     let key = &clause.key.text;
     clause.when_absent()
-        && clause.operator.test != Test::Null
-        && service_of(key).is_some()
+        && (is_of_request_tags(key) || service_of(key).is_some())
         && !statement.clauses.iter().any(|other| other.is_of(key) && other.demands_presence())
 }
 
-/// The required resources of an action that lack the key, where it is not carried whatever the resource, and that no other
-/// clause leaves out by demanding a key that they lack as well.
-fn without(statement: &StatementAt<'_>, action: Action, key: &str) -> Vec<&'static str> {
-    if action.own_keys().any(|known| services::key_matches(known.name, key)) {
-        return vec![];
-    }
-    let lacks = |on: &services::ActionResource, key: &str| {
-        !on.keys().chain(action.own_keys()).any(|known| services::key_matches(known.name, key))
-    };
-    let spared = |on: &services::ActionResource| {
-        let demanded = statement.clauses.iter().filter(|clause| clause.demands_presence());
-        demanded.map(|clause| &*clause.key.text).any(|other| service_of(other).is_some() && lacks(on, other))
-    };
-    let bound = |on: &services::ActionResource| on.required && lacks(on, key) && !spared(on);
-    action.resources().filter(bound).map(|on| on.kind.name).collect()
+/// One action whose call is denied for a resource that lacks the key.
+struct Denied {
+    action: Action,
+    /// Every call is: each has such a resource.
+    every: bool,
+    on: Vec<&'static str>,
 }
 
+fn look(statement: &StatementAt<'_>, clause: &ClauseAt<'_>, word: &ActionWord<'_>, told: &mut Told) {
+    let key = &*clause.key.text;
+    let mut denied: Vec<Denied> = word.actions().iter().filter_map(|action| denial(statement, *action, key)).collect();
+    // Of a pattern, what is denied in every case is told, and only that.
+    if !word.is_exact() {
+        denied.retain(|denied| denied.every);
+    }
+    let Some(first) = denied.first() else { return };
+    let every = first.every;
+    denied.retain(|denied| denied.every == every);
+    let mut on: Vec<&str> = vec![];
+    for name in denied.iter().flat_map(|denied| &denied.on) {
+        if !on.contains(name) {
+            on.push(name);
+        }
+    }
+    let actions: Vec<Action> = denied.iter().map(|denied| denied.action).collect();
+    let calls = some_of_actions(&actions);
+    let on = some_of(on.iter().copied());
+    let message = if every {
+        format!(
+            "this statement denies every {calls}: it is also authorized on {on}, where `{key}` is absent and the condition holds"
+        )
+    } else {
+        format!("this statement denies every {calls} that uses {on}: `{key}` is absent there, and the condition holds")
+    };
+    let severity = if every { Severity::Error } else { Severity::Warning };
+    told.push(told.at(&clause.key.spot, message).help(advice(statement, &actions, key)).severity(severity));
+}
+
+/// What of an action is denied though the key was not there to look at; `None` where the statement does as it says, and where no
+/// resource carries the key, which is another rule's.
+fn denial(statement: &StatementAt<'_>, action: Action, key: &str) -> Option<Denied> {
+    if !action.service.is_whole() {
+        return None;
+    }
+    let legs = call::legs(action);
+    legs.iter().find(|leg| carries(leg, key))?;
+    let spared = |leg: &Leg| {
+        let demanded = statement.clauses.iter().filter(|clause| clause.demands_presence());
+        demanded.map(|clause| &*clause.key.text).any(|other| is_listed(other) && leg.never_carries(other))
+    };
+    let open = |leg: &&Leg| leg.never_carries(key) && meets(statement, leg) && !spared(leg);
+    let names = |every: bool| -> Vec<&'static str> {
+        let wanted = legs.iter().filter(open).filter(|leg| (leg.need == Need::Always) == every);
+        wanted.map(Leg::name).collect()
+    };
+    let (always, some) = (names(true), names(false));
+    match (always.is_empty(), some.is_empty()) {
+        (false, _) => Some(Denied { action, every: true, on: always }),
+        (true, false) => Some(Denied { action, every: false, on: some }),
+        (true, true) => None,
+    }
+}
+
+fn is_listed(key: &str) -> bool {
+    is_of_request_tags(key) || service_of(key).is_some()
+}
+
+/// Whether a leg surely has the key.
+fn carries(leg: &Leg, key: &str) -> bool {
+    if is_of_request_tags(key) { leg.tags() == Reach::Yes } else { !leg.never_carries(key) }
+}
+
+/// Whether the statement speaks of the leg's resources.
+fn meets(statement: &StatementAt<'_>, leg: &Leg) -> bool {
+    let patterns: Vec<String> = leg.arns().map(services::as_pattern).collect();
+    statement.resources.iter().any(|word| {
+        let text = services::as_pattern(&word.text);
+        pattern::is_everything(&text) || patterns.iter().any(|arn| pattern::intersect_resource(arn, &text))
+    })
+}
+
+/// The resource that every call has and that carries the key, above all what the action makes.
 fn carrier(action: Action, key: &str) -> Option<&'static str> {
-    let carries = |on: &services::ActionResource| on.keys().any(|known| services::key_matches(known.name, key));
-    action.resources().find(carries).and_then(|on| on.kind.arns.first().copied())
+    let bare =
+        |text: &str| -> String { text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase() };
+    let made = |leg: &&Leg| bare(action.name()).contains(&bare(leg.name()));
+    let legs = call::legs(action);
+    let own: Vec<&Leg> = legs.iter().filter(|leg| carries(leg, key) && leg.need == Need::Always).collect();
+    let best = own.iter().copied().find(made).or_else(|| own.first().copied());
+    best.and_then(|leg| leg.arns().next())
+}
+
+/// What to write. A list that leaves out an action's own resource would take the guard off that action, so it is given only where
+/// it is right for all actions of the statement.
+fn advice(statement: &StatementAt<'_>, denied: &[Action], key: &str) -> String {
+    let exact = statement.actions.iter().all(ActionWord::is_exact);
+    let all: Vec<Action> = statement.actions.iter().flat_map(|word| word.actions()).copied().collect();
+    let arns_of = |actions: &[Action]| -> Option<Vec<String>> {
+        let mut arns: Vec<String> =
+            actions.iter().map(|action| carrier(*action, key).map(services::sample_arn)).collect::<Option<_>>()?;
+        arns.sort();
+        arns.dedup();
+        Some(arns)
+    };
+    let written = |arns: &[String]| match arns {
+        [one] => format!("`\"Resource\": \"{one}\"`"),
+        many => format!("`\"Resource\": {}`", serde_json::json!(many)),
+    };
+    if let Some(arns) = arns_of(&all).filter(|_| exact) {
+        return format!("write {}", written(&arns));
+    }
+    let one = denied.first().and_then(|action| Some((*action, arns_of(&[*action])?)));
+    match one {
+        Some((action, arns)) => format!("put `{action}` in a statement of its own, with {}", written(&arns)),
+        None => {
+            let some = denied.iter().flat_map(|action| call::legs(*action)).filter(|leg| carries(leg, key));
+            let names: Vec<&str> = some.map(|leg| leg.name()).collect();
+            format!(
+                "of its resources, {} carries `{key}`: name that in `Resource`, and know that calls without one pass",
+                some_of(names.iter().copied())
+            )
+        }
+    }
 }

@@ -8,6 +8,7 @@ use super::subject::Subject;
 use super::{Rule, Told};
 use crate::policy::services::Action;
 
+mod absent_key_comparison;
 mod action_matches_nothing;
 mod action_resource_type_mismatch;
 mod allow_in_scp_no_effect;
@@ -18,15 +19,19 @@ mod confused_deputy;
 mod default_value_omission;
 mod deprecated_key;
 mod group_principal;
+mod impossible_value;
 mod invalid_account_id;
 mod invalid_setting;
 mod invalid_value;
 mod key_not_on_action;
 mod key_not_on_resource;
+mod key_on_few_actions;
 mod mfa_without_if_exists;
 mod missing_key_fail_open;
+mod multi_key_and;
 mod never_matches;
 mod null_multi_key_and;
+mod number_as_id;
 mod operator_on_single_value;
 mod operator_type_mismatch;
 mod over_broad_wildcard;
@@ -44,6 +49,7 @@ mod service_linked_role_in_scp;
 mod session_principal;
 mod set_operator_absent_on_array;
 mod set_operator_on_single;
+mod tag_key_case;
 mod tag_key_mismatch;
 mod tag_not_enforceable;
 mod tag_policy;
@@ -57,6 +63,7 @@ mod wildcard_in_sensitive_key;
 
 /// Every rule.
 pub static RULES: &[&Rule] = &[
+    &absent_key_comparison::RULE,
     &action_matches_nothing::RULE,
     &action_resource_type_mismatch::RULE,
     &allow_in_scp_no_effect::RULE,
@@ -67,15 +74,19 @@ pub static RULES: &[&Rule] = &[
     &default_value_omission::RULE,
     &deprecated_key::RULE,
     &group_principal::RULE,
+    &impossible_value::RULE,
     &invalid_account_id::RULE,
     &invalid_setting::RULE,
     &invalid_value::RULE,
     &key_not_on_action::RULE,
     &key_not_on_resource::RULE,
+    &key_on_few_actions::RULE,
     &mfa_without_if_exists::RULE,
     &missing_key_fail_open::RULE,
+    &multi_key_and::RULE,
     &never_matches::RULE,
     &null_multi_key_and::RULE,
+    &number_as_id::RULE,
     &operator_on_single_value::RULE,
     &operator_type_mismatch::RULE,
     &over_broad_wildcard::RULE,
@@ -94,6 +105,7 @@ pub static RULES: &[&Rule] = &[
     &set_operator_absent_on_array::RULE,
     &set_operator_on_single::RULE,
     &tag_key_mismatch::RULE,
+    &tag_key_case::RULE,
     &tag_not_enforceable::RULE,
     &tag_value_wildcard::RULE,
     &unknown_action::RULE,
@@ -103,6 +115,8 @@ pub static RULES: &[&Rule] = &[
     &wildcard_in_equals::RULE,
     &wildcard_in_sensitive_key::RULE,
 ];
+
+pub(in crate::policy::lint) use over_size::of_unread as size_of_unread;
 
 /// What the settings of a management policy have of one kind.
 fn tell_settings(subject: &Subject<'_>, told: &mut Told, kind: Kind) {

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     check,
     bad: &[
         Sample::Scp(
-            r#"{"Effect": "Deny", "Action": "ec2:CreateVolume", "Resource": "*", "Condition": {"Null": {"aws:RequestTag/team": "true"}, "StringEquals": {"aws:RequestTag/team": "a"}}}"#,
+            r#"{"Effect": "Deny", "Action": "ec2:CreateVolume", "Resource": "arn:aws:ec2:*:*:volume/*", "Condition": {"Null": {"aws:RequestTag/team": "true"}, "StringEquals": {"aws:RequestTag/team": "a"}}}"#,
         ),
         Sample::Scp(
             r#"{"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"aws:RequestedRegion": "us-east-1"}, "StringLike": {"aws:RequestedRegion": "eu-*"}}}"#,
@@ -30,7 +30,7 @@ pub(super) const RULE: Rule = Rule {
     ],
     good: &[
         Sample::Scp(
-            r#"{"Effect": "Deny", "Action": "ec2:CreateVolume", "Resource": "*", "Condition": {"Null": {"aws:RequestTag/team": "false"}, "StringNotEquals": {"aws:RequestTag/team": "a"}}}"#,
+            r#"{"Effect": "Deny", "Action": "ec2:CreateVolume", "Resource": "arn:aws:ec2:*:*:volume/*", "Condition": {"Null": {"aws:RequestTag/team": "false"}, "StringNotEquals": {"aws:RequestTag/team": "a"}}}"#,
         ),
         Sample::Scp(
             r#"{"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}, "StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/a"}}}"#,

@@ -13,11 +13,11 @@ pub(super) const RULE: Rule = Rule {
         a statement for each. Source: IAM user guide, \"Conditions with multiple context keys or values\".",
     check,
     bad: &[Sample::Scp(
-        r#"{"Effect": "Deny", "Action": "ec2:CreateVolume", "Resource": "*", "Condition": {"Null": {"aws:RequestTag/team": "true", "aws:RequestTag/cost": "true"}}}"#,
+        r#"{"Effect": "Deny", "Action": "ec2:CreateVolume", "Resource": "arn:aws:ec2:*:*:volume/*", "Condition": {"Null": {"aws:RequestTag/team": "true", "aws:RequestTag/cost": "true"}}}"#,
     )],
     good: &[
         Sample::Scp(
-            r#"{"Effect": "Deny", "Action": "ec2:CreateVolume", "Resource": "*", "Condition": {"Null": {"aws:RequestTag/team": "true"}}}"#,
+            r#"{"Effect": "Deny", "Action": "ec2:CreateVolume", "Resource": "arn:aws:ec2:*:*:volume/*", "Condition": {"Null": {"aws:RequestTag/team": "true"}}}"#,
         ),
         // An endpoint configuration has instances or is serverless: to have neither is what is denied.
         Sample::Scp(

@@ -1,10 +1,13 @@
 //! Documents that are larger than AWS takes.
 
+use crate::names::PolicyType;
 use crate::policy::document::Content;
+use crate::policy::flaw::Place;
+use crate::policy::json::{self, Node};
 use crate::policy::lint::subject::{Spot, Subject};
-use crate::policy::lint::{Rule, Sample, Severity, Told};
+use crate::policy::lint::{Finding, Rule, Sample, Severity, Told};
 use crate::policy::minify::{Names, characters, minify};
-use crate::policy::statement::Language;
+use crate::policy::statement::{Language, max_characters};
 
 pub(super) const RULE: Rule = Rule {
     id: "over-size",
@@ -38,4 +41,29 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
         format!("split it in two: as small as it gets with the same meaning it has {small}")
     };
     told.push(told.at(&spot, message).help(help));
+}
+
+/// The same of a document that cannot be used, by its tree as far as it was read, so that mending it does not bring the next
+/// refusal.
+pub(in crate::policy::lint) fn of_unread(kind: &PolicyType, text: &str, node: Option<&Node>) -> Option<Finding> {
+    let most = max_characters(kind);
+    if Language::of(kind) == Language::Management && !kind.is_known() {
+        return None;
+    }
+    // Where the tree was guessed, what of the text is no white space is sure to be sent.
+    let solid = text.chars().filter(|letter| !letter.is_whitespace()).count();
+    let written = node.map_or(0, |node| {
+        let mut out = String::new();
+        json::write(&mut out, &node.value);
+        out.chars().count()
+    });
+    let count = solid.max(written);
+    if count <= most {
+        return None;
+    }
+    let told = Told { rule: RULE.id, severity: RULE.severity, found: vec![], more: 0 };
+    let place = node.map_or(Place { line: 1, column: 1 }, |node| node.place);
+    let spot = Spot { place, path: String::new(), key: false };
+    let message = format!("the document has at least {count} characters without white space, and AWS takes {most}");
+    Some(told.at(&spot, message).help("split it in two, beside mending what else is wrong"))
 }

@@ -9,8 +9,8 @@ pub(super) const RULE: Rule = Rule {
     id: "tag-not-enforceable",
     severity: Severity::Error,
     summary: "`enforced_for` with a resource type that cannot be enforced",
-    explanation: "`enforced_for` takes `service:type` or `service:ALL_SUPPORTED`, of the services that support enforcement; there \
-        is no wildcard over services. SageMaker's endpoints, models, notebook instances, domains and others can only be reported, \
+    explanation: "`enforced_for` takes `service:type` or `service:ALL_SUPPORTED` (`service:*` on older pages), of the services that \
+        support enforcement; there is no wildcard over services. SageMaker's endpoints, models, notebook instances, domains and others can only be reported, \
         and there is no `sagemaker:ALL_SUPPORTED`. To force a tag on them, write an SCP: Deny the creation with `Null: \
         {aws:RequestTag/KEY: true}`. Source: Organizations user guide, \"Services and resource types that support enforcement\".",
     check,
@@ -34,8 +34,10 @@ pub(super) const RULE: Rule = Rule {
     ],
 };
 
-/// Types that are not enforceable, of those whose services are documented (aws-facts section 3).
-const NOT: [&str; 15] = [
+/// Types that are not enforceable, of those whose services are documented (Organizations user guide, "Services and resource
+/// types that support enforcement").
+const NOT: [&str; 16] = [
+    "sagemaker:*",
     "sagemaker:ALL_SUPPORTED",
     "sagemaker:endpoint",
     "sagemaker:endpoint-config",
@@ -63,8 +65,11 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
                     if NOT.iter().any(|not| not.eq_ignore_ascii_case(value)) {
                         told.at(&spot, format!("`{value}` cannot be enforced, only reported")).help(help)
                     } else if kind == "*" {
-                        let message = format!("`{value}`: there is no wildcard for types");
-                        told.at(&spot, message).help(format!("write `{service}:ALL_SUPPORTED`"))
+                        let message = format!(
+                            "`{value}` is the older way to name every type of the service that can be enforced"
+                        );
+                        let help = format!("AWS writes `{service}:ALL_SUPPORTED` today; not every service has either");
+                        told.at(&spot, message).help(help).severity(Severity::Info)
                     } else if services::service(service).is_none() {
                         told.at(&spot, format!("no service has the prefix `{service}`")).severity(Severity::Warning)
                     } else {

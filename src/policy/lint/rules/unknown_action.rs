@@ -1,8 +1,8 @@
 //! Actions by their full name that AWS's reference does not know.
 
 use crate::names::words::nearest;
-use crate::policy::lint::subject::{ActionWord, Subject};
-use crate::policy::lint::{Rule, Sample, Severity, Told};
+use crate::policy::lint::subject::{ActionWord, StatementAt, Subject};
+use crate::policy::lint::{Finding, Rule, Sample, Severity, Told};
 use crate::policy::services;
 
 pub(super) const RULE: Rule = Rule {
@@ -18,6 +18,7 @@ pub(super) const RULE: Rule = Rule {
         Sample::Scp(r#"{"Effect": "Deny", "Action": "s3:GetObjekt", "Resource": "*"}"#),
         Sample::Scp(r#"{"Effect": "Deny", "Action": ["s3:GetObject", "sagmaker:CreateEndpoint"], "Resource": "*"}"#),
         Sample::Scp(r#"{"Effect": "Deny", "Action": "s3:ListObjects", "Resource": "*"}"#),
+        Sample::Scp(r#"{"Effect": "Deny", "NotAction": ["s3:GetObjekt", "iam:*"], "Resource": "*"}"#),
     ],
     good: &[
         Sample::Scp(r#"{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}"#),
@@ -28,14 +29,20 @@ pub(super) const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>, told: &mut Told) {
     for statement in &subject.statements {
         for action in statement.actions.iter().filter(|action| action.is_exact() && action.actions().is_empty()) {
-            let mut finding = told.at(&action.word.spot, message(action)).help(meant(&action.word.text));
-            // What is not there needs no exception, and does no harm as one.
-            if statement.not_action {
-                finding = finding.severity(Severity::Info);
-            }
-            told.push(finding);
+            let finding = told.at(&action.word.spot, message(action)).help(meant(&action.word.text));
+            told.push(if statement.not_action { void(finding, statement, &action.word.text) } else { finding });
         }
     }
+}
+
+/// A word of `NotAction` that names nothing is an exemption that is not made. Where AWS has no service of that name and none
+/// like it, it had one once, and what is not there any more needs no exemption.
+pub(super) fn void(mut finding: Finding, statement: &StatementAt<'_>, text: &str) -> Finding {
+    let prefix = text.split_once(':').map_or(text, |(prefix, _)| prefix);
+    let outcome = if statement.denies() { "denied" } else { "allowed" };
+    finding.message.push_str(&format!(", and what was to be exempt by it is {outcome}"));
+    let gone = services::service(prefix).is_none() && nearest(prefix, services::prefixes()).is_none();
+    if gone { finding.severity(Severity::Info) } else { finding }
 }
 
 fn message(action: &ActionWord<'_>) -> String {
