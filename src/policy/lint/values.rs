@@ -443,10 +443,10 @@ impl Row {
                 (!known.iter().any(|value| equals(value)) && !added).then_some(slip)
             }
             Begins(starts, example) => {
-                let meets = |start: &&&str| pattern::intersect(text, &format!("{start}*"));
-                let begins = |start: &&&str| text.starts_with(**start);
-                let possible = if wild { starts.iter().any(|s| meets(&s)) } else { starts.iter().any(|s| begins(&s)) };
-                (!possible).then(|| Some(example.to_owned()))
+                let possible = |start: &&str| {
+                    if wild { pattern::intersect(text, &format!("{start}*")) } else { text.starts_with(*start) }
+                };
+                (!starts.iter().any(possible)).then(|| Some(example.to_owned()))
             }
             Principal if wild || text.contains('.') => None,
             Principal => Some(Some(format!("{}.amazonaws.com", text.to_ascii_lowercase()))),
@@ -529,10 +529,7 @@ fn is_region(text: &str) -> bool {
     match parts.as_slice() {
         [first, middle @ .., last] if !middle.is_empty() => {
             // A number of two digits, or a letter behind it, is a zone's.
-            last.len() == 1
-                && last.bytes().all(|b| b.is_ascii_digit())
-                && letters(first)
-                && middle.iter().all(|part| letters(&part))
+            last.len() == 1 && last.bytes().all(|b| b.is_ascii_digit()) && letters(first) && middle.iter().all(letters)
         }
         _ => false,
     }
