@@ -250,16 +250,31 @@ pub async fn glance(
     check_organization(desired, &observed)?;
     let (observed, proposed) = freshen(port, desired, observed, memory, options, began, clock).await?;
     let plan = guard(proposed, desired, &observed, options, clock());
-    // What only adds a guard that was in force can be taken out of a plan: it rests on no other change of it.
+    // What only adds a guard that was in force can be taken out of a plan: it rests on no other change of it but that of
+    // its own text.
     let puts_back = |change: &&plan::Change| {
         change.reason == plan::Reason::Drift
             && matches!(&change.action, plan::Action::Attach { policy, target, .. }
                 if matches!((policy, target), (plan::PolicyRef::Known(_), plan::NodeRef::Known(_))))
     };
-    let back: Vec<&plan::Change> = plan.changes.iter().filter(puts_back).collect();
+    let text_of = |change: &plan::Change| match &change.action {
+        plan::Action::UpdatePolicy { policy, content: Some(_), .. } => Some(policy.clone()),
+        _ => None,
+    };
+    let text_for = |change: &plan::Change| match &change.action {
+        plan::Action::Attach { policy: plan::PolicyRef::Known(policy), .. } => {
+            plan.changes.iter().find(|other| text_of(other).as_ref() == Some(policy))
+        }
+        _ => None,
+    };
+    // A policy is attached by what it says: where that drifted too it comes back first, and an edit waits for the pass.
+    let edited = |change: &&plan::Change| text_for(change).is_some_and(|text| text.reason != plan::Reason::Drift);
+    let back: Vec<&plan::Change> = plan.changes.iter().filter(puts_back).filter(|change| !edited(change)).collect();
     if back.is_empty() {
         return Ok(None);
     }
+    let back: Vec<&plan::Change> =
+        back.iter().flat_map(|change| text_for(change).into_iter().chain([*change])).collect();
     let (ids, facts): (BTreeSet<u32>, BTreeSet<_>) =
         (back.iter().map(|change| change.id).collect(), back.iter().flat_map(|change| change.facts.clone()).collect());
     let mut proposed = plan.only(&ids);

@@ -1,6 +1,8 @@
 //! What is planned and what is refused: each case settles an organization by one set of manifests, lets somebody else at
 //! it where the case says so, and reads the plan of another set line by line.
 
+mod partial;
+
 use std::fmt::Write;
 
 use bylaw::aws::Request;
@@ -419,4 +421,138 @@ async fn an_account_that_a_stopped_run_made_is_placed_by_the_next_whatever_the_l
         tags.insert("bylaw.dev/managed-by".into(), "org".into());
     });
     assert_eq!(lines(&world, &memory, &after, &Options::default()).await, ["MoveAccount new prod"]);
+}
+
+/// Limits that let nothing pass that is new to anybody.
+const STRICT: &str = "limits: {maxCreates: 100, maxDeletes: 100, maxMoves: 100, maxDetaches: 100, maxAffected: {accounts: 0, percent: 0}}";
+
+/// Runs a plan, whatever it refuses.
+async fn pass(world: &Offline, memory: &mut Memory, manifests: &str) -> Plan<Guarded> {
+    let (desired, options) = (from_text(manifests), Options::default());
+    let planned = plan(world, &desired, memory, &options).await;
+    apply(world, &desired, planned, memory, &options).await.left
+}
+
+const DENY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"s3:*","Resource":"*"}}"#;
+const DENY_ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+
+fn rewrite(world: &Offline, policy: &PolicyId, content: &str) {
+    let content = Some(content.to_owned());
+    let request = Request::UpdatePolicy { policy: policy.clone(), name: None, description: None, content };
+    world.foreign(&request).unwrap();
+}
+
+/// A policy that somebody made and attached by hand.
+fn foreign_policy(world: &Offline, name: &str, at: &NodeId) -> PolicyId {
+    world.with(|state| {
+        let policy = state.add_policy(&PolicyType::scp(), name, DENY);
+        state.attach(&policy, at);
+        policy
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_manifests_no_longer_attach_to_an_exclusive_node_is_no_drift() {
+    let exclusive = tree().replace("name: prod\n---", "name: prod\n  attachments: Exclusive\n---");
+    let ignoring = "ignore: {policies: [foreign]}";
+    let before = [organization(ignoring), exclusive.clone(), policy("p", "ec2:*", "prod")].concat();
+    let (world, mut memory) = settle(&before).await;
+    let prod = unit_of(&world, "prod");
+    foreign_policy(&world, "foreign", &prod);
+    assert!(pass(&world, &mut memory, &before).await.is_empty());
+    let options = Options::default();
+    let held = "refused limit-affected prod [DetachPolicy]";
+    // The manifest of `p` is deleted; or `ignore` no longer names what is foreign.
+    let deleted = [organization(&format!("{ignoring}\n{STRICT}")), exclusive.clone()].concat();
+    let seen = [organization(STRICT), exclusive.clone(), policy("p", "ec2:*", "prod")].concat();
+    for (what, after) in [("deleted", deleted), ("no longer ignored", seen)] {
+        for memory in [&memory, &Memory::default()] {
+            let planned = plan(&world, &from_text(&after), memory, &options).await;
+            assert_eq!(shown(&world, &planned.plan), [held], "{what}");
+            assert!(planned.plan.drift.is_empty(), "{what}: {:#?}", planned.plan.drift);
+        }
+        // What is refused stays refused, pass after pass.
+        let mut memory = memory.clone();
+        pass(&world, &mut memory, &after).await;
+        assert_eq!(lines(&world, &memory, &after, &options).await, [held], "{what}");
+    }
+    // What came since the last pass goes, whomever it reaches.
+    let strict = [organization(&format!("{ignoring}\n{STRICT}")), exclusive, policy("p", "ec2:*", "prod")].concat();
+    foreign_policy(&world, "by-hand", &prod);
+    let planned = plan(&world, &from_text(&strict), &memory, &options).await;
+    assert_eq!(shown(&world, &planned.plan), ["DetachPolicy prod prod"]);
+    assert_eq!(planned.plan.drift.len(), 1, "{:#?}", planned.plan.drift);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_manifests_ignored_is_no_drift_once_they_do_not() {
+    let ignoring = "ignore: {organizationalUnits: [prod]}";
+    let p = policy("p", "s3:*", "dev");
+    let (world, mut memory) = settle(&[organization(""), tree(), p.clone()].concat()).await;
+    let prod = unit_of(&world, "prod");
+    world.foreign(&Request::AttachPolicy { policy: policy_of(&world, "p"), target: prod }).unwrap();
+    let before = [organization(ignoring), tree(), p.clone()].concat();
+    assert!(pass(&world, &mut memory, &before).await.is_empty());
+    let after = [organization(STRICT), tree(), p].concat();
+    let held = ["refused limit-affected p [DetachPolicy]"];
+    assert_eq!(lines(&world, &memory, &after, &Options::default()).await, held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_its_manifest_binds_to_something_else_has_not_drifted() {
+    let before = [organization(""), tree(), policy("p", "s3:*", "prod")].concat();
+    let (world, memory) = settle(&before).await;
+    let (dev, other) =
+        (unit_of(&world, "dev"), world.with(|state| state.add_policy(&PolicyType::scp(), "q", DENY_ALL)));
+    world.foreign(&Request::AttachPolicy { policy: other.clone(), target: dev }).unwrap();
+    let bound = policy("p", "s3:*", "prod")
+        .replace("  name: p\n", &format!("  name: p\n  annotations: {{bylaw.dev/id: {other}}}\n"));
+    let after = [organization(STRICT), tree(), bound].concat();
+    let planned = plan(&world, &from_text(&after), &memory, &Options::default()).await;
+    assert!(planned.plan.drift.is_empty(), "{:#?}", planned.plan.drift);
+    let moved = |action: &Action| {
+        matches!(action, Action::Attach { .. } | Action::Detach { .. } | Action::UpdatePolicy { content: Some(_), .. })
+    };
+    assert!(!planned.plan.changes.iter().any(|change| moved(&change.action)), "{:#?}", planned.plan.changes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_is_brought_to_its_text_before_it_is_attached_again() {
+    let before =
+        [organization(""), tree(), policy("p", "s3:* ec2:*", "prod"), policy("q", "s3:* ec2:*", "prod dev")].concat();
+    let (world, memory) = settle(&before).await;
+    let strict = before.replace(&organization(""), &organization(STRICT));
+    let (p, q, prod) = (policy_of(&world, "p"), policy_of(&world, "q"), unit_of(&world, "prod"));
+    // Rewritten to more and to less; attached nowhere any more, and still attached elsewhere.
+    for text in [DENY_ALL, DENY] {
+        for (policy, name) in [(&p, "p"), (&q, "q")] {
+            world.foreign(&Request::DetachPolicy { policy: policy.clone(), target: prod.clone() }).unwrap();
+            rewrite(&world, policy, text);
+            let (desired, options) = (from_text(&strict), Options::default());
+            let planned = plan(&world, &desired, &memory, &options).await;
+            let want = [format!("UpdatePolicy {name}"), format!("AttachPolicy {name} prod")];
+            assert_eq!(shown(&world, &planned.plan), want, "{text}");
+            assert!(planned.plan.changes.iter().all(|change| change.reason == bylaw::plan::Reason::Drift));
+            let mut memory = memory.clone();
+            assert!(apply(&world, &desired, planned, &mut memory, &options).await.left.is_empty());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attachment_that_never_was_with_this_text_is_no_drift() {
+    let before = [organization(""), tree(), policy("p", "s3:*", "prod")].concat();
+    let (world, mut memory) = settle(&before).await;
+    let (p, prod) = (policy_of(&world, "p"), unit_of(&world, "prod"));
+    let after = [organization(STRICT), tree(), policy("p", "*", "prod")].concat();
+    // The edit alone is refused; so it is beside a detachment, which is put right with the text that was in force.
+    assert_eq!(lines(&world, &memory, &after, &Options::default()).await, ["refused limit-affected p [UpdatePolicy]"]);
+    world.foreign(&Request::DetachPolicy { policy: p.clone(), target: prod.clone() }).unwrap();
+    let want = ["AttachPolicy p prod", "refused limit-affected p [UpdatePolicy]"];
+    assert_eq!(lines(&world, &memory, &after, &Options::default()).await, want);
+    // Once the text is there by another hand, attaching it is as new as the text.
+    rewrite(&world, &p, DENY_ALL);
+    assert_eq!(lines(&world, &memory, &after, &Options::default()).await, ["refused limit-affected p [AttachPolicy]"]);
+    pass(&world, &mut memory, &after).await;
+    assert_eq!(lines(&world, &memory, &after, &Options::default()).await, ["refused limit-affected p [AttachPolicy]"]);
 }

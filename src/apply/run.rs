@@ -17,7 +17,7 @@ use super::state::State;
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
 use crate::names::{NodeId, TAG_RESOURCE};
 use crate::observed::{Clock, Observed};
-use crate::plan::{Action, Change, Guarded, NodeRef, Plan, Stage};
+use crate::plan::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Stage};
 
 /// Times that a write whose fate is unknown is looked at again and repeated if it is still needed.
 const TRIES: u32 = 3;
@@ -428,8 +428,18 @@ impl Run<'_> {
         }
     }
 
+    /// Whether the text that a policy was to have before it is attached is not in place.
+    fn is_uncorrected(&self, attachment: &Change) -> bool {
+        let Action::Attach { policy: PolicyRef::Known(policy), .. } = &attachment.action else { return false };
+        let corrects = |change: &Change| matches!(&change.action, Action::UpdatePolicy { policy: of, content: Some(_), .. } if of == policy);
+        !self.shared().outcomes.iter().any(|(change, outcome)| corrects(change) && outcome.is_success())
+    }
+
     /// A change that takes a guard away does not run where one that adds a guard has failed, above, at or below.
     fn blocked(&self, change: &Change) -> Option<String> {
+        if change.needs_text && self.is_uncorrected(change) {
+            return Some("what the policy says could not be corrected before it is attached".into());
+        }
         if !change.action.loosens() {
             return None;
         }

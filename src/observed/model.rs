@@ -334,6 +334,18 @@ impl Observed {
             && (gaps, listed_types) == (&other.gaps, &other.listed_types)
     }
 
+    /// Whether it was read of every type that is on which policies there are and where each is attached, AWS's own left out.
+    #[must_use]
+    pub fn tells_attachments(&self) -> bool {
+        let listed = |kind: &PolicyType| {
+            self.listed_types.contains(kind) && !self.gaps.iter().any(|gap| gap.scope == Scope::Policies(kind.clone()))
+        };
+        let mut types = self.root.policy_types.keys();
+        let mut own = self.policies.values().filter(|policy| !policy.aws_managed);
+        let on = |policy: &Policy| self.root.policy_types.contains_key(&policy.kind);
+        types.all(listed) && own.all(|policy| !on(policy) || policy.targets.get().is_some())
+    }
+
     /// Whether the account is the management account, which policies do not bind and bylaw never changes.
     #[must_use]
     pub fn is_management(&self, node: &NodeId) -> bool {

@@ -236,6 +236,11 @@ impl<'a> Reader<'a> {
     /// What an answer leads to. `done`: it was the last page.
     fn follow(&mut self, request: &Request, done: bool) {
         if !self.follow {
+            if let Request::ListPolicies { kind, .. } = request
+                && done
+            {
+                self.draft.listed(kind);
+            }
             return;
         }
         match request {

@@ -85,6 +85,8 @@ impl Binding {
             remedy: remedy.into(),
             changes: vec![],
             hash: None,
+            objects: vec![],
+            cause: None,
         });
     }
 }

@@ -12,11 +12,11 @@ use std::marker::PhantomData;
 use k8s_openapi::jiff::Timestamp;
 
 use super::bind::{Binding, Bound, bind};
-use super::memory::{Fact, Mark, Memory};
-use super::model::{Action, Change, Drift, NodeRef, Note, Plan, Proposed, Reason, Refusal, Stage};
-use super::partial::Partial;
+use super::memory::{Fact, Facts, Mark, Memory};
+use super::model::{Action, Change, Drift, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage};
+use super::partial::{self, Partial};
 use crate::desired::{Declared, Desired, NodeKey, model};
-use crate::names::{AccountId, Kind, NodeId, ObjectKey, TAG_RESOURCE};
+use crate::names::{AccountId, Kind, NodeId, ObjectKey, PolicyId, TAG_RESOURCE};
 use crate::observed::{self, Observed};
 
 /// What a plan is made with besides the two sides.
@@ -57,10 +57,14 @@ pub fn propose(
     delta.policies();
     delta.attachments();
     delta.removed(options);
+    delta.mend_before_attaching();
+    // What could not be read stays remembered as it was.
+    let partial = !observed.gaps.is_empty() || delta.refusals.iter().any(|refusal| refusal.rule == partial::RULE);
     let undeclared = delta.undeclared();
     let mut changes = delta.changes;
+    let mended = mended_late(&changes);
     // A stable sort: within a stage the order in which the changes were found stays, and parents were found first.
-    changes.sort_by_cached_key(|change| (change.stage, step_of_birth(change)));
+    changes.sort_by_cached_key(|change| (change.stage, step_of_birth(change), step_of_mending(change, &mended)));
     for (change, id) in changes.iter_mut().zip(1..) {
         change.id = id;
     }
@@ -71,7 +75,7 @@ pub fn propose(
         drift: delta.drift,
         notes: delta.notes,
         undeclared,
-        facts: delta.facts.into_iter().collect(),
+        facts: Facts::of(delta.facts, partial),
         approved: BTreeMap::new(),
         state: PhantomData,
     };
@@ -107,6 +111,30 @@ fn step_of_birth(change: &Change) -> Option<(Box<str>, u8)> {
         _ => return None,
     };
     Some((change.action.new_account()?.into(), step))
+}
+
+/// Policies whose text is corrected between the attachments: see [`Delta::mend_before_attaching`].
+fn mended_late(changes: &[Change]) -> BTreeSet<PolicyId> {
+    let late = changes.iter().filter(|change| change.stage == Stage::Attach);
+    late.filter_map(|change| text_of(&change.action).cloned()).collect()
+}
+
+/// Place of a change among the attachments: those of other policies, then the texts, then what waits for them.
+fn step_of_mending(change: &Change, mended: &BTreeSet<PolicyId>) -> u8 {
+    match &change.action {
+        _ if change.stage != Stage::Attach => 0,
+        Action::UpdatePolicy { .. } => 1,
+        Action::Attach { policy: PolicyRef::Known(policy), .. } if mended.contains(policy) => 2,
+        _ => 0,
+    }
+}
+
+/// The policy whose document a change replaces.
+fn text_of(action: &Action) -> Option<&PolicyId> {
+    match action {
+        Action::UpdatePolicy { policy, content: Some(_), .. } => Some(policy),
+        _ => None,
+    }
 }
 
 struct Delta<'a> {
@@ -147,35 +175,147 @@ impl Delta<'_> {
         found: &str,
         settled: bool,
     ) -> Option<Differs> {
+        self.state_fact_of(object, path, wanted, found, settled, None)
+    }
+
+    /// As [`Delta::state_fact`], where the wanted value names another object: a difference is drift only while that one is
+    /// bound to the same node of AWS as when the last pass ended.
+    fn state_fact_of(
+        &mut self,
+        object: &ObjectKey,
+        path: &str,
+        wanted: &str,
+        found: &str,
+        settled: bool,
+        names: Option<&NodeKey>,
+    ) -> Option<Differs> {
         let (fact, value) = (Mark::of_fact(object, path), Mark::of(&[wanted]));
         self.facts.push((fact, Fact { wanted: value, settled }));
         if settled {
             return None;
         }
-        let drifted = self.memory.was_settled(fact, value);
-        if drifted {
-            self.drift.push(Drift {
-                object: object.clone(),
-                path: path.to_owned(),
-                wanted: wanted.to_owned(),
-                found: found.to_owned(),
-                by: None,
-            });
+        let same_node = || names.is_none_or(|node| self.is_same_node(node));
+        let drifted = self.memory.was_settled(fact, value) && self.is_same(object) && same_node();
+        if drifted && !self.has_drifted(object, path, wanted, found) {
+            return None;
         }
-        if drifted && self.memory.is_contested(fact, self.now) {
+        Some(Differs { reason: if drifted { Reason::Drift } else { Reason::Differs }, fact })
+    }
+
+    /// Tells drift. `false`, with a refusal: it is contested and is not put right any more.
+    fn has_drifted(&mut self, object: &ObjectKey, path: &str, wanted: &str, found: &str) -> bool {
+        self.tell_drift(object, path, wanted, found);
+        let contested = self.memory.is_contested(Mark::of_fact(object, path), self.now);
+        if contested {
             self.refuse(
                 "contested",
                 object,
                 format!("`{path}` was put right three times within an hour, and somebody changes it back"),
                 "find the other hand (CloudTrail names it), make one of the two let go, then run again after an hour",
             );
-            return None;
         }
-        Some(Differs { reason: if drifted { Reason::Drift } else { Reason::Differs }, fact })
+        !contested
+    }
+
+    fn tell_drift(&mut self, object: &ObjectKey, path: &str, wanted: &str, found: &str) {
+        self.drift.push(Drift {
+            object: object.clone(),
+            path: path.to_owned(),
+            wanted: wanted.to_owned(),
+            found: found.to_owned(),
+            by: None,
+        });
+    }
+
+    /// States what AWS holds now, whoever wants it: what is compared with it after the next pass tells what came since.
+    fn remember(&mut self, object: &ObjectKey, path: &str, value: &[&str]) {
+        self.facts.push((Mark::of_fact(object, path), Fact { wanted: Mark::of(value), settled: true }));
+    }
+
+    /// Whether it was so when the last pass ended.
+    fn remembers(&self, object: &ObjectKey, path: &str, value: &[&str]) -> bool {
+        self.memory.was_settled(Mark::of_fact(object, path), Mark::of(value))
+    }
+
+    /// Whether an object is bound to the AWS object that it was bound to when the last pass ended. One that is gone from AWS
+    /// since is still the same; one that its manifest binds to something else is not, and its differences are no drift.
+    fn is_same(&self, object: &ObjectKey) -> bool {
+        let id = match object.kind {
+            Kind::Organization => return true,
+            Kind::OrganizationalUnit => {
+                self.binding.units.get(&object.name).and_then(Bound::id).map(ToString::to_string)
+            }
+            Kind::Account => self.binding.accounts.get(&object.name).and_then(Bound::id).map(ToString::to_string),
+            Kind::OrganizationPolicy => {
+                self.binding.policies.get(&object.name).and_then(Bound::id).map(ToString::to_string)
+            }
+        };
+        let was = self.memory.settled.get(&Mark::of_fact(object, "exists"));
+        match id {
+            Some(id) => was == Some(&Mark::of(&[&id])),
+            None => was.is_some(),
+        }
+    }
+
+    fn is_same_node(&self, node: &NodeKey) -> bool {
+        match node {
+            NodeKey::Root => true,
+            NodeKey::Unit(name) => self.is_same(&ObjectKey::new(Kind::OrganizationalUnit, name)),
+            NodeKey::Account(name) => self.is_same(&ObjectKey::new(Kind::Account, name)),
+        }
+    }
+
+    /// A policy is brought to its text before it is attached, whichever of the two is the stricter: what an attachment denies
+    /// is what the policy says at that moment. One that is attached nowhere is corrected with those that are made stricter;
+    /// one that is attached elsewhere and loses something is corrected after the attachments of all others, which may take
+    /// over what it loses. An attachment whose policy cannot be corrected in this plan is not proposed.
+    fn mend_before_attaching(&mut self) {
+        let attached = |change: &Change| match (&change.action, change.stage) {
+            (Action::Attach { policy: PolicyRef::Known(policy), .. }, Stage::Attach) => Some(policy.clone()),
+            _ => None,
+        };
+        let attaches: BTreeSet<PolicyId> = self.changes.iter().filter_map(attached).collect();
+        let mut texts: BTreeMap<PolicyId, Reason> = BTreeMap::new();
+        for change in &mut self.changes {
+            let Some(policy) = text_of(&change.action).cloned() else { continue };
+            if attaches.contains(&policy) && change.stage == Stage::Narrow {
+                let found = self.observed.policies.get(&policy).and_then(|found| found.targets.get());
+                let nowhere = found.is_some_and(BTreeSet::is_empty);
+                change.stage = if nowhere { Stage::Policies } else { Stage::Attach };
+            }
+            texts.insert(policy, change.reason.clone());
+        }
+        let mut stranded = vec![];
+        self.changes.retain_mut(|change| {
+            let Action::Attach { policy: PolicyRef::Known(policy), .. } = &change.action else { return true };
+            match texts.get(policy) {
+                _ if !change.needs_text => true,
+                None => {
+                    stranded.push(change.object.clone());
+                    false
+                }
+                // What is put back beside something new is as new as that.
+                Some(reason) if *reason != Reason::Drift && change.reason == Reason::Drift => {
+                    change.reason = reason.clone();
+                    true
+                }
+                Some(_) => true,
+            }
+        });
+        stranded.dedup();
+        for object in stranded {
+            self.refuse(
+                "depends",
+                &object,
+                "waits until the policy says what is declared: it is not attached with another text".into(),
+                "see the refusal of its content",
+            );
+        }
     }
 
     fn push(&mut self, object: &ObjectKey, stage: Stage, action: Action, reason: Reason, facts: Vec<Mark>) {
-        self.changes.push(Change { id: 0, object: object.clone(), action, reason, stage, reach: 0, facts });
+        let object = object.clone();
+        self.changes.push(Change { id: 0, object, action, reason, stage, reach: 0, needs_text: false, facts });
     }
 
     fn refuse(&mut self, rule: &'static str, object: &ObjectKey, message: String, remedy: &str) {
@@ -186,6 +326,8 @@ impl Delta<'_> {
             remedy: remedy.to_owned(),
             changes: vec![],
             hash: None,
+            objects: vec![],
+            cause: None,
         });
     }
 

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::guard::needs_full_access;
 use super::model::{Action, Change, NodeRef, Plan, PolicyRef};
 use super::world::{World, policy_of, touches};
 use crate::aws::Request;
 use crate::aws::port::Resource;
 use crate::desired::Desired;
 use crate::names::{NodeId, PolicyId, PolicyType, Tags};
-use crate::observed::{Observed, Part, Policy};
-use crate::policy::Document;
+use crate::observed::{Observed, Part, Policy, Scope};
 
 /// Requests for what the manifests speak of and only the reading could tell where it is: contacts of accounts that were
 /// found by their tag.
@@ -58,7 +58,7 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
         if let Some(PolicyRef::Known(id)) = policy_of(change) {
             policies.insert(id);
         }
-        if takes_an_allow(change, observed) || takes_the_last(change, observed) {
+        if needs_full_access(change, observed, &world) || takes_the_last(change, observed) {
             unplaced = true;
         }
         if change.action.loosens() {
@@ -67,7 +67,10 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
         nodes.extend(chains);
     }
     let mut requests: Vec<Request> = vec![];
-    // Where `FullAWSAccess` is counts once something else that allows goes away.
+    if plan.changes.iter().any(|change| matches!(change.action, Action::MoveAccount { .. })) {
+        requests.extend(unlisted(observed));
+    }
+    // Where `FullAWSAccess` is counts once something that allows comes or goes.
     if let Some(Ok(full)) = PolicyType::scp().rule().default_policy.map(str::parse::<PolicyId>)
         && unplaced
         && observed.policies.get(&full).is_some_and(|full| matches!(full.targets, Part::Unread))
@@ -88,6 +91,29 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
         }
         if old(policy.tags.read_at()) {
             requests.push(Request::ListTagsForResource { resource: Resource::Policy(id), token: None });
+        }
+    }
+    requests
+}
+
+/// Requests for policies of types that are on and that no manifest speaks of: they bind an account where it is and where it
+/// goes all the same.
+fn unlisted(observed: &Observed) -> Vec<Request> {
+    let mut requests = vec![];
+    for kind in observed.root.policy_types.keys() {
+        if !observed.listed_types.contains(kind) {
+            let gap = observed.gaps.iter().any(|gap| gap.scope == Scope::Policies(kind.clone()));
+            requests.extend((!gap).then(|| Request::ListPolicies { kind: kind.clone(), token: None }));
+            continue;
+        }
+        let own = observed.policies.iter().filter(|(_, policy)| policy.kind == *kind && !policy.aws_managed);
+        for (id, policy) in own {
+            if matches!(policy.targets, Part::Unread) {
+                requests.push(Request::ListTargetsForPolicy { policy: id.clone(), token: None });
+            }
+            if matches!(policy.content, Part::Unread) {
+                requests.push(Request::DescribePolicy { policy: id.clone() });
+            }
         }
     }
     requests
@@ -145,18 +171,6 @@ impl Before {
         let as_before = |(request, told): &(Request, Told)| Told::of(request, observed).as_ref() == Some(told);
         self.gaps == observed.gaps.len() && self.told.iter().all(as_before)
     }
-}
-
-/// Whether something that allows is taken away: a service control policy that does, or a statement in one.
-fn takes_an_allow(change: &Change, observed: &Observed) -> bool {
-    let (Action::Detach { policy, .. } | Action::UpdatePolicy { policy, content: Some(_), .. }) = &change.action else {
-        return false;
-    };
-    let Some(found) = observed.policies.get(policy).filter(|found| found.kind == PolicyType::scp()) else {
-        return false;
-    };
-    let allows = |text: &String| Document::parse(&found.kind, text).is_ok_and(|(read, _)| !read.allows().is_empty());
-    found.aws_managed || found.content.get().is_none_or(allows)
 }
 
 /// Whether a service control policy is detached and no other is known to be at that node.

@@ -5,10 +5,12 @@
 //! account is less guarded on the way than both before and after (design section 4, invariant 3).
 
 mod limits;
+mod partial;
 mod rules;
 mod windows;
 
 pub(super) use limits::births;
+pub(super) use partial::needs_full_access;
 pub use rules::hold;
 
 use std::cell::OnceCell;
@@ -19,6 +21,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::kept::Made;
 use super::model::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Reason, Refusal, hash};
+use super::partial::{Cause, told_once};
 use super::world::{Interner, World, policy_of, touches};
 use crate::desired::Desired;
 use crate::names::{Kind, NodeId, ObjectKey, PolicyId};
@@ -61,6 +64,7 @@ pub fn guard(
     } else {
         judge(plan.changes, plan.refusals, desired, observed, approvals, now)
     };
+    let refusals = told_once(refusals, &plan.organization);
     Plan {
         organization: plan.organization,
         changes,
@@ -183,6 +187,8 @@ struct Verdict {
     object: ObjectKey,
     message: String,
     remedy: String,
+    /// The reading that failed, where that is why.
+    cause: Option<Cause>,
     /// An approval of the changes' hash lets them pass.
     approvable: bool,
 }
@@ -233,6 +239,8 @@ impl Court<'_> {
             },
             changes,
             hash,
+            objects: vec![],
+            cause: verdict.cause,
         });
     }
 
@@ -299,6 +307,7 @@ impl Court<'_> {
                     object,
                     message: format!("waits for {missing}, which does not run"),
                     remedy: "see the refusal of that change".into(),
+                    cause: None,
                     approvable: false,
                 };
                 self.refuse(verdict, changes);
@@ -313,6 +322,7 @@ struct Gone<'a> {
     moved: BTreeSet<&'a NodeRef>,
     detached: BTreeSet<&'a PolicyId>,
     deleted: BTreeSet<&'a PolicyId>,
+    mended: BTreeSet<&'a PolicyId>,
     /// Nodes that something would have left.
     emptied: BTreeSet<NodeId>,
 }
@@ -331,6 +341,7 @@ impl<'a> Gone<'a> {
                 }
                 Action::Detach { policy, .. } => drop(gone.detached.insert(policy)),
                 Action::DeletePolicy { policy, .. } => drop(gone.deleted.insert(policy)),
+                Action::UpdatePolicy { policy, content: Some(_), .. } => drop(gone.mended.insert(policy)),
                 Action::DeleteUnit { unit, .. } => {
                     gone.emptied.extend(observed.units.get(unit).map(|unit| unit.parent.clone()));
                 }
@@ -347,6 +358,10 @@ impl<'a> Gone<'a> {
             Action::CreateAccount { key, .. } => {
                 let own = NodeRef::New(crate::desired::NodeKey::Account(key.clone()));
                 (self.moved.contains(&own), "its move out of the root")
+            }
+            // It would bind by what the policy says now.
+            Action::Attach { policy: PolicyRef::Known(policy), .. } if change.needs_text => {
+                (self.mended.contains(policy), "the correction of what the policy says")
             }
             Action::DeletePolicy { policy, .. } => (self.detached.contains(policy), "a detachment of the policy"),
             // Half a removal is nobody's wish: it would only take the guard away.

@@ -15,6 +15,10 @@ pub const CONTEST_CORRECTIONS: usize = 3;
 /// The time in which [`CONTEST_CORRECTIONS`] count.
 pub const CONTEST_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
+/// Facts that are kept over partial readings where fewer are stated: a list that fails for ever must not make the memory
+/// grow for ever.
+const MOST_UNREAD: usize = 10_000;
+
 /// Hash of a fact's name, or of its value (FNV-1a, 64 bits: stable over versions and small in the file).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -75,13 +79,20 @@ impl Memory {
             >= CONTEST_CORRECTIONS
     }
 
-    /// Takes in what a plan found settled, and forgets facts that no manifest states any more.
+    /// Takes in what a plan found settled, and forgets facts that no manifest states any more. After a partial reading
+    /// nothing is forgotten: what could not be read is stated by nobody, and is still what it was when it was read last.
     pub fn learn(&mut self, facts: &Facts) {
         let kept = |(mark, fact): &(Mark, Fact)| {
             let value = if fact.settled { Some(fact.wanted) } else { self.settled.get(mark).copied() };
             value.map(|value| (*mark, value))
         };
-        self.settled = facts.stated.iter().filter_map(kept).collect();
+        let stated: BTreeMap<Mark, Mark> = facts.stated.iter().filter_map(kept).collect();
+        let unread = facts.partial && self.settled.len() <= MOST_UNREAD.max(facts.stated.len().saturating_mul(2));
+        if unread {
+            self.settled.extend(stated);
+        } else {
+            self.settled = stated;
+        }
     }
 
     /// Remembers that drift was put right, and forgets what is too old to count.
@@ -104,6 +115,16 @@ pub struct Fact {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     stated: Vec<(Mark, Fact)>,
+    /// Something that facts rest on was not read.
+    partial: bool,
+}
+
+impl Facts {
+    /// The facts of a plan; `partial`: of an organization that was not read whole.
+    #[must_use]
+    pub fn of(stated: impl IntoIterator<Item = (Mark, Fact)>, partial: bool) -> Self {
+        Self { partial, ..stated.into_iter().collect() }
+    }
 }
 
 impl FromIterator<(Mark, Fact)> for Facts {
@@ -114,7 +135,7 @@ impl FromIterator<(Mark, Fact)> for Facts {
         stated.sort_by_key(|(mark, _)| *mark);
         stated.dedup_by_key(|(mark, _)| *mark);
         stated.shrink_to_fit();
-        Self { stated }
+        Self { stated, partial: false }
     }
 }
 
@@ -148,6 +169,22 @@ mod tests {
         let mark = Mark::of(&["a"]);
         let fact = |settled| (mark, Fact { wanted: mark, settled });
         assert_eq!(Facts::from_iter([fact(false), fact(true)]), Facts::from_iter([fact(true)]));
+    }
+
+    #[test]
+    fn after_a_partial_reading_nothing_is_forgotten_and_the_memory_stays_bounded() {
+        let (kept, unread) = (Mark::of(&["a"]), Mark::of(&["b"]));
+        let mut memory = Memory { settled: BTreeMap::from([(kept, kept), (unread, unread)]), corrections: vec![] };
+        let fact = |wanted, settled| (kept, Fact { wanted, settled });
+        memory.learn(&Facts::of([fact(unread, true)], true));
+        assert_eq!(memory.settled, BTreeMap::from([(kept, unread), (unread, unread)]));
+        memory.learn(&Facts::of([fact(unread, true)], false));
+        assert_eq!(memory.settled, BTreeMap::from([(kept, unread)]));
+        for at in 0..30_000 {
+            let mark = Mark::of(&["tags", &at.to_string()]);
+            memory.learn(&Facts::of([(mark, Fact { wanted: mark, settled: true })], true));
+        }
+        assert!(memory.settled.len() <= MOST_UNREAD + 1, "{}", memory.settled.len());
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub mod guard;
 pub mod kept;
 pub mod memory;
 pub mod model;
-mod partial;
+pub mod partial;
 pub mod undeclared;
 mod world;
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::memory::{Facts, Mark};
+use super::partial::Cause;
 use super::undeclared::Undeclared;
 use crate::aws::port::{Contact, ContactKind};
 use crate::desired::NodeKey;
@@ -264,6 +265,9 @@ pub struct Change {
     pub stage: Stage,
     /// Accounts that it reaches (those below the nodes it touches, the management account not counted).
     pub reach: u32,
+    /// Its policy says something else than declared, and has to be brought to its text before this attachment.
+    #[serde(skip)]
+    pub needs_text: bool,
     /// The facts that it settles.
     #[serde(skip)]
     pub facts: Vec<Mark>,
@@ -426,6 +430,12 @@ pub struct Refusal {
     pub changes: Vec<Change>,
     /// Hash of those changes, where an approval can let them pass.
     pub hash: Option<String>,
+    /// All objects that it holds back, where they are more than `object`.
+    #[serde(skip)]
+    pub objects: Vec<ObjectKey>,
+    /// The reading that failed, where that is why.
+    #[serde(skip)]
+    pub cause: Option<Cause>,
 }
 
 /// A difference between what was last applied and what AWS holds now, that no manifest explains.

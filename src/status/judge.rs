@@ -102,7 +102,8 @@ impl<'a> Index<'a> {
         }
         let Came::Planned { left, outcomes, .. } = subject.came else { return index };
         for refusal in &left.refusals {
-            for key in std::iter::once(&refusal.object).chain(refusal.changes.iter().map(|change| &change.object)) {
+            let held = refusal.changes.iter().map(|change| &change.object).chain(&refusal.objects);
+            for key in std::iter::once(&refusal.object).chain(held) {
                 index.refusals.entry(key).or_insert(refusal);
             }
         }

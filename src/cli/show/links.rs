@@ -225,6 +225,9 @@ impl<'a> Links<'a> {
         let leaves: Vec<&PolicyRef> = there.difference(&here).collect();
         let comes: Vec<&PolicyRef> = here.difference(&there).collect();
         match (leaves.is_empty(), comes.is_empty()) {
+            (true, true) if !self.names.observed.tells_attachments() => {
+                "which policies bind it here and there was not read whole".into()
+            }
             (true, true) => "the same policies bind it in both places".into(),
             (true, false) => format!("comes under {}; all that binds it now goes on to", names(comes)),
             (false, true) => format!("is bound no more by {}", names(leaves)),

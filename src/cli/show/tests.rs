@@ -305,6 +305,7 @@ fn hostile() -> (Planned, Desired) {
         reason: Reason::Removed,
         stage: PlanStage::Delete,
         reach: 0,
+        needs_text: false,
         facts: vec![],
     };
     planned.plan.changes = actions.into_iter().zip(1..).map(change).collect();
@@ -315,6 +316,8 @@ fn hostile() -> (Planned, Desired) {
         remedy: text.clone(),
         changes: planned.plan.changes.clone(),
         hash: Some("0123456789abcdef".into()),
+        objects: vec![],
+        cause: None,
     }];
     planned.plan.drift = vec![Drift {
         object: object.clone(),

@@ -3,13 +3,56 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::bind::Bound;
+use super::super::memory::{Fact, Mark};
 use super::super::model::{Action, NodeRef, PolicyRef, Reason, Stage};
 use super::super::partial::Partial;
+use super::objects::same_meaning;
 use super::{Delta, matches_any};
 use crate::api::{Attachments, BaseAccess};
 use crate::desired::{Declared, NodeKey, model};
 use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType, TAG_RESOURCE};
 use crate::observed::{Part, Policy, Scope, Unknown};
+use crate::policy::Document;
+
+/// Path of drift of attachments that are too many; and the value of a fact that says that all of a kind were read.
+const WHOLE: &str = "attachments";
+/// Path of drift at a node whose attachments are exclusive.
+const EXCLUSIVE: &str = "exclusiveAttachments";
+/// Value of a fact that says that a policy is attached.
+const ATTACHED: &str = "attached";
+
+/// What a policy says in AWS.
+enum Text<'a> {
+    /// What is declared, whatever its form.
+    Declared,
+    /// Something else: minified where it can be read.
+    Other(std::borrow::Cow<'a, str>),
+    /// It was not read.
+    Unknown,
+}
+
+impl<'a> Text<'a> {
+    fn of(policy: &Declared<model::Policy>, content: &'a Part<String>) -> Self {
+        let declared = &policy.spec.content;
+        match content.get() {
+            None => Self::Unknown,
+            Some(text) if same_meaning(declared, text) => Self::Declared,
+            Some(text) => Self::Other(match Document::parse(declared.kind(), text) {
+                Ok((read, _)) => read.minified().to_owned().into(),
+                Err(_) => text.into(),
+            }),
+        }
+    }
+
+    /// The text that binds whatever the policy is attached to.
+    fn in_force<'b>(&'b self, policy: &'b Declared<model::Policy>) -> Option<&'b str> {
+        match self {
+            Self::Declared => Some(policy.spec.content.minified()),
+            Self::Other(text) => Some(text),
+            Self::Unknown => None,
+        }
+    }
+}
 
 impl Delta<'_> {
     pub(super) fn attachments(&mut self) {
@@ -21,8 +64,8 @@ impl Delta<'_> {
             let Some(wanted) = self.wanted_nodes(policy, &children) else { continue };
             match self.binding.policies.get(name) {
                 Some(Bound::Create) => {
-                    for node in wanted {
-                        self.attach(&policy.key, &PolicyRef::New(policy.key.clone()), &policy.spec.kind, node);
+                    for node in &wanted {
+                        self.attach(policy, PolicyRef::New(policy.key.clone()), &Text::Declared, node);
                     }
                 }
                 Some(Bound::Found { id, .. }) => self.align(policy, id, wanted),
@@ -98,43 +141,107 @@ impl Delta<'_> {
                 return;
             }
         };
+        let text = Text::of(policy, &found.content);
         let found: BTreeSet<NodeRef> = targets.into_iter().map(NodeRef::Known).collect();
         for node in &wanted {
-            let path = self.attachment_path(node);
-            if let Some(differs) = self.state_fact(&policy.key, &path, "attached", "not attached", found.contains(node))
-            {
-                let (stage, target) = (attach_stage(node), node.clone());
-                let action = Action::Attach { policy: PolicyRef::Known(id.clone()), kind: kind.clone(), target };
-                self.push(&policy.key, stage, action, differs.reason, vec![differs.fact]);
+            if !found.contains(node) {
+                self.attach(policy, PolicyRef::Known(id.clone()), &text, node);
             }
         }
+        let came = self.note_attached(policy, &found, &text);
         // Where a declared target cannot be told, an attachment that nothing explains may be that very target.
         if policy.spec.targets.iter().any(|key| self.binding.is_stuck(key)) {
             return;
         }
         let surplus: Vec<&NodeRef> =
             found.difference(&wanted).filter(|node| matches!(node, NodeRef::Known(at) if self.is_open(at))).collect();
+        let (came, left): (Vec<&NodeRef>, Vec<&NodeRef>) = surplus.into_iter().partition(|node| came.contains(node));
         let names = |nodes: &[&NodeRef]| {
             let names: Vec<String> = nodes.iter().map(|node| self.attachment_path(node)).collect();
             names.join(", ")
         };
-        let (only, more) = (names(&wanted.iter().collect::<Vec<_>>()), names(&surplus));
+        let (only, more) = (names(&wanted.iter().collect::<Vec<_>>()), names(&came));
         let (only, more) = (format!("nothing but {only}"), format!("{more} as well"));
-        let differs = self.state_fact(&policy.key, "attachments", &only, &more, surplus.is_empty());
-        let Some(differs) = differs else { return };
-        for node in surplus {
-            let action = Action::Detach { policy: id.clone(), kind: kind.clone(), target: node.clone() };
-            self.push(&policy.key, Stage::Detach, action, differs.reason.clone(), vec![differs.fact]);
+        let back = !came.is_empty() && self.has_drifted(&policy.key, WHOLE, &only, &more);
+        let reasons = [(came, Reason::Drift), (left, Reason::Differs)];
+        for (nodes, reason) in reasons.into_iter().filter(|(_, reason)| back || *reason != Reason::Drift) {
+            for node in nodes {
+                let action = Action::Detach { policy: id.clone(), kind: kind.clone(), target: node.clone() };
+                let fact = Mark::of_fact(&policy.key, WHOLE);
+                self.push(&policy.key, Stage::Detach, action, reason.clone(), vec![fact]);
+            }
         }
     }
 
-    fn attach(&mut self, key: &ObjectKey, policy: &PolicyRef, kind: &PolicyType, node: NodeRef) {
-        let path = self.attachment_path(&node);
-        if let Some(differs) = self.state_fact(key, &path, "attached", "not attached", false) {
-            let reason = if differs.reason == Reason::Drift { Reason::Drift } else { Reason::Missing };
-            let action = Action::Attach { policy: policy.clone(), kind: kind.clone(), target: node.clone() };
-            self.push(key, attach_stage(&node), action, reason, vec![differs.fact]);
+    /// Attaches a policy where it is missing. It comes back as drift only where what it says, or will say by
+    /// then, is what was in force at that very node when the last pass ended.
+    fn attach(&mut self, policy: &Declared<model::Policy>, of: PolicyRef, text: &Text<'_>, node: &NodeRef) {
+        let (key, path) = (&policy.key, self.attachment_path(node));
+        let fact = Mark::of_fact(key, &path);
+        let was = match node {
+            NodeRef::Known(id) => format!("attachments/{id}"),
+            NodeRef::New(_) => path.clone(),
+        };
+        let was_in_force = |text: &str| self.is_same(key) && self.remembers(key, &was, &[ATTACHED, text]);
+        let declared = policy.spec.content.minified();
+        let (puts_back, needs_text) = match text {
+            Text::Declared => (was_in_force(declared), false),
+            Text::Other(is) if was_in_force(is) => (true, false),
+            Text::Other(_) => (was_in_force(declared), true),
+            Text::Unknown => (false, true),
+        };
+        for path in BTreeSet::from([&path, &was]) {
+            self.facts.push((Mark::of_fact(key, path), Fact { wanted: fact, settled: false }));
         }
+        // Refused with its content, which was not read.
+        if matches!(text, Text::Unknown) {
+            return;
+        }
+        if puts_back && !self.has_drifted(key, &path, ATTACHED, "not attached") {
+            return;
+        }
+        let reason = match of {
+            _ if puts_back => Reason::Drift,
+            PolicyRef::New(_) => Reason::Missing,
+            PolicyRef::Known(_) => Reason::Differs,
+        };
+        let action = Action::Attach { policy: of, kind: policy.spec.kind.clone(), target: node.clone() };
+        self.push(key, attach_stage(node), action, reason, vec![fact]);
+        if let Some(change) = self.changes.last_mut() {
+            change.needs_text = needs_text;
+        }
+    }
+
+    /// States where a policy is attached, with what it says there. Returns where it was not when the last pass ended, and was
+    /// looked for: what came there since came by a foreign hand, what was there is surplus since the manifests changed.
+    fn note_attached(
+        &mut self,
+        policy: &Declared<model::Policy>,
+        found: &BTreeSet<NodeRef>,
+        text: &Text<'_>,
+    ) -> BTreeSet<NodeRef> {
+        let key = &policy.key;
+        let looked = self.is_same(key) && self.remembers(key, WHOLE, &[WHOLE]);
+        let mut came = BTreeSet::new();
+        for node in found {
+            // By its object and by its id: either may be new to the manifests, or gone from them, by the next pass.
+            let paths = BTreeSet::from([self.attachment_path(node), format!("attachments/{node}")]);
+            let was = |path: &String| self.memory.settled.contains_key(&Mark::of_fact(key, path));
+            if looked && !paths.iter().any(was) {
+                came.insert(node.clone());
+            }
+            for path in &paths {
+                match text.in_force(policy) {
+                    Some(text) => self.remember(key, path, &[ATTACHED, text]),
+                    None => {
+                        let mark = Mark::of_fact(key, path);
+                        self.facts.push((mark, Fact { wanted: mark, settled: false }));
+                    }
+                }
+            }
+        }
+        self.remember(key, WHOLE, &[WHOLE]);
+        came
     }
 
     /// Facts name nodes by object, so that they stay the same when an id becomes known.
@@ -162,16 +269,29 @@ impl Delta<'_> {
                 nodes.push((NodeId::Unit(id.clone()), unit.key.clone()));
             }
         }
+        let declared = self.desired.policies.values().map(|policy| &policy.spec.kind);
+        let spoken: BTreeSet<&PolicyType> = organization.spec.policy_types.iter().chain(declared).collect();
         for (node, key) in nodes {
             if !self.is_open(&node) {
                 continue;
             }
-            let mut strangers = vec![];
+            let looked: BTreeSet<&PolicyType> =
+                self.observed.listed_types.iter().filter(|kind| self.was_looked_through(&key, kind)).collect();
+            let placed: Vec<&PolicyType> =
+                self.observed.listed_types.iter().filter(|kind| self.is_placed(kind)).collect();
+            for kind in placed {
+                self.remember(&key, &format!("{EXCLUSIVE}/{kind}"), &[WHOLE]);
+            }
+            let (mut came, mut left) = (vec![], vec![]);
             for (id, policy) in &self.observed.policies {
                 let attached = policy.targets.get().is_some_and(|targets| targets.contains(&node));
-                if !attached || policy.aws_managed {
+                // A type that no manifest speaks of is read only now and then.
+                if !attached || policy.aws_managed || !spoken.contains(&policy.kind) {
                     continue;
                 }
+                let path = format!("{EXCLUSIVE}/{id}");
+                let was = self.memory.settled.contains_key(&Mark::of_fact(&key, &path));
+                self.remember(&key, &path, &[ATTACHED]);
                 let Some(tags) =
                     self.known(&key, format_args!("the tags of policy `{}` (`{id}`)", policy.name), &policy.tags)
                 else {
@@ -186,19 +306,35 @@ impl Delta<'_> {
                 {
                     continue;
                 }
-                strangers.push((id, policy));
+                // What carries bylaw's tag was declared by somebody's manifests: that it no longer is is a change of them.
+                let foreign = tag.is_none() && !was && looked.contains(&policy.kind);
+                let list = if foreign { &mut came } else { &mut left };
+                list.push((id, policy));
             }
-            let names: Vec<&str> = strangers.iter().map(|(_, policy)| policy.name.as_str()).collect();
+            let names: Vec<&str> = came.iter().map(|(_, policy)| policy.name.as_str()).collect();
             let (wanted, found) = ("nothing that no manifest attaches", names.join(", "));
-            let differs = self.state_fact(&key, "exclusiveAttachments", wanted, &found, strangers.is_empty());
-            let Some(differs) = differs else { continue };
-            let reason = if differs.reason == Reason::Drift { Reason::Drift } else { Reason::NotDeclared };
-            for (id, policy) in strangers {
-                let target = NodeRef::Known(node.clone());
-                let action = Action::Detach { policy: id.clone(), kind: policy.kind.clone(), target };
-                self.push(&key, Stage::Detach, action, reason.clone(), vec![differs.fact]);
+            let back = !came.is_empty() && self.has_drifted(&key, EXCLUSIVE, wanted, &found);
+            let reasons = [(came, Reason::Drift), (left, Reason::NotDeclared)];
+            for (strangers, reason) in reasons.into_iter().filter(|(_, reason)| back || *reason != Reason::Drift) {
+                for (id, policy) in strangers {
+                    let target = NodeRef::Known(node.clone());
+                    let action = Action::Detach { policy: id.clone(), kind: policy.kind.clone(), target };
+                    self.push(&key, Stage::Detach, action, reason.clone(), vec![Mark::of_fact(&key, EXCLUSIVE)]);
+                }
             }
         }
+    }
+
+    /// Whether all that of a type could be attached to an exclusive node was read when the last pass ended.
+    fn was_looked_through(&self, key: &ObjectKey, kind: &PolicyType) -> bool {
+        self.is_same(key) && self.remembers(key, &format!("{EXCLUSIVE}/{kind}"), &[WHOLE])
+    }
+
+    /// Whether it is known of every policy of a type where it is attached.
+    fn is_placed(&self, kind: &PolicyType) -> bool {
+        let gap = self.observed.gaps.iter().any(|gap| gap.scope == Scope::Policies(kind.clone()));
+        let own = self.observed.policies.values().filter(|policy| policy.kind == *kind && !policy.aws_managed);
+        !gap && own.into_iter().all(|policy| policy.targets.get().is_some())
     }
 
     /// An object that could not be bound may mean the policy of its type and name.
@@ -253,6 +389,10 @@ impl Delta<'_> {
                 }
             };
             let wanted = base == BaseAccess::Full;
+            // What AWS is about to do is not settled before it has done it.
+            if wanted && (!on || matches!(target, NodeRef::New(_))) {
+                continue;
+            }
             let (want, is) = (if wanted { "Full" } else { "AllowList" }, if has { "Full" } else { "AllowList" });
             let Some(differs) = self.state_fact(&key, "baseAccess", want, is, wanted == has) else { continue };
             let kind = PolicyType::scp();

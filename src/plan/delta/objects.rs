@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::super::bind::Bound;
-use super::super::memory::Mark;
+use super::super::memory::{Fact, Mark};
 use super::super::model::{Action, Edit, NodeRef, PolicyRef, Reason, Stage, Tagged};
 use super::super::partial::Partial;
 use super::Delta;
@@ -66,7 +66,9 @@ impl Delta<'_> {
             for principal in services {
                 let settled = has.is_some_and(|services| services.contains(principal));
                 let path = format!("delegatedAdministrators/{account}/{principal}");
-                if let Some(differs) = self.state_fact(key, &path, "registered", "not registered", settled) {
+                let who = NodeKey::Account(account.clone());
+                let differs = self.state_fact_of(key, &path, "registered", "not registered", settled, Some(&who));
+                if let Some(differs) = differs {
                     let action = Action::RegisterAdministrator { account: node.clone(), principal: principal.clone() };
                     self.push(key, stage, action, differs.reason, vec![differs.fact]);
                 }
@@ -113,7 +115,7 @@ impl Delta<'_> {
                 }
                 Bound::Found { id, adopt } => {
                     let Some(found) = self.observed.units.get(id) else { continue };
-                    self.present(key);
+                    self.present(key, id);
                     if !self.is_open(&NodeId::Unit(id.clone())) {
                         self.note(key, "is ignored (`spec.ignore`), or below what is: left alone");
                         continue;
@@ -205,7 +207,7 @@ impl Delta<'_> {
     ) {
         let (key, spec) = (&account.key, &account.spec);
         let node = NodeRef::Known(NodeId::Account(id.clone()));
-        self.present(key);
+        self.present(key, id);
         if let Some(email) = &spec.email
             && !email.eq_ignore_ascii_case(&found.email)
         {
@@ -257,17 +259,17 @@ impl Delta<'_> {
         }
         let Some(parent) = &found.parent else {
             let tree = |gap: &&observed::Gap| !matches!(gap.scope, observed::Scope::Policies(_));
-            let why = self.observed.gaps.iter().find(tree).map(Partial::gap).unwrap_or_else(|| Partial {
-                why: "AWS did not say".into(),
-                remedy: "run again when AWS answers".into(),
-            });
+            let why = self.observed.gaps.iter().find(tree).map(Partial::gap);
+            let why = why.unwrap_or_else(|| Partial::unsaid("AWS did not say"));
             let why = why.so(&format!("where account `{node}` is could not be told"));
             self.refuse_partial(key, why, "nothing is moved from a partial reading");
             return;
         };
         let from = NodeRef::Known(parent.clone());
         let shown = self.observed.name(parent).to_owned();
-        if let Some(differs) = self.state_fact(key, "parent", &spec.parent.to_string(), &shown, from == to) {
+        let wanted = spec.parent.to_string();
+        let differs = self.state_fact_of(key, "parent", &wanted, &shown, from == to, Some(&spec.parent));
+        if let Some(differs) = differs {
             let newborn = parent == &self.observed.root_node() && self.is_newborn(found, differs.fact);
             let reason = if newborn { Reason::Unfinished } else { differs.reason };
             let action = Action::MoveAccount { account: node.clone(), from, to };
@@ -309,7 +311,7 @@ impl Delta<'_> {
                 }
                 Bound::Found { id, adopt } => {
                     let Some(found) = self.observed.policies.get(id) else { continue };
-                    self.present(key);
+                    self.present(key, id);
                     self.known_policy(policy, id, found);
                     let resource = Tagged::Policy(PolicyRef::Known(id.clone()));
                     self.tags(key, resource, Some(&found.tags), &spec.tags, *adopt, deletion);
@@ -418,15 +420,18 @@ impl Delta<'_> {
     /// States that the object is to exist, and that it does not. A foreign hand that keeps deleting it is not contested:
     /// making it again is what the limits of a pass are for.
     fn missing(&mut self, key: &ObjectKey) -> (Reason, Mark) {
-        match self.state_fact(key, "exists", "yes", "no", false) {
-            Some(differs) if differs.reason == Reason::Drift => (Reason::Drift, differs.fact),
-            Some(differs) => (Reason::Missing, differs.fact),
-            None => (Reason::Missing, Mark::of_fact(key, "exists")),
+        let fact = Mark::of_fact(key, "exists");
+        self.facts.push((fact, Fact { wanted: fact, settled: false }));
+        if !self.is_same(key) {
+            return (Reason::Missing, fact);
         }
+        self.tell_drift(key, "exists", "yes", "no");
+        (Reason::Drift, fact)
     }
 
-    fn present(&mut self, key: &ObjectKey) {
-        self.state_fact(key, "exists", "yes", "yes", true);
+    /// States that the object exists, and as what: facts of another AWS object say nothing of this one.
+    fn present(&mut self, key: &ObjectKey, id: &impl Display) {
+        self.remember(key, "exists", &[&id.to_string()]);
     }
 
     /// A part that a difference rests on: its value, or a refusal where it was not read.

@@ -30,7 +30,7 @@ impl Court<'_> {
             let message = format!("{} {what}, `spec.limits.{field}` is {max}: {}", counted.len(), objects(&counted));
             let remedy = format!("raise `spec.limits.{field}` in `{}`", self.desired.organization.key);
             let object = self.desired.organization.key.clone();
-            self.hold_all(&ids, Verdict { rule, object, message, remedy, approvable: true });
+            self.hold_all(&ids, Verdict { rule, object, message, remedy, cause: None, approvable: true });
         }
     }
 
@@ -123,7 +123,7 @@ impl Court<'_> {
         );
         let object = changes.first().map_or_else(|| self.desired.organization.key.clone(), |c| c.object.clone());
         let remedy = "target fewer accounts first, or raise `spec.limits.maxAffected`".to_owned();
-        self.hold_all(&held, Verdict { rule: AFFECTED, object, message, remedy, approvable: true });
+        self.hold_all(&held, Verdict { rule: AFFECTED, object, message, remedy, cause: None, approvable: true });
     }
 
     /// The smaller of the two counts of `maxAffected`; a share is never read as fewer than 5 accounts unless it is 0.

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 
 use super::super::model::{Action, Change, NodeRef, PolicyRef};
-use super::super::partial::{Partial, RULE};
 use super::super::world::{Interner, World, policy_of, touches};
 use super::{Court, Verdict};
 use crate::names::{NodeId, PolicyType, TAG_HOLD, Tags};
-use crate::observed::{Part, Scope};
+use crate::observed::Part;
 
 impl Court<'_> {
     /// Invariant 6: the management account is never changed.
@@ -25,6 +24,7 @@ impl Court<'_> {
                 object: change.object.clone(),
                 message: "would change the management account".into(),
                 remedy: "take it out of the manifests: the management account is changed by its owners only".into(),
+                cause: None,
                 approvable: false,
             })
         });
@@ -77,109 +77,7 @@ impl Court<'_> {
                 object: change.object.clone(),
                 message,
                 remedy: format!("remove the tag `{TAG_HOLD}`, or wait until it expires"),
-                approvable: false,
-            })
-        });
-    }
-
-    /// Invariant 1, for what a single difference does not show: accounts that were not seen may be anywhere, and what has
-    /// unreadable tags may be held.
-    pub(super) fn partial(&mut self, before: &World<'_>) {
-        let observed = self.observed;
-        let unplaced = observed.accounts.iter().find(|(_, account)| account.parent.is_none());
-        let everywhere = observed.gaps.iter().find(|gap| gap.scope == Scope::Accounts);
-        // Where an account is not placed, a gap in the tree says why.
-        let tree = || observed.gaps.iter().find(|gap| matches!(gap.scope, Scope::UnitsBelow(_)));
-        let unsaid = |why: String| Partial { why, remedy: "run again when AWS answers".into() };
-        let everywhere = everywhere.map(Partial::gap).or_else(|| {
-            let (id, _) = unplaced?;
-            let told = format!("it could not be told where account `{id}` is");
-            Some(tree().map_or_else(|| unsaid(told.clone()), |gap| Partial::gap(gap).so(&told)))
-        });
-        // Who takes an allow away relies on the one that AWS gives each node.
-        let default = PolicyType::scp().rule().default_policy;
-        let full = observed.policies.iter().find(|(id, _)| default == Some(id.as_str()));
-        let allows_unknown = full
-            .filter(|(_, full)| full.targets.error().is_some())
-            .and_then(|(_, full)| Partial::part("where `FullAWSAccess` is attached", &full.targets));
-        self.hold_each(|change| {
-            let mut touched = touches(change, before);
-            if let Action::MoveAccount { from, to, .. } = &change.action {
-                touched.extend([from.clone(), to.clone()]);
-            }
-            if let Action::CreateUnit { parent, .. } = &change.action {
-                touched.push(parent.clone());
-            }
-            let loosens = change.action.loosens();
-            let hidden = everywhere.clone().filter(|_| loosens);
-            let of_scp = match &change.action {
-                Action::Detach { kind, .. } | Action::UpdatePolicy { kind, content: Some(_), .. } => {
-                    *kind == PolicyType::scp()
-                }
-                _ => false,
-            };
-            let hidden = hidden.or_else(|| allows_unknown.clone().filter(|_| of_scp));
-            let hidden = hidden.or_else(|| {
-                observed.gaps.iter().filter(|_| loosens).find_map(|gap| {
-                    let Scope::UnitsBelow(at) = &gap.scope else { return None };
-                    let at = NodeRef::Known(at.clone());
-                    let concerned = touched.iter().any(|node| before.overlaps(node, &at));
-                    concerned.then(|| Partial::gap(gap))
-                })
-            });
-            // Above what was not seen to hang on the root may be a brake, or a pattern of `ignore`.
-            let lost = touched.iter().find_map(|node| match node {
-                NodeRef::Known(id) => {
-                    let whole = observed.chain(id).last().is_some_and(|top| matches!(top, NodeId::Root(_)));
-                    let told = format!("it could not be told what `{id}` is in, so it may be held");
-                    (!whole).then(|| tree().map_or_else(|| unsaid(told.clone()), |gap| Partial::gap(gap).so(&told)))
-                }
-                NodeRef::New(_) => None,
-            });
-            let brake = |tags: &Part<Tags>, of: &str| {
-                tags.error()?;
-                Some(Partial::part(&format!("the tags of `{of}`"), tags)?.so(&format!("`{of}` may be held")))
-            };
-            // Nobody knows whether what an unread document denies comes to be denied elsewhere as well.
-            let unread = |policy: &PolicyRef| {
-                let PolicyRef::Known(id) = policy else { return None };
-                let found = observed.policies.get(id).filter(|found| !found.aws_managed)?;
-                found.content.error()?;
-                Partial::part(&format!("what policy `{}` says", found.name), &found.content)
-            };
-            let unread = match &change.action {
-                Action::Detach { policy, .. } => unread(&PolicyRef::Known(policy.clone())),
-                Action::MoveAccount { account, .. } => {
-                    before.chain(account).iter().flat_map(|node| before.all_attached(node)).find_map(unread)
-                }
-                _ => None,
-            };
-            let why = hidden
-                .or(lost)
-                .or(unread)
-                .or_else(|| {
-                    touched.iter().flat_map(|node| before.chain(node)).find_map(|node| match node {
-                        NodeRef::Known(id) => brake(observed.tags(&id)?, id.as_str()),
-                        NodeRef::New(_) => None,
-                    })
-                })
-                .or_else(|| match policy_of(change)? {
-                    PolicyRef::Known(id) => {
-                        let found = observed.policies.get(&id)?;
-                        brake(&found.tags, id.as_str()).or_else(|| match (&change.action, &found.targets) {
-                            (Action::UpdatePolicy { .. }, lost @ Part::Unreadable { .. }) => {
-                                Partial::part(&format!("where policy `{id}` is attached"), lost)
-                            }
-                            _ => None,
-                        })
-                    }
-                    PolicyRef::New(_) => None,
-                })?;
-            Some(Verdict {
-                rule: RULE,
-                object: change.object.clone(),
-                remedy: why.remedy("nothing that may loosen a guard rests on a partial reading"),
-                message: why.why,
+                cause: None,
                 approvable: false,
             })
         });
@@ -221,6 +119,7 @@ impl Court<'_> {
                 remedy:
                     "merge two policies, or change the content of one in place; detaching first would open a window"
                         .into(),
+                cause: None,
                 approvable: false,
             })
         });
@@ -266,6 +165,7 @@ impl Court<'_> {
                 object: change.object.clone(),
                 message: format!("it leaves {what} at `{name}`, so nothing would be allowed there or below"),
                 remedy: "attach a policy that allows what is needed first".into(),
+                cause: None,
                 approvable: false,
             };
             return Some((change.id, verdict));

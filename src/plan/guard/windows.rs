@@ -68,6 +68,7 @@ impl Court<'_> {
                     ),
                     remedy: "do it in two steps: first add the deny in its new place, then take it out of the old one"
                         .into(),
+                    cause: None,
                     approvable: false,
                 };
                 return Some((change.id, verdict));

@@ -1,0 +1,165 @@
+//! What is planned from a partial reading, and what never: each case lets one call of AWS fail.
+
+use bylaw::aws::{AwsError, Port, Response};
+use bylaw::pass::Planned;
+use futures::future::BoxFuture;
+
+use super::*;
+
+/// The organization, of which AWS does not answer some requests.
+struct Without<'a, F>(&'a Offline, F);
+
+impl<F: Fn(&Request) -> bool + Send + Sync> Port for Without<'_, F> {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
+        Box::pin(async move {
+            if (self.1)(request) {
+                return Err(AwsError::answered(request.operation(), "AccessDeniedException", "no", None));
+            }
+            self.0.call(request).await
+        })
+    }
+}
+
+async fn without(
+    world: &Offline,
+    memory: &Memory,
+    manifests: &str,
+    fails: impl Fn(&Request) -> bool + Send + Sync,
+) -> Planned {
+    let (port, desired, options) = (Without(world, fails), from_text(manifests), Options::default());
+    bylaw::pass::plan(&port, &desired, None, memory, &options, &crate::engine::clock()).await.unwrap()
+}
+
+fn lists_accounts(request: &Request) -> bool {
+    matches!(request, Request::ListAccounts { .. })
+}
+
+fn lists_policies(request: &Request) -> bool {
+    matches!(request, Request::ListPolicies { .. })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_is_not_attached_while_nobody_knows_whom_it_reaches() {
+    let before = [organization(""), tree(), policy("p", "s3:*", "dev")].concat();
+    let (world, memory) = settle(&before).await;
+    let strict = [organization(STRICT), tree()].concat();
+    for (what, after) in [("new", policy("deny", "*", "/")), ("there", policy("p", "s3:*", "dev /"))] {
+        let after = [strict.clone(), policy("p", "s3:*", "dev"), after].concat();
+        let after = if what == "there" { after.replacen(&policy("p", "s3:*", "dev"), "", 1) } else { after };
+        let planned = without(&world, &memory, &after, lists_accounts).await;
+        let shown = shown(&world, &planned.plan);
+        assert!(!shown.iter().any(|line| line.starts_with("AttachPolicy")), "{what}: {shown:#?}");
+        assert!(shown.iter().any(|line| line.starts_with("refused partial-read")), "{what}: {shown:#?}");
+        assert!(planned.plan.refusals.iter().all(|refusal| refusal.hash.is_none()), "no approval reads a list");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_was_in_force_comes_back_from_a_partial_reading() {
+    let manifests = [organization(STRICT), tree(), policy("p", "s3:*", "/")].concat();
+    let (world, memory) = settle(&manifests.replace(&organization(STRICT), &organization(""))).await;
+    let (p, root) = (policy_of(&world, "p"), world.with(|state| state.root_node()));
+    world.foreign(&Request::DetachPolicy { policy: p.clone(), target: root }).unwrap();
+    let planned = without(&world, &memory, &manifests, lists_accounts).await;
+    assert!(shown(&world, &planned.plan).contains(&"AttachPolicy p /".to_owned()), "{:#?}", planned.plan);
+    // Not with a text that nobody has read.
+    let unread = |request: &Request| matches!(request, Request::DescribePolicy { policy } if *policy == p);
+    let planned = without(&world, &memory, &manifests, unread).await;
+    assert!(planned.plan.changes.is_empty(), "{:#?}", planned.plan.changes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_is_not_moved_while_the_policies_here_and_there_are_not_known() {
+    let before = [organization(""), tree()].concat();
+    let (world, memory) = settle(&before).await;
+    foreign_policy(&world, "foreign", &unit_of(&world, "prod"));
+    let after = before.replace(
+        "name: a-dev\n  organizationalUnitRef: {name: dev}",
+        "name: a-dev\n  organizationalUnitRef: {name: prod}",
+    );
+    assert_ne!(after, before);
+    assert_eq!(lines(&world, &memory, &after, &Options::default()).await, ["MoveAccount a-dev prod"]);
+    let targets = |request: &Request| {
+        matches!(request, Request::ListTargetsForPolicy { .. } | Request::ListPoliciesForTarget { .. })
+    };
+    let contents = |request: &Request| matches!(request, Request::DescribePolicy { .. });
+    let fails: [(&str, &(dyn Fn(&Request) -> bool + Send + Sync)); 3] =
+        [("list", &lists_policies), ("targets", &targets), ("contents", &contents)];
+    for (what, fails) in fails {
+        let planned = without(&world, &memory, &after, fails).await;
+        assert_eq!(shown(&world, &planned.plan), ["refused partial-read a-dev [MoveAccount]"], "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_is_judged_by_policies_of_every_type_that_is_on() {
+    let before = [organization(""), tree()].concat();
+    let (world, memory) = settle(&before).await;
+    let prod = unit_of(&world, "prod");
+    world.with(|state| {
+        let kind = PolicyType::new("TAG_POLICY");
+        state.set_policy_type(&kind, true);
+        let policy = state.add_policy(&kind, "tags", r#"{"tags":{"Owner":{"tag_key":{"@@assign":"Owner"}}}}"#);
+        state.attach(&policy, &prod);
+    });
+    let moved = tree().replace(
+        "name: a-dev\n  organizationalUnitRef: {name: dev}",
+        "name: a-dev\n  organizationalUnitRef: {name: prod}",
+    );
+    let after = [organization(STRICT), moved].concat();
+    let held = ["refused limit-affected a-dev [MoveAccount]"];
+    assert_eq!(lines(&world, &memory, &after, &Options::default()).await, held);
+    let planned = without(
+        &world,
+        &memory,
+        &after,
+        |request| matches!(request, Request::ListPolicies { kind, .. } if kind.as_str() == "TAG_POLICY"),
+    );
+    assert_eq!(shown(&world, &planned.await.plan), ["refused partial-read a-dev [MoveAccount]"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_under_an_allow_list_is_weighed_though_nobody_declares_base_access() {
+    let before = [organization(""), tree()].concat();
+    let (world, memory) = settle(&before).await;
+    let prod = unit_of(&world, "prod");
+    world.with(|state| {
+        let list = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
+        let policy = state.add_policy(&PolicyType::scp(), "list", list);
+        state.attach(&policy, &prod);
+    });
+    let full: PolicyId = "p-FullAWSAccess".parse().unwrap();
+    world.foreign(&Request::DetachPolicy { policy: full.clone(), target: prod }).unwrap();
+    let moved = tree().replace(
+        "name: a-dev\n  organizationalUnitRef: {name: dev}",
+        "name: a-dev\n  organizationalUnitRef: {name: prod}",
+    );
+    let after = [organization(STRICT), moved].concat();
+    let held = ["refused limit-affected a-dev [MoveAccount]"];
+    assert_eq!(lines(&world, &memory, &after, &Options::default()).await, held);
+    let planned = without(
+        &world,
+        &memory,
+        &after,
+        |request| matches!(request, Request::ListTargetsForPolicy { policy, .. } if *policy == full),
+    );
+    assert_eq!(shown(&world, &planned.await.plan), ["refused partial-read a-dev [MoveAccount]"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failed_call_is_one_refusal_that_names_what_it_holds_back() {
+    let many: Vec<String> = (0..30).map(|n| policy(&format!("p{n:02}"), &format!("s3:Action{n}"), "")).collect();
+    let before = [organization(""), tree(), many.concat()].concat();
+    let (world, memory) = settle(&before).await;
+    let planned = without(&world, &memory, &before, lists_policies).await;
+    let [refusal] = planned.plan.refusals.as_slice() else { panic!("{:#?}", planned.plan.refusals) };
+    assert_eq!((refusal.rule, &*refusal.object.name, refusal.objects.len()), ("partial-read", "org", 30));
+    assert!(refusal.message.contains("ListPolicies") && refusal.message.contains("30 objects"), "{}", refusal.message);
+    assert!(refusal.message.contains("`OrganizationPolicy/p00`") && refusal.message.contains("and 20 more"));
+    // Changes of several objects that rest on the same list are one refusal as well.
+    let after = [organization(""), tree(), policy("new", "s3:*", "/"), policy("other", "ec2:*", "prod")].concat();
+    let planned = without(&world, &memory, &after, lists_accounts).await;
+    let partial: Vec<_> = planned.plan.refusals.iter().filter(|refusal| refusal.rule == "partial-read").collect();
+    let [refusal] = partial.as_slice() else { panic!("{partial:#?}") };
+    assert_eq!(refusal.changes.len(), 2, "{refusal:#?}");
+}
