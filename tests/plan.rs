@@ -556,3 +556,49 @@ async fn an_attachment_that_never_was_with_this_text_is_no_drift() {
     pass(&world, &mut memory, &after).await;
     assert_eq!(lines(&world, &memory, &after, &Options::default()).await, ["refused limit-affected p [AttachPolicy]"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_absent_ou_whose_accounts_are_together_beside_it_is_not_built_a_second_time() {
+    let (world, mut memory) = settle(&[organization(""), tree()].concat()).await;
+    let (prod, options) = (unit_of(&world, "prod"), Options::default());
+    world.with(|state| {
+        let units: Vec<NodeId> = state.units().keys().cloned().map(NodeId::Unit).collect();
+        // Manifests without ids, and nothing that carries their tags.
+        units.iter().for_each(|unit| *state.tags_mut(unit).unwrap() = Tags::new());
+    });
+    let NodeId::Unit(id) = &prod else { panic!("{prod}") };
+    world.foreign(&Request::UpdateOrganizationalUnit { unit: id.clone(), name: "production".into() }).unwrap();
+    foreign_policy(&world, "foreign", &prod);
+    let manifests = [organization(""), tree(), policy("p", "ec2:*", "prod")].concat();
+    for memory in [&memory, &Memory::default()] {
+        let planned = plan(&world, &from_text(&manifests), memory, &options).await;
+        let shown = shown(&world, &planned.plan);
+        assert_eq!(shown, ["CreatePolicy p", "TagResource dev", "refused renamed prod []"], "{shown:#?}");
+        let refusal = &planned.plan.refusals[0];
+        assert!(refusal.message.contains("`production`") && refusal.remedy.contains(id.as_str()), "{refusal:#?}");
+    }
+    // Each of the three remedies.
+    let bound = manifests.replacen(
+        "  name: prod\nspec",
+        &format!("  name: prod\n  annotations: {{bylaw.dev/id: {id}}}\nspec"),
+        1,
+    );
+    assert!(lines(&world, &memory, &bound, &options).await.contains(&"UpdateOrganizationalUnit prod".to_owned()));
+    let new = manifests.replacen("name: prod\n---", "name: prod\n  adoptionPolicy: Create\n---", 1);
+    assert!(lines(&world, &memory, &new, &options).await.contains(&"CreateOrganizationalUnit prod".to_owned()));
+    world.foreign(&Request::UpdateOrganizationalUnit { unit: id.clone(), name: "prod".into() }).unwrap();
+    assert!(pass(&world, &mut memory, &manifests).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_denied_for_a_while_counts_like_what_is_denied_for_good() {
+    let guard = policy("guard", "s3:*", "/");
+    let before = [organization(""), tree(), guard.clone(), policy("p", "s3:*", "/")].concat();
+    let (world, memory) = settle(&before).await;
+    // Made stricter at the root, and taken off it in the same commit.
+    let limits = "limits: {maxDetaches: 9, maxAffected: {accounts: 1, percent: 100}}";
+    let after = [organization(limits), tree(), guard, policy("p", "*", "dev")].concat();
+    let shown = lines(&world, &memory, &after, &Options::default()).await;
+    assert!(!shown.contains(&"UpdatePolicy p".to_owned()), "{shown:#?}");
+    assert!(shown.iter().any(|line| line.starts_with("refused limit-affected p")), "{shown:#?}");
+}

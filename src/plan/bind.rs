@@ -275,6 +275,7 @@ pub fn bind(desired: &Desired, observed: &Observed) -> Binding {
     bind_accounts(desired, observed, &mut binding);
     bind_policies(desired, observed, &mut binding);
     refuse_shared(&mut binding);
+    super::renamed::refuse_renamed(desired, observed, &mut binding);
     // Only now, so that one of two that mean the same account is not taken for the only one.
     for (name, account) in &desired.accounts {
         if binding.is_stuck(&account.spec.parent) {

@@ -13,6 +13,7 @@ pub mod kept;
 pub mod memory;
 pub mod model;
 pub mod partial;
+mod renamed;
 pub mod undeclared;
 mod world;
 

@@ -28,6 +28,7 @@ const FINAL: &[&str] = &[
     "missing",
     "move-unit",
     "not-empty",
+    "renamed",
     "shared",
     "slots",
     "taken",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bylaw::desired::Desired;
-use bylaw::names::{NodeId, PolicyId};
+use bylaw::names::{NodeId, PolicyId, PolicyType};
 use bylaw::observed::{Part, Scope};
 use bylaw::pass::{Options, Planned};
 use bylaw::plan::model::Tagged;
@@ -47,6 +47,7 @@ fn partial(change: &Change, planned: &Planned) -> Result<(), String> {
         _ => None,
     };
     let loosens = change.action.loosens();
+    reach(change, planned)?;
     for gap in &observed.gaps {
         let concerned = match &gap.scope {
             Scope::Accounts => loosens || matches!(change.action, Action::CreateAccount { .. }),
@@ -97,6 +98,36 @@ fn partial(change: &Change, planned: &Planned) -> Result<(), String> {
             if observed.tags(&at).is_some_and(unreadable) {
                 return fail(format!("the tags of `{at}` are unreadable: it may be held"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Invariant 2: an unknown reach is past every limit. Only what was in force may come back to what is there.
+fn reach(change: &Change, planned: &Planned) -> Result<(), String> {
+    let observed = &planned.observed;
+    let (kind, back) = match &change.action {
+        Action::Attach { kind, target, .. } => {
+            (Some(kind), change.reason == Reason::Drift || matches!(target, NodeRef::New(_)))
+        }
+        Action::Detach { kind, .. } | Action::UpdatePolicy { kind, content: Some(_), .. } => (Some(kind), false),
+        Action::MoveAccount { .. } => (None, false),
+        _ => return Ok(()),
+    };
+    let fail = |why: String| Err(format!("reach: {why}, and {:?} is planned", change.action));
+    let accounts = observed.gaps.iter().any(|gap| gap.scope == Scope::Accounts);
+    if !back && (accounts || observed.accounts.values().any(|account| account.parent.is_none())) {
+        return fail("nobody knows which accounts there are, or where".into());
+    }
+    if change.reason == Reason::Drift && matches!(change.action, Action::Attach { .. }) {
+        return Ok(());
+    }
+    let weighed = |of: &PolicyType| kind.is_none_or(|kind| kind == of);
+    for of in observed.root.policy_types.keys().filter(|of| weighed(of)) {
+        let gap = observed.gaps.iter().any(|gap| gap.scope == Scope::Policies(of.clone()));
+        let mut own = observed.policies.values().filter(|policy| policy.kind == *of && !policy.aws_managed);
+        if gap || own.any(|policy| policy.targets.get().is_none()) {
+            return fail(format!("nobody knows which policies of type {of} there are, or where"));
         }
     }
     Ok(())

@@ -25,6 +25,7 @@ use super::looks::Looks;
 use super::model::Model;
 use super::mutants::Mutant;
 use super::ports::{Ear, Hook, foreign, time_of_day};
+use super::settled::Ends;
 use super::watch::{View, Watch, twins};
 use super::wish::{MANAGEMENT, Wish, wide};
 use super::{end, excuses, judge, ports, start};
@@ -68,6 +69,7 @@ pub struct Life {
     pub world: Arc<Offline>,
     dice: Dice,
     memory: Memory,
+    ends: Ends,
     previous: Option<Observed>,
     pub tally: Tally,
     mutant: Mutant,
@@ -106,6 +108,7 @@ pub fn live(seed: u64, mutant: Mutant) -> Result<Tally, String> {
             world,
             dice,
             memory: Memory::default(),
+            ends: Ends::none(),
             previous: None,
             tally: Tally { lives: 1, ..Tally::default() },
             mutant,
@@ -167,6 +170,7 @@ impl Life {
         tokio::time::sleep(Duration::from_secs(30)).await;
         if self.dice.chance(0.3) {
             self.memory = Memory::default();
+            self.ends = Ends::none();
         }
         if self.dice.chance(0.5) {
             self.previous = None;
@@ -269,6 +273,7 @@ impl Life {
         };
         self.trace(&planned);
         self.tally.checks += judge::plan(&planned, desired, options)?;
+        self.tally.checks += self.ends.explain(&planned)?;
         let (refused, before) = (planned.plan.clone(), self.world.state());
         self.approvals = planned.plan.refusals.iter().filter_map(|refusal| refusal.hash.clone()).collect();
         *hook.watch.lock().unwrap() = Some(self.watch(desired, options, &planned, stale));
@@ -307,6 +312,7 @@ impl Life {
             }
             Some(Ok(report)) => {
                 self.memory = memory;
+                self.ends.end(&self.world.state(), alone && report.unverified.is_none());
                 for (change, outcome) in &report.applied.outcomes {
                     if self.trace {
                         println!("   {} {outcome:?}", change.id);
@@ -384,6 +390,7 @@ impl Life {
             created: BTreeSet::new(),
             made: BTreeSet::new(),
             looks: Looks::default(),
+            texts: Watch::texts(&planned.plan),
             stale,
             braked: None,
             checked: 0,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bylaw::aws::offline::State;
 use bylaw::aws::{Request, Response};
-use bylaw::names::NodeId;
+use bylaw::names::{NodeId, PolicyId};
 
 use super::model::nodes_of;
 
@@ -87,6 +87,11 @@ impl Looks {
     pub fn goes_over(&self, request: &Request) -> bool {
         let Request::UpdatePolicy { policy, content: Some(_), .. } = request else { return false };
         self.edited.get(policy.as_str()) > self.described.get(policy.as_str())
+    }
+
+    /// Whether somebody edited the policy since the pass began.
+    pub fn was_edited(&self, policy: &PolicyId) -> bool {
+        self.edited.contains_key(policy.as_str())
     }
 
     pub fn is_untagged(&self, id: &str) -> bool {

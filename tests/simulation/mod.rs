@@ -14,6 +14,7 @@ mod model;
 mod mutants;
 mod ports;
 mod regressions;
+mod settled;
 mod start;
 mod watch;
 mod wish;

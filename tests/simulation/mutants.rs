@@ -9,7 +9,7 @@ use bylaw::desired::Desired;
 use bylaw::names::{TAG_DELETION, TAG_RESOURCE, Tags};
 use bylaw::observed::Part;
 use bylaw::pass::{self, Options, Planned};
-use bylaw::plan::Memory;
+use bylaw::plan::{Action, Change, Memory, Reason};
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 
@@ -52,10 +52,16 @@ pub enum Mutant {
     Insists,
     /// Asks once, at the beginning, whether all is wanted.
     Headlong,
+    /// Takes every difference for drift.
+    Blames,
+    /// Attaches although nobody knows whom that reaches.
+    Reaches,
+    /// Attaches policies before they say what is declared.
+    AttachFirst,
 }
 
 impl Mutant {
-    pub const ALL: [(Self, &'static str); 16] = [
+    pub const ALL: [(Self, &'static str); 19] = [
         (Self::DetachFirst, "window"),
         (Self::GapsAreEmpty, "partial"),
         (Self::NoLimits, "limits"),
@@ -72,6 +78,9 @@ impl Mutant {
         (Self::Untidy, "not as declared, beside what is refused"),
         (Self::Insists, "refused and done"),
         (Self::Headlong, "brake"),
+        (Self::Blames, "drift"),
+        (Self::Reaches, "reach"),
+        (Self::AttachFirst, "text"),
     ];
 
     /// Between what is heard of the engine and AWS.
@@ -139,6 +148,24 @@ impl Mutant {
             planned.plan.changes.extend(refused.flat_map(|refusal| refusal.changes.clone()));
             planned.plan.changes.sort_by_key(|change| change.id);
             return planned;
+        }
+        let mut planned = planned;
+        match self {
+            Self::Blames => planned.plan.changes.iter_mut().for_each(|change| change.reason = Reason::Drift),
+            Self::Reaches => {
+                let refused = planned.plan.refusals.iter().filter(|refusal| refusal.rule == "partial-read");
+                let attaches = refused.flat_map(|refusal| refusal.changes.clone());
+                let attaches: Vec<_> =
+                    attaches.filter(|change| matches!(change.action, Action::Attach { .. })).collect();
+                planned.plan.changes.extend(attaches);
+                planned.plan.changes.sort_by_key(|change| change.id);
+            }
+            Self::AttachFirst => {
+                let late = |change: &Change| matches!(change.action, Action::UpdatePolicy { .. });
+                planned.plan.changes.sort_by_key(late);
+                planned.plan.changes.iter_mut().for_each(|change| change.needs_text = false);
+            }
+            _ => {}
         }
         let mut observed = planned.observed.clone();
         match self {

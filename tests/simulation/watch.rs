@@ -9,10 +9,11 @@ use bylaw::aws::offline::State;
 use bylaw::aws::port::{AccountState, Resource};
 use bylaw::desired::{Desired, NodeKey};
 use bylaw::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_HOLD, TAG_LEASE, TAG_RESOURCE, Tags, glob};
+use bylaw::plan::{Action, Guarded, Plan, PolicyRef, Reason};
 use tokio::time::Instant;
 
 use super::looks::Looks;
-use super::model::{Model, allows_anything, holds, nodes_of};
+use super::model::{Model, allows_anything, holds, nodes_of, says};
 
 /// What is watched for while one plan is carried out.
 pub struct Watch {
@@ -38,6 +39,8 @@ pub struct Watch {
     /// OUs and policies that were made since.
     pub made: BTreeSet<String>,
     pub looks: Looks,
+    /// Policies that are attached again with what they said when a pass ended, since their edit is held back.
+    pub texts: BTreeSet<PolicyId>,
     pub stale: bool,
     /// Since when somebody holds the root.
     pub braked: Option<Instant>,
@@ -235,6 +238,7 @@ impl Watch {
         }
         self.count(request);
         self.windows(request, after);
+        self.text(request, before);
         self.targets(request, before, after);
         self.ownership(request, before);
     }
@@ -275,6 +279,38 @@ impl Watch {
         if *count > max && !self.approved {
             let text = format!("limits: {count} {what} in a pass, allowed are {max}");
             self.problem(text);
+        }
+    }
+
+    /// Policies of which a plan attaches something as drift and changes no text.
+    pub fn texts(plan: &Plan<Guarded>) -> BTreeSet<PolicyId> {
+        let edited = |policy: &PolicyId| {
+            plan.changes.iter().any(|change| {
+                matches!(&change.action, Action::UpdatePolicy { policy: of, content: Some(_), .. } if of == policy)
+            })
+        };
+        let back = plan.changes.iter().filter(|change| change.reason == Reason::Drift);
+        let back = back.filter_map(|change| match &change.action {
+            Action::Attach { policy: PolicyRef::Known(policy), .. } => Some(policy),
+            _ => None,
+        });
+        back.filter(|policy| !edited(policy)).cloned().collect()
+    }
+
+    /// A policy is attached with the text that it is declared with.
+    fn text(&mut self, request: &Request, before: &State) {
+        let Request::AttachPolicy { policy, .. } = request else { return };
+        let Some(found) = before.policies().get(policy).filter(|found| !found.aws_managed) else { return };
+        // What somebody else writes between the plan and the attachment nobody can know.
+        if self.stale || self.texts.contains(policy) || self.looks.was_edited(policy) {
+            return;
+        }
+        let objects = self.objects(policy.as_str());
+        let declared = objects.iter().filter_map(|(key, _)| self.desired.policies.get(&key.name));
+        let is = says(&found.kind, &found.content);
+        let texts: Vec<_> = declared.map(|policy| says(&found.kind, policy.spec.content.minified())).collect();
+        if !texts.is_empty() && !texts.iter().any(|text| text.is_as(&is)) {
+            self.problem(format!("text: `{}` is not what is declared, and {request:?}", found.name));
         }
     }
 

@@ -1,10 +1,11 @@
 //! How much one pass may change (design section 4, invariant 2).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::model::{Action, Change, NodeRef, Reason, Verb};
-use super::super::world::{Class, Interner, World, touches};
+use super::super::model::{Action, Change, NodeRef, PolicyRef, Reason, Verb};
+use super::super::world::{Atom, Binds, Class, Interner, World, touches};
 use super::rules::objects;
+use super::windows::holds;
 use super::{Court, Verdict, alone};
 
 impl Court<'_> {
@@ -50,11 +51,12 @@ impl Court<'_> {
         let bears = |change: &&Change| !restored(change) && bears(change);
         // What is restored may go into an OU that comes to be in the same pass; its creation alone binds nobody.
         let granted = |change: &&Change| restored(change) || change.action.verb() == Verb::Create;
+        let start = before;
         let mut settled = before.clone();
         self.kept.iter().filter(granted).for_each(|change| settled.apply(change, atoms));
         let before = &settled;
         let special: BTreeSet<NodeRef> = self.kept.iter().flat_map(|change| touches(change, before)).collect();
-        if !self.kept.iter().any(|change| bears(&change)) {
+        if !self.kept.iter().any(|change| bears(&change) || rewrites(change).is_some()) {
             return;
         }
         let classes = before.classes(&special);
@@ -62,13 +64,20 @@ impl Court<'_> {
         let limit = self.allowance(total);
         let mut most = 0;
         let mut held: BTreeSet<u32> = BTreeSet::new();
+        let mut passing = BTreeSet::new();
         // Changes can make up for one another, so what is left without those that are held is looked at again.
         loop {
             let left = || self.kept.iter().filter(|change| !held.contains(&change.id));
             let mut after = before.clone();
             left().for_each(|change| after.apply(change, atoms));
-            let changed: Vec<&Class> =
-                classes.iter().filter(|class| before.binds(&class.node) != after.binds(&class.node)).collect();
+            let kept: Vec<&Change> = left().collect();
+            let meanwhile = meanwhile([start, before, &after], &kept, &classes, atoms);
+            let differs = |class: &Class| before.binds(&class.node) != after.binds(&class.node);
+            let (at, changed): (Vec<usize>, Vec<&Class>) = classes
+                .iter()
+                .enumerate()
+                .filter(|(at, class)| differs(class) || meanwhile.values().any(|of| of.contains(at)))
+                .unzip();
             let count = |classes: &BTreeSet<usize>| -> usize {
                 classes.iter().filter_map(|at| changed.get(*at)).map(|class| class.accounts.len()).sum()
             };
@@ -78,15 +87,19 @@ impl Court<'_> {
                 break;
             }
             let mut reached: Vec<(usize, u32, BTreeSet<usize>)> = vec![];
-            for change in left().filter(bears) {
-                let nodes = touches(change, before);
-                let classes: BTreeSet<usize> = (0..changed.len())
-                    .filter(|at| {
-                        changed.get(*at).is_some_and(|class| {
-                            let (was, will) = (before.chain(&class.node), after.chain(&class.node));
-                            nodes.iter().any(|node| was.contains(node) || will.contains(node))
-                        })
+            for change in left().filter(|change| bears(change) || meanwhile.contains_key(&change.id)) {
+                let nodes = if bears(&change) { touches(change, before) } else { vec![] };
+                let for_a_while = meanwhile.get(&change.id);
+                let classes: BTreeSet<usize> = changed
+                    .iter()
+                    .zip(&at)
+                    .enumerate()
+                    .filter(|(_, (class, at))| {
+                        let (was, will) = (before.chain(&class.node), after.chain(&class.node));
+                        for_a_while.is_some_and(|of| of.contains(at))
+                            || nodes.iter().any(|node| was.contains(node) || will.contains(node))
                     })
+                    .map(|(at, _)| at)
                     .collect();
                 reached.push((count(&classes), change.id, classes));
             }
@@ -106,6 +119,7 @@ impl Court<'_> {
             if more.is_empty() {
                 break;
             }
+            passing.extend(more.iter().copied().filter(|id| meanwhile.contains_key(id)));
             held.extend(more);
         }
         if held.is_empty() {
@@ -114,9 +128,10 @@ impl Court<'_> {
         let everywhere = most;
         let changes: Vec<&Change> = self.kept.iter().filter(|change| held.contains(&change.id)).collect();
         let max = &self.desired.organization.spec.limits.max_affected;
+        let for_a_while = if passing.is_empty() { "" } else { ", be it until the plan is through," };
         let message = format!(
-            "what is allowed or denied would change in {everywhere} of {total} accounts, `spec.limits.maxAffected` \
-             ({} accounts, {} %) lets {limit} pass: {}",
+            "what is allowed or denied would change{for_a_while} in {everywhere} of {total} accounts, \
+             `spec.limits.maxAffected` ({} accounts, {} %) lets {limit} pass: {}",
             max.accounts,
             max.percent,
             objects(&changes)
@@ -158,6 +173,60 @@ pub(in crate::plan) fn births(changes: &[Change]) -> BTreeSet<String> {
 fn bears(change: &Change) -> bool {
     matches!(change.action.verb(), Verb::Attach | Verb::Detach | Verb::Move)
         || matches!(change.action, Action::UpdatePolicy { content: Some(_), .. })
+}
+
+/// The policy whose document a change replaces.
+fn rewrites(change: &Change) -> Option<PolicyRef> {
+    match &change.action {
+        Action::UpdatePolicy { policy, content: Some(_), .. } => Some(PolicyRef::Known(policy.clone())),
+        _ => None,
+    }
+}
+
+/// By change, the classes of which it denies something that none of the `worlds` (before, restored, after) denies: a policy
+/// that is made stricter where it is taken off later in the plan, or that is made looser where an account comes to be before.
+fn meanwhile(
+    worlds: [&World<'_>; 3],
+    changes: &[&Change],
+    classes: &[Class],
+    atoms: &mut Interner,
+) -> BTreeMap<u32, BTreeSet<usize>> {
+    let mut found: BTreeMap<u32, BTreeSet<usize>> = BTreeMap::new();
+    let rewritten: BTreeSet<PolicyRef> = changes.iter().copied().filter_map(rewrites).collect();
+    if rewritten.is_empty() {
+        return found;
+    }
+    let [start, ..] = worlds;
+    let mut world = start.clone();
+    for change in changes {
+        world.apply(change, atoms);
+        let nodes = match &change.action {
+            Action::MoveAccount { account, .. } => {
+                let chain = world.chain(account);
+                let under = chain.iter().flat_map(|node| world.all_attached(node)).any(|of| rewritten.contains(of));
+                if under { vec![account.clone()] } else { vec![] }
+            }
+            Action::Attach { policy, target, .. } if rewritten.contains(policy) => vec![target.clone()],
+            _ if rewrites(change).is_some() => touches(change, &world),
+            _ => vec![],
+        };
+        if nodes.is_empty() {
+            continue;
+        }
+        for (at, class) in classes.iter().enumerate() {
+            if !world.chain(&class.node).iter().any(|node| nodes.contains(node)) {
+                continue;
+            }
+            let all: Vec<Binds> = worlds.iter().map(|world| world.binds(&class.node)).collect();
+            let now = world.binds(&class.node);
+            let denied = |atom: &Atom| all.iter().any(|binds| holds(*atom, &binds.denies, atoms));
+            let allowed = |allows: &Vec<Atom>| all.iter().any(|binds| binds.allows.contains(allows));
+            if !now.denies.iter().all(denied) || !now.allows.iter().all(allowed) {
+                found.entry(change.id).or_default().insert(at);
+            }
+        }
+    }
+    found
 }
 
 /// A step in the birth of an account, which binds nobody yet.

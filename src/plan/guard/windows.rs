@@ -79,7 +79,7 @@ impl Court<'_> {
 }
 
 /// Whether one of the denies in force denies all that `atom` denies.
-fn holds(atom: Atom, denies: &BTreeSet<Atom>, atoms: &Interner) -> bool {
+pub(super) fn holds(atom: Atom, denies: &BTreeSet<Atom>, atoms: &Interner) -> bool {
     denies.contains(&atom) || denies.iter().any(|held| crate::policy::covers(atoms.text(*held), atoms.text(atom)))
 }
 
