@@ -30,6 +30,9 @@ async fn without(
     bylaw::pass::plan(&port, &desired, None, memory, &options, &crate::engine::clock()).await.unwrap()
 }
 
+/// Which requests fail.
+type Fails<'a> = &'a (dyn Fn(&Request) -> bool + Send + Sync);
+
 fn lists_accounts(request: &Request) -> bool {
     matches!(request, Request::ListAccounts { .. })
 }
@@ -83,8 +86,7 @@ async fn an_account_is_not_moved_while_the_policies_here_and_there_are_not_known
         matches!(request, Request::ListTargetsForPolicy { .. } | Request::ListPoliciesForTarget { .. })
     };
     let contents = |request: &Request| matches!(request, Request::DescribePolicy { .. });
-    let fails: [(&str, &(dyn Fn(&Request) -> bool + Send + Sync)); 3] =
-        [("list", &lists_policies), ("targets", &targets), ("contents", &contents)];
+    let fails: [(&str, Fails<'_>); 3] = [("list", &lists_policies), ("targets", &targets), ("contents", &contents)];
     for (what, fails) in fails {
         let planned = without(&world, &memory, &after, fails).await;
         assert_eq!(shown(&world, &planned.plan), ["refused partial-read a-dev [MoveAccount]"], "{what}");
