@@ -25,7 +25,11 @@ const CONDITIONS: &str = include_str!("../api/conditions.rs");
 #[must_use]
 pub fn render() -> Vec<(String, String)> {
     let definitions = api::definitions();
-    let mut pages = vec![("README.md".to_owned(), index(&definitions)), ("conditions.md".to_owned(), conditions())];
+    let mut pages = vec![
+        ("README.md".to_owned(), index(&definitions)),
+        ("conditions.md".to_owned(), conditions()),
+        ("cloudtrail-keys.md".to_owned(), super::impact::keys::page()),
+    ];
     for definition in &definitions {
         for version in &definition.spec.versions {
             pages.push((format!("{}.md", definition.spec.names.singular()), page(definition, version)));

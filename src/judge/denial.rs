@@ -8,7 +8,67 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
+use crate::policy::eval::Layer;
+use crate::trail::asked::{self, Told};
 use crate::trail::{actions, classes};
+
+/// A kind of policies as AWS names it in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// SCPs.
+    ServiceControl,
+    /// RCPs.
+    ResourceControl,
+    /// Of the identity.
+    Identity,
+    /// The permissions boundary.
+    Boundary,
+    /// Of the session.
+    Session,
+    /// Of the resource.
+    Resource,
+    /// Of the VPC endpoint.
+    Endpoint,
+    /// The trust policy of a role.
+    Trust,
+}
+
+/// How messages word kinds, in lower case; and how that is said with an article.
+const KINDS: &[(&str, Kind, &str)] = &[
+    ("service control policy", Kind::ServiceControl, "a service control policy"),
+    ("resource control policy", Kind::ResourceControl, "a resource control policy"),
+    ("identity-based policy", Kind::Identity, "an identity-based policy"),
+    ("permissions boundary", Kind::Boundary, "a permissions boundary"),
+    ("session policy", Kind::Session, "a session policy"),
+    ("resource-based policy", Kind::Resource, "a resource-based policy"),
+    ("vpc endpoint policy", Kind::Endpoint, "a VPC endpoint policy"),
+    ("role trust policy", Kind::Trust, "a role trust policy"),
+];
+
+impl Kind {
+    /// The kind of these words of a message.
+    fn of(words: &str) -> Option<Self> {
+        let lower = words.to_ascii_lowercase();
+        let lower = lower.strip_suffix("policies").map_or(lower.clone(), |stem| format!("{stem}policy"));
+        KINDS.iter().find(|(known, ..)| *known == lower).map(|(_, kind, _)| *kind)
+    }
+
+    /// With its article.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        KINDS.iter().find(|(_, kind, _)| *kind == self).map_or("", |(.., noun)| noun)
+    }
+
+    /// The layer of the organization's policies that it is; `None`: it is not of the organization.
+    #[must_use]
+    pub fn layer(self) -> Option<Layer> {
+        match self {
+            Self::ServiceControl => Some(Layer::ServiceControl),
+            Self::ResourceControl => Some(Layer::ResourceControl),
+            _ => None,
+        }
+    }
+}
 
 /// What a message tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,24 +80,21 @@ pub struct Denial {
     /// On which resource.
     pub resource: Option<String>,
     /// By which kind of policy, as the message words it (`service control policy`).
-    pub kind: Option<String>,
+    pub said: Option<String>,
+    /// The same, where it is a kind that AWS documents.
+    pub kind: Option<Kind>,
     /// Whether a statement denied it, and not only nothing allowed it.
     pub explicit: Option<bool>,
-    /// Id of the policy, where the message names it.
+    /// The policy that denied it, where the message names it: the id of one of the organization, else its ARN.
     pub policy: Option<String>,
+    /// The operation that was called, where only that is told (`GetObject`).
+    pub operation: Option<String>,
     /// Region of the call, where an event tells it.
     pub region: Option<String>,
+    /// What else an event tells of the request.
+    pub told: Told,
     /// AWS gave only a code that has to be decoded.
     pub encoded: bool,
-}
-
-impl Denial {
-    /// Whether it is a policy of the organization that denied.
-    #[must_use]
-    pub fn is_of_organization(&self) -> Option<bool> {
-        let kind = self.kind.as_deref()?.to_ascii_lowercase();
-        Some(kind.contains("service control") || kind.contains("resource control"))
-    }
 }
 
 fn pattern(text: &str) -> Option<Regex> {
@@ -48,18 +105,37 @@ static WHO: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"(?:(?:[Uu]ser|[
 static WHAT: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"(?:perform|allows the|perform the)(?::| action:?)? ?([a-z][a-z0-9-]*:[A-Za-z0-9]+)"));
 static WHERE: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r#"on (?:the )?resource:? ?"?([^\s",]+)"#));
+/// How IAM names resources: `on resource: user bob`, also with a path or an ARN.
+static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r#"on (?:the )?resource:? ?"?(user|role|group|policy|instance[ -]profile|mfa|server[ -]certificate|saml-provider|oidc-provider)s? (?:path )?([\w+=,.@:/-]+)"#,
+    )
+});
 static DENIED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
-        r"explicit deny in (?:an?|the) ([A-Za-z -]+?(?:policy|boundary|policies))(?:[:,]? ?(arn:\S+))?(?:[\s.,;]|$)",
+        r"explicit deny in (?:an?|the) ([A-Za-z -]+?(?:policy|boundary|policies))(?:[:,]? ?(?:with ARN:? ?)?(arn:\S+))?(?:[\s.,;]|$)",
     )
 });
 static NOT_ALLOWED: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"because no ([A-Za-z -]+?(?:policy|boundary)) allows"));
 static POLICY_ID: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\b(p-[0-9A-Za-z]{8,})\b"));
+static OPERATION: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"calling the ([A-Za-z0-9]+) operation"));
 
 fn found(regex: &LazyLock<Option<Regex>>, text: &str, group: usize) -> Option<String> {
     let captures = regex.as_ref()?.captures(text)?;
-    captures.get(group).map(|found| found.as_str().trim_end_matches(['.', ',', ';', ')']).to_owned())
+    captures.get(group).map(|found| found.as_str().trim_end_matches(['.', ',', ';', ')', '"']).to_owned())
+}
+
+/// The ARN of a resource that IAM names by its kind and name, in the account of who was denied.
+fn named(text: &str, principal: Option<&str>) -> Option<String> {
+    let (kind, name) = (found(&NAMED, text, 1)?, found(&NAMED, text, 2)?);
+    if name.starts_with("arn:") {
+        return Some(name);
+    }
+    let mut parts = principal?.split(':').skip(1);
+    let (partition, account) = (parts.next()?, parts.nth(2)?);
+    let (kind, name) = (kind.replace(' ', "-"), name.trim_start_matches('/'));
+    Some(format!("arn:{partition}:iam::{account}:{kind}/{name}"))
 }
 
 /// Reads a message. Terminals and mails fold them over lines, and that is no matter.
@@ -68,16 +144,37 @@ pub fn message(text: &str) -> Denial {
     let text = &*text.split_whitespace().collect::<Vec<_>>().join(" ");
     let explicit = found(&DENIED, text, 1);
     let implicit = found(&NOT_ALLOWED, text, 1);
+    let principal = found(&WHO, text, 1);
+    let said = explicit.clone().or_else(|| implicit.clone());
+    let operation = found(&OPERATION, text, 1);
+    // Only S3 says no more than this.
+    let of_s3 = operation.as_deref().filter(|_| text.ends_with("Access Denied"));
     Denial {
-        principal: found(&WHO, text, 1),
-        action: found(&WHAT, text, 1),
-        resource: found(&WHERE, text, 1),
+        action: found(&WHAT, text, 1).or_else(|| actions::action("s3.amazonaws.com", of_s3?)),
+        resource: named(text, principal.as_deref()).or_else(|| found(&WHERE, text, 1)),
+        principal,
         explicit: explicit.as_ref().map(|_| true).or_else(|| implicit.as_ref().map(|_| false)),
-        kind: explicit.or(implicit),
-        policy: found(&POLICY_ID, text, 1),
+        kind: said.as_deref().and_then(Kind::of),
+        said,
+        policy: found(&POLICY_ID, text, 1).or_else(|| found(&DENIED, text, 2)),
+        operation,
         region: None,
+        told: Told::default(),
         encoded: text.contains("Encoded authorization failure message"),
     }
+}
+
+/// The names under which answers of services hold their messages.
+const MESSAGES: &[&str] = &["message", "Message", "errorMessage", "Error", "error"];
+
+/// The message in the body of an answer (`{"__type": …, "message": …}`), as SDKs and logs keep it.
+#[must_use]
+pub fn in_body(body: &Value) -> Option<&str> {
+    MESSAGES.iter().find_map(|name| match body.get(name)? {
+        Value::String(text) => Some(text.as_str()),
+        inner @ Value::Object(_) => in_body(inner),
+        _ => None,
+    })
 }
 
 /// Reads a CloudTrail record of a call that was denied. What its message does not tell, its fields do.
@@ -97,13 +194,23 @@ pub fn event(record: &Value) -> Result<Denial, &'static str> {
     // Only the ARN of the role itself has its path. Of a federated user the issuer is the user that asked for the session.
     let issuer = text("/userIdentity/sessionContext/sessionIssuer/arn")
         .filter(|_| text("/userIdentity/type").is_none_or(|kind| kind == "AssumedRole"));
-    denial.principal = issuer.or_else(|| text("/userIdentity/arn")).map(str::to_owned).or(denial.principal);
-    // CloudTrail's names of services and calls are not always those of actions.
-    denial.action = denial.action.or_else(|| actions::action(source, name));
+    // Who has no ARN is known by the identity provider that vouches for it, or by the service that it is.
+    let other = match text("/userIdentity/type") {
+        Some("WebIdentityUser" | "SAMLUser") => text("/userIdentity/identityProvider"),
+        Some("AWSService") => text("/userIdentity/invokedBy"),
+        _ => None,
+    };
+    let told = issuer.or_else(|| text("/userIdentity/arn")).or(other);
+    denial.principal = told.map(str::to_owned).or(denial.principal);
+    // The same reading as that of recorded calls in bulk: the action by what the call holds, its resource, its keys.
+    let told = asked::tell(&record.to_string(), denial.action.as_deref());
+    denial.action = denial.action.or_else(|| told.action.clone()).or_else(|| actions::action(source, name));
+    denial.resource = denial.resource.or_else(|| told.resource.clone());
     let mut resources = record.pointer("/resources").and_then(Value::as_array).into_iter().flatten();
     let named = resources.find_map(|resource| resource.get("ARN").and_then(Value::as_str));
     denial.resource = denial.resource.or_else(|| named.map(str::to_owned));
     denial.region = text("/awsRegion").filter(|region| !region.is_empty()).map(str::to_owned);
+    denial.told = told;
     Ok(denial)
 }
 
@@ -161,23 +268,17 @@ mod tests {
                 ),
             ),
         ];
-        for (text, (who, action, on, kind, explicit, policy)) in cases {
-            let expected = Denial {
-                principal: Some(who.to_owned()),
-                action: Some(action.to_owned()),
-                resource: on.map(str::to_owned),
-                kind: Some(kind.to_owned()),
-                explicit: Some(explicit),
-                policy: policy.map(str::to_owned),
-                region: None,
-                encoded: false,
-            };
-            assert_eq!(message(text), expected);
+        for (text, (who, action, on, said, explicit, policy)) in cases {
+            let denial = message(text);
+            let told = (denial.principal.as_deref(), denial.action.as_deref(), denial.resource.as_deref());
+            assert_eq!(told, (Some(who), Some(action), on), "{text}");
+            let by = (denial.said.as_deref(), denial.explicit, denial.policy.as_deref());
+            assert_eq!(by, (Some(said), Some(explicit), policy), "{text}");
         }
         let encoded = message(
             "You are not authorized to perform this operation. User: arn:aws:iam::777788889999:user/x is not authorized to perform: ec2:RunInstances. Encoded authorization failure message: abc",
         );
-        assert!(encoded.encoded && encoded.action.as_deref() == Some("ec2:RunInstances") && encoded.kind.is_none());
+        assert!(encoded.encoded && encoded.action.as_deref() == Some("ec2:RunInstances") && encoded.said.is_none());
         assert_eq!(message("nonsense \u{1b}[31m"), Denial::default());
     }
 
@@ -201,7 +302,7 @@ mod tests {
         let denial = message(text);
         assert_eq!(denial.principal.as_deref(), Some("arn:aws:sts::111122223333:assumed-role/dev/ana"));
         assert_eq!(denial.resource.as_deref(), Some("arn:aws:s3:::b/k"));
-        assert_eq!(denial.kind.as_deref(), Some("service control policy"));
+        assert_eq!(denial.kind, Some(Kind::ServiceControl));
         let begun_later =
             message("arn:aws:iam::111122223333:user/ana is not authorized to perform: s3:GetObject on resource: x");
         assert_eq!(begun_later.principal.as_deref(), Some("arn:aws:iam::111122223333:user/ana"));
@@ -228,5 +329,82 @@ mod tests {
             "userIdentity": {"type": "FederatedUser", "arn": "arn:aws:sts::111122223333:federated-user/bob",
                 "sessionContext": {"sessionIssuer": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/ana"}}}});
         assert_eq!(event(&record).unwrap().principal.as_deref(), Some("arn:aws:sts::111122223333:federated-user/bob"));
+    }
+
+    #[test]
+    fn every_kind_of_policy_that_aws_names_is_told_apart_and_by_what_was_denied() {
+        let start = "User: arn:aws:iam::111122223333:user/ana is not authorized to perform: s3:GetObject on resource: \"arn:aws:s3:::b/k\"";
+        for (words, kind, noun) in KINDS {
+            let denied = message(&format!("{start} with an explicit deny in {noun}"));
+            assert_eq!((denied.kind, denied.explicit), (Some(*kind), Some(true)), "{words}");
+            let silent = message(&format!("{start} because no {words} allows the s3:GetObject action"));
+            assert_eq!((silent.kind, silent.explicit), (Some(*kind), Some(false)), "{words}");
+            // The newer form names the policy.
+            let arn = "arn:aws:iam::111122223333:policy/Guard";
+            let named = message(&format!("{start} with an explicit deny in {noun}: {arn}"));
+            assert_eq!((named.kind, named.policy.as_deref()), (Some(*kind), Some(arn)), "{words}");
+            assert_eq!(kind.layer().is_some(), words.contains("control"), "{words}");
+        }
+        let id = "arn:aws:organizations::111122223333:policy/o-aaaaaaaaaa/service_control_policy/p-12345678";
+        let of_ours = message(&format!("{start} with an explicit deny in a service control policy: {id}"));
+        assert_eq!(of_ours.policy.as_deref(), Some("p-12345678"));
+        assert_eq!(message(start).kind, None);
+    }
+
+    #[test]
+    fn a_resource_that_iam_names_by_kind_and_name_has_its_arn() {
+        let of = |named: &str| {
+            let text = format!(
+                "User: arn:aws-us-gov:sts::111122223333:assumed-role/dev/ana is not authorized to perform: iam:GetUser on resource: {named} because no identity-based policy allows the iam:GetUser action"
+            );
+            message(&text).resource.unwrap()
+        };
+        assert_eq!(of("user bob"), "arn:aws-us-gov:iam::111122223333:user/bob");
+        assert_eq!(of("role /team/app"), "arn:aws-us-gov:iam::111122223333:role/team/app");
+        assert_eq!(of("instance profile web"), "arn:aws-us-gov:iam::111122223333:instance-profile/web");
+        assert_eq!(of("policy arn:aws:iam::aws:policy/A"), "arn:aws:iam::aws:policy/A");
+        assert_eq!(of("arn:aws:iam::111122223333:user/bob"), "arn:aws:iam::111122223333:user/bob");
+    }
+
+    #[test]
+    fn the_bare_message_of_s3_tells_the_action_by_its_operation() {
+        let bare = message("An error occurred (AccessDenied) when calling the ListObjectsV2 operation: Access Denied");
+        assert_eq!((bare.action.as_deref(), bare.principal), (Some("s3:ListBucket"), None));
+        let other = message("An error occurred (AccessDeniedException) when calling the GetThing operation: no");
+        assert_eq!((other.action, other.operation.as_deref()), (None, Some("GetThing")));
+    }
+
+    #[test]
+    fn the_bodies_of_answers_hold_messages() {
+        for (body, expected) in [
+            (json!({"__type": "AccessDeniedException", "message": "no"}), Some("no")),
+            (json!({"Message": "no"}), Some("no")),
+            (json!({"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}), Some("no")),
+            (json!({"error": {"message": "no"}}), Some("no")),
+            (json!({"a": 1}), None),
+        ] {
+            assert_eq!(in_body(&body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_event_tells_version_tags_and_keys() {
+        let record = json!({"eventSource": "s3.amazonaws.com", "eventName": "GetObject", "errorCode": "AccessDenied", "awsRegion": "eu-west-1",
+            "requestParameters": {"bucketName": "b", "key": "k", "versionId": "v"}, "tlsDetails": {"tlsVersion": "TLSv1.2"},
+            "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/ana", "accountId": "111122223333"}});
+        let denial = event(&record).unwrap();
+        assert_eq!(denial.action.as_deref(), Some("s3:GetObjectVersion"));
+        assert_eq!(denial.resource.as_deref(), Some("arn:aws:s3:::b/k"));
+        let fact = |key: &str| {
+            denial.told.facts.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, values)| values.clone())
+        };
+        assert_eq!(fact("s3:TlsVersion"), Some(vec!["1.2".to_owned()]));
+        assert_eq!(fact("s3:versionid"), Some(vec!["v".to_owned()]));
+        assert_eq!(fact("aws:SourceVpc"), None);
+        let tagged = json!({"eventSource": "ec2.amazonaws.com", "eventName": "CreateSubnet", "errorCode": "Client.UnauthorizedOperation",
+            "requestParameters": {"vpcId": "vpc-1", "tagSpecificationSet": {"items": [{"resourceType": "subnet", "tags": [{"key": "Owner", "value": "ana"}]}]}},
+            "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/ana", "accountId": "111122223333"}});
+        let told = event(&tagged).unwrap().told;
+        assert!(told.facts.contains(&("aws:RequestTag/Owner".to_owned(), vec!["ana".to_owned()])), "{told:?}");
     }
 }

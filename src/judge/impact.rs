@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::forest::{Forest, Standing};
 use super::question::unknown;
-use crate::policy::eval::{Action, Decision, Ladder, Layers, Request, Truth};
+use crate::policy::eval::{Action, Decision, Ladder, Layers, Place, Request, Truth};
 use crate::policy::services;
 use crate::trail::{Answer, Bound, By, Call, Judge, Judgement, Looks};
 
@@ -62,11 +64,12 @@ impl<'f> Impact<'f> {
     pub fn keys(&self) -> (BTreeSet<String>, bool) {
         let mut keys = BTreeSet::new();
         let mut resources = false;
-        for (_, ladder) in &self.ladders {
+        for (is_resource, ladder) in &self.ladders {
             ladder.every_key(|key| {
                 keys.insert(key.to_owned());
             });
-            resources |= ladder.looks_at_resources();
+            // RCPs are those of the resource's account.
+            resources |= *is_resource || ladder.looks_at_resources();
         }
         (keys, resources)
     }
@@ -75,8 +78,32 @@ impl<'f> Impact<'f> {
 impl Side<'_> {
     /// What one side answers, and whether it rests on something that was not read.
     fn answer(&self, call: &Call) -> Answer {
-        let caller = self.standings.get(&*call.account);
-        let holder = call.resource_account.as_deref().map_or(caller, |account| self.standings.get(account));
+        let caller = self.standings.get(&*call.account).filter(|_| call.has_service_control);
+        let Some(account) = call.resource_account.as_deref() else { return self.answer_for_any(caller, call) };
+        self.answer_for(caller, self.standings.get(account), call)
+    }
+
+    /// The same where it is not told whose resource it is.
+    fn answer_for_any(&self, caller: Option<&&Standing>, call: &Call) -> Answer {
+        let mut answer = self.answer_for(caller, None, call);
+        let mut asked: BTreeSet<usize> = BTreeSet::new();
+        for holder in self.standings.values() {
+            let Some(ladder) = holder.resource_control() else { continue };
+            if matches!(answer, Answer::Denied(_)) || !asked.insert(std::ptr::from_ref::<Ladder>(ladder).addr()) {
+                continue;
+            }
+            answer = match (answer, self.answer_for(caller, Some(holder), call)) {
+                (Answer::Allowed, Answer::Denied(by)) => {
+                    Answer::Depends { keys: vec!["aws:ResourceAccount".into()], by }
+                }
+                (Answer::Allowed, other) => other,
+                (answer, _) => answer,
+            };
+        }
+        answer
+    }
+
+    fn answer_for(&self, caller: Option<&&Standing>, holder: Option<&&Standing>, call: &Call) -> Answer {
         let gaps = caller.into_iter().chain(holder).any(|standing| !standing.gaps.is_empty() && !standing.management);
         let mut worst = Answer::Allowed;
         for resource in &call.resources {
@@ -86,7 +113,7 @@ impl Side<'_> {
                 resource_control: holder.and_then(|standing| standing.resource_control()),
                 ..Layers::default()
             };
-            match layers.decide(&request) {
+            match decision(&layers, &request) {
                 Decision::Allowed => {}
                 // What was not read may be what allows it at a node where nothing else does.
                 Decision::Denied if gaps && !denies(&layers, &request) => worst = unread(),
@@ -139,8 +166,10 @@ impl Side<'_> {
                 };
                 let Some((node, policy)) = at.filter(|_| step.open != Default::default()) else { continue };
                 let statement = policy.statement(step.place.statement);
-                if step.open.resource {
-                    keys.insert("resource".to_owned());
+                for (open, name) in [(step.open.resource, "resource"), (step.open.action, "action")] {
+                    if open {
+                        keys.insert(name.to_owned());
+                    }
                 }
                 for clause in step.open.clauses.iter().filter_map(|at| statement?.condition.get(*at)) {
                     unknown(clause, request.facts, &mut keys);
@@ -150,6 +179,12 @@ impl Side<'_> {
         }
         Answer::Depends { keys: keys.into_iter().map(Into::into).collect(), by: first.unwrap_or_default() }
     }
+}
+
+/// What the organization's policies decide, whoever asks: no others are asked for, and a service or an unsigned request needs
+/// those of the resource.
+fn decision(layers: &Layers<'_>, request: &Request<'_>) -> Decision {
+    layers.decide(&Request { caller: request.caller.filter(|caller| caller.account().is_some()), ..*request })
 }
 
 /// Whether a statement denies for sure.
@@ -188,10 +223,19 @@ impl Judge for Impact<'_> {
         let mut keys: BTreeSet<String> = BTreeSet::new();
         let mut resources: BTreeSet<String> = BTreeSet::new();
         let mut looks = Looks::default();
-        let rcp = services::service(action.service()).is_some_and(|service| service.rcp);
-        for (is_resource, ladder) in &self.ladders {
+        let rcp = action.services().any(|name| services::service(name).is_some_and(|service| service.rcp));
+        let mut statements: Vec<u8> = vec![];
+        for (at, (is_resource, ladder)) in self.ladders.iter().enumerate() {
             if *is_resource && !rcp {
                 continue;
+            }
+            let mut decides = |place: Option<Place>| {
+                let place = place.map_or([at, usize::MAX, 0, 0], |it| [at, it.node, it.policy, it.statement]);
+                place.iter().for_each(|part| statements.extend_from_slice(&part.to_le_bytes()));
+            };
+            ladder.places_of(action, |place| decides(Some(place)));
+            if !is_resource && !ladder.is_open() {
+                decides(None);
             }
             let before = keys.len();
             ladder.keys_of(action, |key| {
@@ -203,6 +247,9 @@ impl Judge for Impact<'_> {
                 resources.insert(pattern);
             });
             looks.resource_policies |= *is_resource && (resource || keys.len() > before || ladder.speaks_of(action));
+        }
+        if !statements.is_empty() {
+            looks.statements = xxh3_128(&statements).max(1);
         }
         looks.resources = resources.into_iter().map(Into::into).collect();
         looks.keys = keys.into_iter().map(Into::into).collect();
@@ -223,7 +270,11 @@ impl Judge for Impact<'_> {
 impl Impact<'_> {
     /// Whether the same statements decide before and after.
     fn decides_alike(&self, call: &Call) -> bool {
-        let holder = call.resource_account.as_deref().unwrap_or(&call.account);
+        // Where it is not told whose resource it is, it may be any account's.
+        let holders: Vec<&str> = match call.resource_account.as_deref() {
+            Some(account) => vec![account],
+            None => self.before.standings.keys().chain(self.after.standings.keys()).copied().collect(),
+        };
         let alike = |account: &str, ladder: fn(&Standing) -> Option<&Ladder>| {
             let (before, after) = match (self.before.standings.get(account), self.after.standings.get(account)) {
                 (Some(before), Some(after)) => (before, after),
@@ -238,6 +289,10 @@ impl Impact<'_> {
                 _ => false,
             }
         };
-        alike(&call.account, Standing::service_control) && alike(holder, Standing::resource_control)
+        (!call.has_service_control || alike(&call.account, Standing::service_control))
+            && holders.iter().all(|holder| alike(holder, Standing::resource_control))
     }
 }
+
+#[cfg(test)]
+mod tests;

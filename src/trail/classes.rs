@@ -1,6 +1,6 @@
 //! What a record is: a call that policies bind, or one of the kinds that are counted and not judged, each with a reason.
 
-use super::record::Record;
+use super::record::{Identity, Record};
 use super::request::resource_of;
 
 /// A kind of records that is told apart.
@@ -30,7 +30,7 @@ pub enum Class {
     DeniedAlready,
     /// A call that failed for another reason than that it was refused.
     FailedAlready,
-    /// A call whose action is not known.
+    /// A call whose name is none that AWS could have.
     UnknownAction,
     /// Outside of `--since` and `--until`.
     OutOfTime,
@@ -46,13 +46,23 @@ pub const CLASSES: &[(Class, &str, &str)] = &[
     ),
     (Class::ServiceEvent, "serviceEvent", "things that AWS services did by themselves: no policy binds them"),
     (Class::SignIn, "signIn", "sign-ins and clicks of the console, which are no calls of an API"),
-    (Class::ByService, "byService", "calls of AWS services as themselves: service control policies do not bind them"),
-    (Class::Copy, "copy", "second records of calls across accounts; the record of the caller's account counts"),
+    (
+        Class::ByService,
+        "byService",
+        "calls of AWS services as themselves, for which no policy that binds them changes: SCPs do not bind them, RCPs do",
+    ),
+    (
+        Class::Copy,
+        "copy",
+        "second records of calls across accounts, in the resource's account, whose RCPs do not change for them; for SCPs the \
+         record of the caller's account counts",
+    ),
     (Class::ServiceLinkedRole, "serviceLinkedRole", "calls of service-linked roles: neither SCPs nor RCPs bind them"),
     (
         Class::NoPrincipal,
         "noPrincipal",
-        "callers that are no principal of an account (people of Identity Center, identity providers, anonymous ones)",
+        "calls of no principal of an account (people of Identity Center, identity providers), for which no RCP changes; SCPs do \
+         not bind them",
     ),
     (Class::Management, "managementAccount", "calls of the management account: SCPs do not bind it"),
     (Class::Foreign, "foreign", "calls of accounts that are not in the organization"),
@@ -65,7 +75,7 @@ pub const CLASSES: &[(Class, &str, &str)] = &[
     (
         Class::UnknownAction,
         "unknownAction",
-        "calls whose IAM action is not known, so that no statement can be held against them",
+        "calls whose names are none of AWS's, so that no statement can be held against them",
     ),
     (Class::OutOfTime, "outOfTime", "calls outside of the time that was asked for"),
 ];
@@ -78,6 +88,12 @@ impl Class {
     #[must_use]
     pub fn name(self) -> &'static str {
         CLASSES.iter().find(|(class, ..)| *class == self).map_or("", |(_, name, _)| name)
+    }
+
+    /// Whether RCPs may bind its calls all the same, since these bind resources, whoever calls.
+    #[must_use]
+    pub fn is_bound_by_resource(self) -> bool {
+        matches!(self, Self::ByService | Self::Copy | Self::NoPrincipal)
     }
 
     /// What is told of it.
@@ -164,8 +180,9 @@ pub fn is_service_linked(arn: &str) -> bool {
     resource_of(arn).starts_with("role/aws-service-role/")
 }
 
-/// The class that the record alone shows; `None` for a call that some policy may bind. A refused call may be newly allowed,
-/// so that [`Class::DeniedAlready`] is said after judging.
+/// The class that the record alone shows; `None` for a call that SCPs and RCPs may bind. A refused call may be newly allowed,
+/// so that [`Class::DeniedAlready`] is said after judging; and so are the classes that RCPs may bind
+/// ([`Class::is_bound_by_resource`]).
 #[must_use]
 pub fn class(record: &Record<'_>) -> Option<Class> {
     if &*record.event_category == "Insight" {
@@ -183,13 +200,14 @@ pub fn class(record: &Record<'_>) -> Option<Class> {
         return Some(Class::SignIn);
     }
     let identity = &record.user_identity;
-    if &*identity.kind == "AWSService"
-        || (identity.kind.is_empty() && !identity.invoked_by.is_empty() && identity.arn.is_empty())
-    {
-        return Some(Class::ByService);
-    }
     if is_service_linked(&identity.session_context.session_issuer.arn) {
         return Some(Class::ServiceLinkedRole);
+    }
+    if !record.error_code.is_empty() && !is_refusal(&record.error_code) {
+        return Some(Class::FailedAlready);
+    }
+    if is_service(identity) {
+        return Some(Class::ByService);
     }
     if !record.shared_event_id.is_empty()
         && !identity.account_id.is_empty()
@@ -198,10 +216,15 @@ pub fn class(record: &Record<'_>) -> Option<Class> {
     {
         return Some(Class::Copy);
     }
-    if NO_PRINCIPAL.contains(&&*identity.kind) || (identity.account_id.is_empty() && identity.arn.is_empty()) {
-        return Some(Class::NoPrincipal);
-    }
-    (!record.error_code.is_empty() && !is_refusal(&record.error_code)).then_some(Class::FailedAlready)
+    let nobody = NO_PRINCIPAL.contains(&&*identity.kind) || (identity.account_id.is_empty() && identity.arn.is_empty());
+    nobody.then_some(Class::NoPrincipal)
+}
+
+/// Whether an AWS service calls as itself.
+#[must_use]
+pub fn is_service(identity: &Identity<'_>) -> bool {
+    &*identity.kind == "AWSService"
+        || (identity.kind.is_empty() && !identity.invoked_by.is_empty() && identity.arn.is_empty())
 }
 
 #[cfg(test)]
@@ -231,6 +254,8 @@ mod tests {
             ),
             (r#"{"userIdentity":{"type":"WebIdentityUser"}}"#, Some(Class::NoPrincipal)),
             (r#"{}"#, Some(Class::NoPrincipal)),
+            (r#"{"errorCode":"NoSuchKey","userIdentity":{"type":"AWSService"}}"#, Some(Class::FailedAlready)),
+            (r#"{"errorCode":"AccessDenied","userIdentity":{"type":"AWSService"}}"#, Some(Class::ByService)),
             (
                 r#"{"errorCode":"ThrottlingException","userIdentity":{"type":"Root","accountId":"1"}}"#,
                 Some(Class::FailedAlready),

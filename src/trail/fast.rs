@@ -63,6 +63,7 @@ fields!(IDENTITY of Identity:
     "userName" => |reader, identity| put(reader, &mut identity.user_name),
     "sessionContext" => |reader, identity| reader.fields(SESSION, &mut identity.session_context),
     "invokedBy" => |reader, identity| put(reader, &mut identity.invoked_by),
+    "identityProvider" => |reader, identity| put(reader, &mut identity.identity_provider),
     // These are few.
     "onBehalfOf" => |_, _| None,
     "inScopeOf" => |_, _| None,
@@ -73,6 +74,7 @@ fields!(SESSION of Session:
     "webIdFederationData" => |reader, session| reader.fields(FEDERATION, &mut session.web_id_federation_data),
     "attributes" => |reader, session| reader.fields(ATTRIBUTES, &mut session.attributes),
     "sourceIdentity" => |reader, session| put(reader, &mut session.source_identity),
+    "ec2RoleDelivery" => |reader, session| put(reader, &mut session.ec2_role_delivery),
 );
 
 fields!(ISSUER of Issuer:
@@ -146,9 +148,9 @@ mod tests {
     fn whole(more: &Value) -> Value {
         let mut record = json!({
             "eventVersion": "1.11",
-            "userIdentity": {"type": "AssumedRole", "principalId": "A:s", "arn": "arn", "accountId": "1", "userName": "u", "invokedBy": "x",
+            "userIdentity": {"type": "AssumedRole", "principalId": "A:s", "arn": "arn", "accountId": "1", "userName": "u", "invokedBy": "x", "identityProvider": "p",
                 "sessionContext": {"sessionIssuer": {"type": "Role", "arn": "r", "accountId": "1"}, "attributes": {"mfaAuthenticated": "false", "creationDate": "d"},
-                    "sourceIdentity": "me", "webIdFederationData": {"federatedProvider": "p", "attributes": {}}}},
+                    "sourceIdentity": "me", "ec2RoleDelivery": "2.0", "webIdFederationData": {"federatedProvider": "p", "attributes": {}}}},
             "eventTime": "2026-01-02T03:04:05Z", "eventSource": "s3.amazonaws.com", "eventName": "A", "awsRegion": "r",
             "recipientAccountId": "1", "errorCode": "e", "errorMessage": "m", "sourceIPAddress": "1.2.3.4", "userAgent": "ü",
             "resources": [{"ARN": "a"}], "requestParameters": {"a": "\"}\\"}, "readOnly": true, "eventType": "t", "eventCategory": "c",

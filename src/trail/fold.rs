@@ -12,14 +12,12 @@ use foldhash::fast::RandomState;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::actions;
+use super::asked::Event;
 use super::classes::{self, Class};
-use super::keys::Key;
 use super::record::{Record, seconds};
-use super::request::{Call, Told, Values, Who};
-use super::resources::{self, Legs};
+use super::request::{Call, Values, Who};
 use super::tally::{Line, OTHERS, Tally};
-use crate::policy::eval::{Action, Facts};
-use crate::policy::services;
+use crate::policy::eval::Action;
 
 /// How the policies of the organization bind an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +39,9 @@ pub struct Looks {
     pub resource_policies: bool,
     /// The condition keys that make a difference.
     pub keys: Vec<Box<str>>,
+    /// What stands for the statements that decide, so that two actions can be compared; 0 where everything is allowed and no
+    /// statement speaks of it.
+    pub statements: u128,
 }
 
 /// A statement that decides.
@@ -61,9 +62,9 @@ pub enum Answer {
     Allowed,
     /// Denied; a [`By`] of nothing where no statement allows it.
     Denied(By),
-    /// It hangs on these keys (and `resource`).
+    /// It hangs on these keys.
     Depends {
-        /// Their names.
+        /// Their names; `resource` and `action` for what is asked for.
         keys: Vec<Box<str>>,
         /// A statement that looks at them.
         by: By,
@@ -110,20 +111,11 @@ impl Time {
 }
 
 /// What is known of an event name of a service.
-struct Event {
-    /// `None`: it has no action that is known.
-    asked: Option<Asked>,
+struct Named {
+    /// `None`: it is no name of AWS's.
+    event: Option<Event>,
     data_plane: Option<usize>,
     limit: Option<&'static str>,
-}
-
-struct Asked {
-    action: Action,
-    looks: Looks,
-    keys: Vec<Key>,
-    legs: Option<Legs>,
-    /// To name the resources of calls that change, which need not be looked at.
-    named: Legs,
 }
 
 /// What came of a request.
@@ -131,8 +123,8 @@ struct Asked {
 enum Known {
     /// It stays what it is.
     Same,
-    /// Something changes: index of the line without its resource.
-    Changes(u32),
+    /// Something changes: index of the line without its resource, and which of the event's actions it is of.
+    Changes(u32, u32),
 }
 
 /// Most lines that are kept apart; past them their principals are put together.
@@ -183,7 +175,7 @@ pub struct Fold<'j> {
     time: Time,
     /// Requests that a table holds before it is emptied.
     most: usize,
-    events: Vec<Event>,
+    events: Vec<Named>,
     /// Their places, by source and name.
     names: HashMap<Box<[u8]>, usize, RandomState>,
     accounts: HashMap<Box<str>, Bound, RandomState>,
@@ -236,35 +228,39 @@ impl<'j> Fold<'j> {
             self.tally.seen(at);
         }
         self.tally.repeats.add(&record.event_id);
-        if let Some(class) = classes::class(record) {
+        let class = classes::class(record);
+        if let Some(class) = class.filter(|class| !class.is_bound_by_resource()) {
             return self.tally.skip(class, count);
         }
         let refused = !record.error_code.is_empty();
         let Some(number) = self.find_event(record) else { return self.tally.skip(Class::UnknownAction, count) };
-        let who = Who::of(record);
+        let mut who = Who::of(record);
+        who.has_service_control &= class.is_none();
         let bound = bound(&mut self.accounts, self.judge, who.account);
-        let Some(event) = self.events.get(number) else { return };
-        if let Some(plane) = event.data_plane {
+        let Some(named) = self.events.get(number) else { return };
+        if let Some(plane) = named.data_plane {
             self.tally.data_plane(plane);
         }
-        let Some(asked) = &event.asked else { return self.tally.skip(Class::UnknownAction, count) };
-        let over_there = asked.looks.resource_policies
+        let Some(event) = &named.event else { return self.tally.skip(Class::UnknownAction, count) };
+        // Where it is not told whose resource it is, it may be one of the organization's.
+        let over_there = event.by_resource
             && who
                 .resource_account()
-                .is_some_and(|account| bound_of(&mut self.accounts, self.judge, account) == Bound::Member);
-        if bound != Bound::Member && !over_there {
-            let class = if bound == Bound::Management { Class::Management } else { Class::Foreign };
-            return self.tally.skip(class, count);
+                .is_none_or(|account| bound_of(&mut self.accounts, self.judge, account) == Bound::Member);
+        let own = who.has_service_control && bound == Bound::Member;
+        if !own && !over_there {
+            return self.tally.skip(class.unwrap_or_else(|| outside(bound)), count);
         }
-        if let Some(limit) = event.limit {
+        if let Some(limit) = named.limit {
             self.tally.limits.insert(limit);
         }
-        write_key(&mut self.key, &mut self.values, number, asked, &who, refused);
+        write_key(&mut self.key, number, &who, refused);
+        event.write_key(&who, &mut self.values, &mut self.key);
         let print = self.prints.of(&self.key);
         let known = match self.known.get(&print) {
             Some(known) => *known,
             None => {
-                let known = judged(self.judge, asked, &who, refused, &mut self.values, &mut self.lines);
+                let known = judged(self.judge, event, &who, refused, &mut self.values, &mut self.lines);
                 self.tally.distinct += 1;
                 if self.known.len() >= self.most {
                     self.known.clear();
@@ -274,18 +270,20 @@ impl<'j> Fold<'j> {
                 known
             }
         };
-        match known {
-            Known::Same if refused => self.tally.skip(Class::DeniedAlready, count),
-            Known::Same => self.tally.evaluated += count,
-            Known::Changes(line) => {
+        if event.is_open {
+            self.tally.open(&record.event_source, &record.event_name, count);
+        }
+        match (known, class) {
+            (Known::Same, Some(class)) => self.tally.skip(class, count),
+            (Known::Same, None) if refused => self.tally.skip(Class::DeniedAlready, count),
+            (Known::Same, None) => self.tally.evaluated += count,
+            (Known::Changes(line, asked), _) => {
                 self.tally.evaluated += count;
-                self.values.clear();
-                asked.named.tell(&who, &mut self.values);
-                self.group.clear();
-                match self.values.iter().flatten().next() {
-                    Some(arn) => resources::grouped(arn, &mut self.group),
-                    None => self.group.push_str("a resource that is not told"),
+                if !record.shared_event_id.is_empty() {
+                    self.tally.twice.add(&record.shared_event_id);
                 }
+                self.group.clear();
+                event.name_resource(asked as usize, &who, &mut self.values, &mut self.group);
                 self.key.clear();
                 self.key.extend_from_slice(&line.to_le_bytes());
                 self.key.extend_from_slice(self.group.as_bytes());
@@ -319,22 +317,14 @@ impl<'j> Fold<'j> {
         if self.events.len() >= 50_000 {
             return None;
         }
-        let known = actions::action(&record.event_source, &record.event_name)
-            .and_then(|name| Some((Action::parse(&name)?, services::action(&name)?)));
-        let asked = known.map(|(action, service)| {
-            let looks = self.judge.looks(&action);
-            let keys = looks.keys.iter().map(|key| Key::new(key, service)).collect();
-            let legs = (!looks.resources.is_empty()).then(|| Legs::of(service).held_against(&looks.resources));
-            Asked { action, looks, keys, legs, named: Legs::of(service) }
-        });
-        let event = Event {
-            asked,
+        let named = Named {
+            event: Event::learn(self.judge, &record.event_source, &record.event_name),
             data_plane: classes::data_plane(record),
             limit: actions::limit(&record.event_source, &record.event_name),
         };
         let number = self.events.len();
         self.names.insert(self.name.as_slice().into(), number);
-        self.events.push(event);
+        self.events.push(named);
         Some(number)
     }
 }
@@ -355,88 +345,36 @@ fn bound_of(accounts: &mut HashMap<Box<str>, Bound, RandomState>, judge: &dyn Ju
     bound
 }
 
-/// Everything that the judge looks at, in a form in which no two requests are the same.
-fn write_key(key: &mut Vec<u8>, values: &mut Values, event: usize, asked: &Asked, who: &Who<'_, '_>, refused: bool) {
+/// The class of callers of such an account.
+fn outside(bound: Bound) -> Class {
+    if bound == Bound::Management { Class::Management } else { Class::Foreign }
+}
+
+/// Who asks for what, at the head of everything that the judge looks at.
+fn write_key(key: &mut Vec<u8>, event: usize, who: &Who<'_, '_>, refused: bool) {
     key.clear();
     key.extend_from_slice(&event.to_le_bytes());
-    key.push(u8::from(refused) | (who.kind as u8) << 1);
-    let mut text = |text: &str| {
+    key.push(u8::from(refused) | u8::from(who.has_service_control) << 1 | (who.kind as u8) << 2);
+    for text in [who.account, who.name()] {
         key.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
         key.extend_from_slice(text.as_bytes());
-    };
-    text(who.account);
-    text(who.name());
-    if asked.looks.resource_policies {
-        text(who.resource_account().unwrap_or_default());
-    }
-    if let Some(legs) = &asked.legs {
-        values.clear();
-        legs.tell(who, values);
-        write_values(key, values, Told::Known);
-    }
-    for asked in &asked.keys {
-        values.clear();
-        let told = asked.tell(who, values);
-        write_values(key, values, told);
-    }
-}
-
-fn write_values(key: &mut Vec<u8>, values: &Values, told: Told) {
-    key.push(told as u8);
-    key.extend_from_slice(&u32::try_from(values.len()).unwrap_or(u32::MAX).to_le_bytes());
-    for value in values.iter() {
-        let length = value.map_or(u32::MAX, |value| u32::try_from(value.len()).unwrap_or(u32::MAX - 1));
-        key.extend_from_slice(&length.to_le_bytes());
-        key.extend_from_slice(value.unwrap_or_default().as_bytes());
-    }
-}
-
-/// The call that a record tells, with what is looked at.
-fn call(asked: &Asked, who: &Who<'_, '_>, values: &mut Values) -> Call {
-    let mut facts = Facts::unknown();
-    for key in &asked.keys {
-        values.clear();
-        match key.tell(who, values) {
-            Told::Known => facts.set(&key.name, values.iter().flatten().map(Box::<str>::from)),
-            Told::Absent => facts.set_absent(&key.name),
-            Told::Unknown => facts.set_unknown(&key.name),
-        }
-    }
-    values.clear();
-    match &asked.legs {
-        Some(legs) => legs.tell(who, values),
-        None => values.push_unknown(),
-    }
-    Call {
-        account: who.account.into(),
-        resource_account: who.resource_account().map(Into::into),
-        kind: who.kind,
-        principal: who.arn.map(Into::into),
-        session: who.session_arn.map(Into::into),
-        action: asked.action.clone(),
-        resources: values.iter().map(|resource| resource.map(Into::into)).collect(),
-        region: (*who.record.aws_region).into(),
-        facts,
     }
 }
 
 fn judged(
     judge: &dyn Judge,
-    asked: &Asked,
+    event: &Event,
     who: &Who<'_, '_>,
     refused: bool,
     values: &mut Values,
     lines: &mut Lines,
 ) -> Known {
-    let judgement = judge.judge(&call(asked, who, values));
+    let Some((judgement, action, at)) = event.judge(judge, who, values) else { return Known::Same };
     let Some(change) = super::tally::change(&judgement, refused) else { return Known::Same };
-    let line = Line {
-        change,
-        account: who.account.into(),
-        principal: who.name().into(),
-        action: asked.action.as_str().into(),
-    };
-    Known::Changes(lines.find(line))
+    // Who has no account is told by whose resource it asks for.
+    let account = if who.account.is_empty() { who.resource_account().unwrap_or_default() } else { who.account };
+    let line = Line { change, account: account.into(), principal: who.name().into(), action: action.into() };
+    Known::Changes(lines.find(line), u32::try_from(at).unwrap_or(u32::MAX))
 }
 
 /// Envelopes in envelopes that are opened.

@@ -152,6 +152,7 @@ part!(
         principal_id: Text<'a>,
         user_name: Text<'a>,
         invoked_by: Text<'a>,
+        identity_provider: Text<'a>,
         #[serde(deserialize_with = "part")]
         session_context: Session<'a>,
         #[serde(deserialize_with = "part")]
@@ -189,6 +190,7 @@ part!(
         #[serde(deserialize_with = "part")]
         web_id_federation_data: Federation<'a>,
         source_identity: Text<'a>,
+        ec2_role_delivery: Text<'a>,
     }
 );
 

@@ -1,5 +1,11 @@
 //! A record as a request: who asks for what, on what, and under which condition keys.
 
+use std::cell::OnceCell;
+
+use memchr::memmem;
+
+use super::classes::is_service;
+use super::reader::{Reader, Value};
 use super::record::{Record, Session};
 use crate::policy::eval::{Action, Caller, Facts, Request};
 
@@ -14,6 +20,12 @@ pub enum Kind {
     Role,
     /// A session by `GetFederationToken`.
     Federated,
+    /// An AWS service as itself.
+    Service,
+    /// A person or workload of an identity provider, before it has assumed a role.
+    Provider,
+    /// Nobody: the request is not signed.
+    Anonymous,
     /// Another that the record does not tell the ARN of.
     Other,
 }
@@ -25,7 +37,13 @@ const KINDS: &[(&str, Kind)] = &[
     ("AssumedRole", Kind::Role),
     ("Role", Kind::Role),
     ("FederatedUser", Kind::Federated),
+    ("AWSService", Kind::Service),
+    ("WebIdentityUser", Kind::Provider),
+    ("SAMLUser", Kind::Provider),
 ];
+
+/// `userIdentity.accountId` of callers who sign nothing.
+const ANONYMOUS: &[&str] = &["ANONYMOUS_PRINCIPAL", "anonymous", "Anonymous"];
 
 /// What a record tells of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,18 +141,22 @@ impl Values {
 }
 
 /// Who a record is of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Who<'r, 'a> {
     /// The record.
     pub record: &'r Record<'a>,
     /// What kind of principal.
     pub kind: Kind,
-    /// The account whose policies bind it; empty where the record does not tell.
+    /// The account whose policies bind it; empty where it has none, or the record does not tell.
     pub account: &'r str,
+    /// Whether SCPs of its account are asked. RCPs bind whoever calls.
+    pub has_service_control: bool,
     /// What `aws:PrincipalArn` is: the role, not its session.
     pub arn: Option<&'r str>,
     /// The session's ARN.
     pub session_arn: Option<&'r str>,
+    /// The account of the resource, once it was looked for.
+    holder: OnceCell<Option<&'r str>>,
 }
 
 fn told(text: &str) -> Option<&str> {
@@ -148,12 +170,86 @@ pub fn resource_of(arn: &str) -> &str {
     fifth.and_then(|(at, _)| arn.get(at + 1..)).unwrap_or_default()
 }
 
+/// The accounts that a part of a record names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owners<'r> {
+    None,
+    One(&'r str),
+    Several,
+}
+
+impl<'r> Owners<'r> {
+    fn add(&mut self, account: &'r str) {
+        *self = match *self {
+            Self::None => Self::One(account),
+            Self::One(known) if known == account => *self,
+            _ => Self::Several,
+        };
+    }
+}
+
+/// The account of an ARN, where it has one.
+fn account_of_arn(arn: &str) -> Option<&str> {
+    let account = arn.strip_prefix("arn:")?.split(':').nth(3)?;
+    (account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())).then_some(account)
+}
+
+/// The accounts that own what a record's `resources` name.
+fn owners<'r>(text: &'r str) -> Owners<'r> {
+    let mut owners = Owners::None;
+    let mut reader = Reader::new(text);
+    let mut one = |reader: &mut Reader<'r>| {
+        let (mut account, mut of_arn) = (None, None);
+        reader.entries(|reader, key| {
+            match (&*key, reader.value()?) {
+                ("accountId", Value::Text(id)) => account = told(id),
+                ("ARN" | "arn", Value::Text(arn)) => of_arn = account_of_arn(arn),
+                _ => {}
+            }
+            Some(())
+        })?;
+        if let Some(account) = account.or(of_arn) {
+            owners.add(account);
+        }
+        Some(())
+    };
+    let read = match reader.peek() {
+        Some(b'[') => reader.list(&mut one),
+        _ => None,
+    };
+    // What cannot be read may name another.
+    if read.is_none() && reader.peek().is_some() { Owners::Several } else { owners }
+}
+
+/// The accounts of the ARNs that a request names.
+fn named(text: &str) -> Owners<'_> {
+    let mut owners = Owners::None;
+    let mut reader = Reader::new(text);
+    // Mostly there is none.
+    if memmem::find(text.as_bytes(), b"\"arn:").is_some() {
+        let _ = reader.entries(|reader, _| {
+            if let Value::Text(text) = reader.value()?
+                && let Some(account) = account_of_arn(text)
+            {
+                owners.add(account);
+            }
+            Some(())
+        });
+    }
+    owners
+}
+
 impl<'r, 'a> Who<'r, 'a> {
     /// Of that record.
     #[must_use]
     pub fn of(record: &'r Record<'a>) -> Self {
         let identity = &record.user_identity;
-        let kind = KINDS.iter().find(|(name, _)| *name == &*identity.kind).map_or(Kind::Other, |(_, kind)| *kind);
+        let kind = match KINDS.iter().find(|(name, _)| *name == &*identity.kind) {
+            Some((_, kind)) => *kind,
+            None if is_service(identity) => Kind::Service,
+            None if ANONYMOUS.contains(&&*identity.account_id) => Kind::Anonymous,
+            None => Kind::Other,
+        };
         let own = told(&identity.arn);
         let is = |arn: &str, kind: &str| resource_of(arn).starts_with(kind);
         let (arn, session_arn) = match kind {
@@ -164,10 +260,19 @@ impl<'r, 'a> Who<'r, 'a> {
             ),
             Kind::Federated => (own, own),
             Kind::Root | Kind::User => (own, None),
-            Kind::Other => (None, None),
+            Kind::Service | Kind::Provider | Kind::Anonymous | Kind::Other => (None, None),
         };
+        let has_account = !matches!(kind, Kind::Service | Kind::Provider | Kind::Anonymous);
         let account = told(&identity.account_id).or_else(|| arn.and_then(|arn| arn.split(':').nth(4)));
-        Self { record, kind, account: account.unwrap_or_default(), arn, session_arn }
+        let account = account.filter(|_| has_account).unwrap_or_default();
+        Self { record, kind, account, has_service_control: has_account, arn, session_arn, holder: OnceCell::new() }
+    }
+
+    /// The parameters of the request, where the record has them whole.
+    #[must_use]
+    pub fn parameters(&self) -> Option<&'r str> {
+        // What is too large CloudTrail leaves out and says so.
+        self.record.request_parameters.filter(|text| text.starts_with('{') && !text.contains("\"omitted\":true"))
     }
 
     /// The session that the call was made in.
@@ -190,11 +295,23 @@ impl<'r, 'a> Who<'r, 'a> {
         public && self.through().is_none() && self.record.vpc_endpoint_id.is_empty()
     }
 
-    /// The account of the resource, where all that the record tells agrees.
+    /// The account of the resource: by the record's `resources`, else by the ARNs among the request's parameters, else the one
+    /// that the record was delivered to. `None` where these do not agree, or tell nothing.
     #[must_use]
     pub fn resource_account(&self) -> Option<&'r str> {
-        // Where a call across accounts is told twice, each record has the account that it was delivered to.
-        told(&self.record.recipient_account_id).filter(|_| self.record.shared_event_id.is_empty())
+        *self.holder.get_or_init(|| match self.record.resources.map(owners) {
+            Some(Owners::One(account)) => Some(account),
+            Some(Owners::Several) => None,
+            _ => {
+                // Where a call across accounts is told twice, each record has the account that it was delivered to.
+                let own = told(&self.record.recipient_account_id).filter(|_| self.record.shared_event_id.is_empty());
+                match self.record.request_parameters.map(named) {
+                    Some(Owners::One(account)) if own.is_none() || own == Some(account) => Some(account),
+                    Some(Owners::One(_) | Owners::Several) => None,
+                    _ => own,
+                }
+            }
+        })
     }
 
     /// `aws`, `aws-cn`, `aws-us-gov`.
@@ -204,19 +321,27 @@ impl<'r, 'a> Who<'r, 'a> {
         arn.and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws")
     }
 
-    /// How the principal is called in reports: its ARN, or the id that stands for it.
+    /// How the principal is called in reports: its ARN, the service, the identity provider, or the id that stands for it.
     #[must_use]
     pub fn name(&self) -> &'r str {
         let id = &*self.record.user_identity.principal_id;
-        self.arn.or_else(|| told(id.split(':').next().unwrap_or(id))).unwrap_or("a principal that is not told")
+        let own = match self.kind {
+            Kind::Service => told(&self.record.user_identity.invoked_by),
+            Kind::Provider => told(&self.record.user_identity.identity_provider),
+            Kind::Anonymous => Some("anonymous"),
+            _ => self.arn,
+        };
+        own.or_else(|| told(id.split(':').next().unwrap_or(id))).unwrap_or("a principal that is not told")
     }
 }
 
 /// A request, for a judge. What the judge does not look at is not in it.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The account whose service control policies bind the caller.
+    /// The caller's account; empty where it has none.
     pub account: Box<str>,
+    /// Whether the SCPs of that account are asked. RCPs bind whoever calls.
+    pub has_service_control: bool,
     /// The account of the resource, where it is told.
     pub resource_account: Option<Box<str>>,
     /// What kind of principal asks.
@@ -250,6 +375,7 @@ impl Call {
             (Kind::Root, _) => Some(Caller::Root { account }),
             (Kind::User, Some(arn)) => Some(Caller::User { account, arn }),
             (Kind::Role, Some(arn)) => Some(Caller::Role { account, arn, session: self.session.as_deref() }),
+            (Kind::Anonymous, _) => Some(Caller::Anonymous),
             _ => None,
         }
     }
@@ -293,6 +419,10 @@ mod tests {
                 None,
                 "444455556666",
             ),
+            (r#"{"type":"AWSAccount","accountId":"ANONYMOUS_PRINCIPAL"}"#, Kind::Anonymous, None, ""),
+            (r#"{"type":"AWSService","invokedBy":"delivery.logs.amazonaws.com"}"#, Kind::Service, None, ""),
+            (r#"{"invokedBy":"delivery.logs.amazonaws.com"}"#, Kind::Service, None, ""),
+            (r#"{"type":"WebIdentityUser","userName":"u","identityProvider":"arn:p"}"#, Kind::Provider, None, ""),
         ];
         for (identity, kind, arn, account) in cases {
             let text = format!(r#"{{"userIdentity":{identity}}}"#);
@@ -302,6 +432,41 @@ mod tests {
         }
         let record = Record::parse(r#"{"userIdentity":{"principalId":"AROAX:s"}}"#).unwrap();
         assert_eq!(Who::of(&record).name(), "AROAX");
+    }
+
+    #[test]
+    fn the_resources_account_is_that_of_the_records_arns() {
+        let of = |more: &str| {
+            let text = format!(r#"{{"recipientAccountId":"111122223333","userIdentity":{{"type":"IAMUser"}}{more}}}"#);
+            let record = Record::parse(&text).unwrap();
+            Who::of(&record).resource_account().map(str::to_owned)
+        };
+        let cases = [
+            ("", Some("111122223333")),
+            (r#","resources":[]"#, Some("111122223333")),
+            // A bucket of another account, as the caller's trail tells it.
+            (
+                r#","resources":[{"ARN":"arn:aws:s3:::b/k"},{"accountId":"444455556666","ARN":"arn:aws:s3:::b"}]"#,
+                Some("444455556666"),
+            ),
+            (r#","resources":[{"ARN":"arn:aws:kms:eu-west-1:444455556666:key/k"}]"#, Some("444455556666")),
+            (
+                r#","sharedEventID":"x","resources":[{"ARN":"arn:aws:kms:eu-west-1:444455556666:key/k"}]"#,
+                Some("444455556666"),
+            ),
+            (r#","resources":[{"ARN":"arn:aws:kms:eu-west-1:444455556666:key/k"},{"accountId":"111122223333"}]"#, None),
+            (r#","requestParameters":{"keyId":"arn:aws:kms:eu-west-1:444455556666:key/k"}"#, None),
+            (r#","requestParameters":{"keyId":"arn:aws:kms:eu-west-1:111122223333:key/k"}"#, Some("111122223333")),
+            (r#","requestParameters":{"policyArn":"arn:aws:iam::aws:policy/A"}"#, Some("111122223333")),
+            (r#","sharedEventID":"x""#, None),
+            (
+                r#","sharedEventID":"x","requestParameters":{"roleArn":"arn:aws:iam::444455556666:role/r"}"#,
+                Some("444455556666"),
+            ),
+        ];
+        for (more, expected) in cases {
+            assert_eq!(of(more).as_deref(), expected, "{more}");
+        }
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! The resources of a call: as its record names them, or as AWS's reference makes them of the request's parameters.
 
+use memchr::memmem;
+
 use super::request::{Values, Who, resource_of};
 use super::walk;
+use crate::policy::call::{self, Leg as Of, Need};
+use crate::policy::eval::Truth;
 use crate::policy::pattern;
 use crate::policy::services::{self, Action};
 
 /// Service, template of AWS's reference → parameter, where their names differ by more than case.
 const PARAMETERS: &[(&str, &str, &str)] = &[
+    ("ec2", "ImageId", "instancesSet.items.imageId"),
+    ("ec2", "KeyPairName", "keyName"),
     ("s3", "ObjectName", "key"),
     ("sns", "TopicName", "name"),
     ("sqs", "QueueName", "queueName"),
@@ -14,6 +20,7 @@ const PARAMETERS: &[(&str, &str, &str)] = &[
     ("rds", "DbInstanceName", "dBInstanceIdentifier"),
     ("rds", "DbClusterInstanceName", "dBClusterIdentifier"),
     ("ecr", "RepositoryName", "repositoryName"),
+    ("sts", "RoleNameWithPath", "roleArn"),
 ];
 
 /// Resources whose ids AWS makes in the call, so that no policy can know them: service, action, type, an id.
@@ -47,6 +54,7 @@ struct Leg {
 }
 
 /// A piece of an ARN.
+#[derive(PartialEq)]
 enum Piece {
     Text(&'static str),
     Partition,
@@ -63,34 +71,56 @@ pub struct Legs {
     lower: bool,
     /// Whether the action has no resource, so that it is asked of `*`.
     none: bool,
+    /// Whether a call is of one of them.
+    one_of: bool,
 }
 
 impl Legs {
-    /// Of that action.
+    /// Of those that every call of an action has.
     #[must_use]
     pub fn of(action: Action) -> Self {
+        let all = legs(action);
+        let needed: Vec<Of> = all.iter().filter(|leg| is_needed(leg)).copied().collect();
+        Self::of_these(action, if needed.is_empty() { &all } else { &needed })
+    }
+
+    /// Of some of an action's.
+    #[must_use]
+    pub fn of_these(action: Action, of: &[Of]) -> Self {
         let service = action.service.prefix;
-        let mut all: Vec<_> = action.resources().collect();
-        if all.iter().any(|leg| leg.required) {
-            all.retain(|leg| leg.required);
-        }
-        // AWS's reference lists both; a call is of one, and one through an access point names that for its bucket.
-        if all.iter().any(|leg| !leg.kind.name.starts_with(ACCESS_POINT)) {
-            all.retain(|leg| !leg.kind.name.starts_with(ACCESS_POINT));
-        }
-        let legs = all.iter().map(|leg| {
-            let made = MADE.iter().find(|row| (row.0, row.1, row.2) == (service, action.name(), leg.kind.name));
-            Leg {
-                arns: leg.kind.arns.iter().map(|arn| services::as_pattern(arn)).collect(),
-                pieces: leg.kind.arns.first().and_then(|template| pieces(template, service, made.map(|row| row.3))),
+        let leg = |leg: &Of| {
+            let first = leg.arns().next()?;
+            Some(Leg {
+                arns: leg.arns().map(services::as_pattern).collect(),
+                pieces: pieces(first, service, made(leg)),
                 alike: None,
-            }
-        });
-        Self {
-            legs: legs.collect(),
-            lower: LOWER.contains(&service),
-            none: all.is_empty() && action.service.is_whole(),
-        }
+            })
+        };
+        let legs: Vec<Leg> = of.iter().filter_map(leg).collect();
+        let none = legs.is_empty() && action.service.is_whole();
+        // Where a call is of one of several, those that a record does not name are none of it.
+        let one_of = of.len() > 1 && of.iter().all(|leg| !is_needed(leg));
+        Self { legs, lower: LOWER.contains(&service), none, one_of }
+    }
+
+    /// Whether one of the patterns may match one of them.
+    #[must_use]
+    pub fn meets(&self, patterns: &[Box<str>]) -> bool {
+        let met = |arn: &String| patterns.iter().any(|pattern| meets(pattern, arn));
+        self.legs.iter().any(|leg| leg.arns.iter().any(met))
+    }
+
+    /// Whether a record tells the same of both.
+    #[must_use]
+    pub fn is_as(&self, other: &Self) -> bool {
+        let legs = |(one, other): (&Leg, &Leg)| {
+            one.arns == other.arns && one.pieces == other.pieces && one.alike == other.alike
+        };
+        self.none == other.none
+            && self.one_of == other.one_of
+            && self.lower == other.lower
+            && self.legs.len() == other.legs.len()
+            && self.legs.iter().zip(&other.legs).all(legs)
     }
 
     /// The same for policies that hold resources against these patterns alone: which resource of a type is asked for makes
@@ -114,8 +144,9 @@ impl Legs {
             return out.push_unknown();
         }
         let from = out.len();
+        let mut untold = false;
         for leg in &self.legs {
-            if let Some(alike) = &leg.alike {
+            if let Some(alike) = leg.alike.as_ref().filter(|_| !self.one_of) {
                 out.push(alike);
                 continue;
             }
@@ -128,7 +159,17 @@ impl Legs {
                 });
             }
             if out.len() == before && !self.make(leg, who, out) {
-                out.push_unknown();
+                untold = true;
+                if !self.one_of {
+                    out.push_unknown();
+                }
+            }
+        }
+        if self.one_of && out.len() == from && untold {
+            let alike = self.legs.iter().all(|leg| leg.alike.is_some());
+            match self.legs.first().and_then(|leg| leg.alike.as_ref()).filter(|_| alike) {
+                Some(alike) => out.push(alike),
+                None => out.push_unknown(),
             }
         }
         out.dedup_from(from);
@@ -180,8 +221,116 @@ impl Legs {
     }
 }
 
+/// The id of a resource that AWS makes in the call.
+fn made(leg: &Of) -> Option<&'static str> {
+    let action = leg.action();
+    let of =
+        |row: &&(&str, &str, &str, &str)| (row.0, row.1, row.2) == (action.service.prefix, action.name(), leg.name());
+    MADE.iter().find(of).map(|row| row.3)
+}
+
+/// Whether an ARN stands for one of a resource that AWS makes in the call.
+#[must_use]
+pub fn is_made(arn: &str) -> bool {
+    MADE.iter().any(|row| arn.ends_with(row.3))
+}
+
+/// Whether every call is authorized on a leg.
+#[must_use]
+pub fn is_needed(leg: &Of) -> bool {
+    leg.need == Need::Always || made(leg).is_some()
+}
+
+/// The resources of an action. AWS's reference lists access points beside what is reached through them; a call is of one, and
+/// one through an access point names that for its bucket.
+#[must_use]
+pub fn legs(action: Action) -> Vec<Of> {
+    let mut all = call::legs(action);
+    if all.iter().any(|leg| !leg.name().starts_with(ACCESS_POINT)) {
+        all.retain(|leg| !leg.name().starts_with(ACCESS_POINT));
+    }
+    all
+}
+
+/// Gives each ARN that stands among the parameters as text of its own, at any depth.
+fn arns(text: &str, give: &mut dyn FnMut(&str)) {
+    const BEGIN: &[u8] = b"\"arn:";
+    for at in memmem::find_iter(text.as_bytes(), BEGIN) {
+        // Within a document that is text itself quotes are escaped.
+        let own = at.checked_sub(1).and_then(|before| text.as_bytes().get(before)) != Some(&b'\\');
+        if let Some((arn, _)) = text.get(at + 1..).and_then(|rest| rest.split_once('"')).filter(|_| own) {
+            give(arn);
+        }
+    }
+}
+
+/// Whether a call passes a role, as far as its parameters tell.
+#[must_use]
+pub fn passes_role(who: &Who<'_, '_>) -> Truth {
+    let Some(text) = who.parameters() else { return Truth::Depends };
+    let mut some = false;
+    arns(text, &mut |arn| some |= is_role(arn));
+    let lower = || text.to_ascii_lowercase();
+    if some {
+        Truth::Yes
+    // Roles are also given by name, by an instance profile, or by a template.
+    } else if ["role", "instanceprofile", "launchtemplate"].iter().any(|word| lower().contains(word)) {
+        Truth::Depends
+    } else {
+        Truth::No
+    }
+}
+
+fn is_role(arn: &str) -> bool {
+    arn.split(':').nth(2) == Some("iam") && resource_of(arn).starts_with("role/")
+}
+
+/// Adds the ARNs of the roles that a call passes, or that they are not told.
+pub fn roles(who: &Who<'_, '_>, out: &mut Values) {
+    let from = out.len();
+    if let Some(text) = who.parameters() {
+        arns(text, &mut |arn| {
+            if is_role(arn) {
+                out.push(arn)
+            }
+        });
+    }
+    if out.len() == from {
+        out.push_unknown();
+    }
+}
+
+/// Adds the ARN that a parameter holds, or that it is not told.
+pub fn of_parameter(path: &str, who: &Who<'_, '_>, out: &mut Values) {
+    let from = out.len();
+    if let Some(text) = who.parameters() {
+        walk::each(text, path, &mut |value| {
+            if value.starts_with("arn:") {
+                out.push(value)
+            }
+        });
+    }
+    if out.len() == from {
+        out.push_unknown();
+    }
+}
+
 /// Whether a policy's pattern may match an ARN of a type.
 fn meets(pattern: &str, arn: &str) -> bool {
+    // What stands for a partition could run over the service; where both name one it is theirs.
+    fn service(arn: &str) -> Option<&str> {
+        let mut parts = arn.split(':').take(3);
+        let partition = parts.nth(1)?;
+        parts.next().filter(|service| {
+            (partition == "*" || !partition.contains(['*', '?'])) && !service.contains(['*', '?', '$'])
+        })
+    }
+    if let (Some(one), Some(other)) = (service(pattern), service(arn))
+        && one != other
+        && !pattern.starts_with("arn:*")
+    {
+        return false;
+    }
     // Where an ARN has five colons, each of those of the pattern is one of them, whatever its wildcards run over.
     if resource_of(arn).contains(':') {
         pattern::intersect(pattern, arn)

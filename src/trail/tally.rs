@@ -10,6 +10,8 @@ use super::repeats::Repeats;
 
 /// Lines of a report; past them principals and resources are put together.
 const MOST_ROWS: usize = 50_000;
+/// Names of calls whose action is not known that are kept apart.
+const MOST_OPEN: usize = 1_000;
 /// What stands for those that were put together.
 pub const OTHERS: &str = "others";
 
@@ -118,6 +120,10 @@ pub struct Tally {
     pub planes: [bool; DATA_PLANES.len()],
     /// Records that came more than once.
     pub repeats: Repeats,
+    /// Calls across accounts that change, by the id that both of their records have.
+    pub twice: Repeats,
+    /// Calls whose action is not known (`eventSource:eventName`), and how often each came.
+    pub open: BTreeMap<Box<str>, u64>,
     /// Time of the first and the last record.
     pub span: Option<(i64, i64)>,
     /// The lines.
@@ -131,6 +137,14 @@ impl Tally {
         if let Some(skipped) = self.skipped.get_mut(class as usize) {
             *skipped += count;
         }
+    }
+
+    /// Hears of calls whose action is not known.
+    pub fn open(&mut self, source: &str, name: &str, count: u64) {
+        let known = format!("{source}:{name}");
+        let full = self.open.len() >= MOST_OPEN && !self.open.contains_key(known.as_str());
+        let name = if full { OTHERS.into() } else { known.into() };
+        *self.open.entry(name).or_default() += count;
     }
 
     /// Hears of records of a data plane.
@@ -184,6 +198,10 @@ impl Tally {
         self.planes.iter_mut().zip(other.planes).for_each(|(own, other)| *own |= other);
         self.limits.extend(other.limits);
         self.repeats.merge(other.repeats);
+        self.twice.merge(other.twice);
+        for (name, count) in other.open {
+            *self.open.entry(name).or_default() += count;
+        }
         other.span.into_iter().for_each(|span| self.seen(span));
         for row in other.rows {
             let at = self.row(&row.line, &row.resource);
@@ -235,6 +253,11 @@ pub enum Way {
 /// Most principals that are named one by one.
 const MOST_PRINCIPALS: usize = 20;
 
+/// Whether `aws:PrincipalArn` can be that: services and identity providers have no such key.
+fn is_principal_arn(name: &str) -> bool {
+    name.starts_with("arn:") && !name.contains(":oidc-provider/") && !name.contains(":saml-provider/")
+}
+
 /// For each statement that newly denies: what would let exactly those pass.
 #[must_use]
 pub fn exemptions(tally: &Tally) -> Vec<Exemption> {
@@ -259,8 +282,7 @@ pub fn exemptions(tally: &Tally) -> Vec<Exemption> {
         // What no statement allows has no statement to exempt from.
         .filter(|(by, _)| !by.policy.is_empty())
         .map(|(by, hit)| {
-            let named =
-                hit.principals.len() <= MOST_PRINCIPALS && hit.principals.iter().all(|it| it.starts_with("arn:"));
+            let named = hit.principals.len() <= MOST_PRINCIPALS && hit.principals.iter().all(|it| is_principal_arn(it));
             let way = if named {
                 Way::Principals(owned(&hit.principals))
             } else if hit.actions.len() <= 3 && !hit.actions.contains(OTHERS) {
@@ -342,6 +364,11 @@ mod tests {
             let at = tally.row(&line(principal, Effect::NewlyDenied), "*");
             tally.count(at, 1, (0, 0));
         }
+        // An identity provider is no principal that a condition could name.
+        let mut of_provider = tally.clone();
+        let at = of_provider.row(&line("arn:aws:iam::1:oidc-provider/x", Effect::NewlyDenied), "*");
+        of_provider.count(at, 1, (0, 0));
+        assert_eq!(exemptions(&of_provider)[0].way, Way::Actions(vec!["s3:GetObject".into()]));
         let way = Way::Principals(vec!["arn:a".into(), "arn:b".into()]);
         assert_eq!(exemptions(&tally), [Exemption { by: by(), count: 3, way }]);
     }

@@ -154,6 +154,115 @@ fn a_denial_is_explained_from_its_message_or_its_event() {
     assert!(told.out.contains("not of the organization"), "{told}");
 }
 
+/// An organization with a region lock as SCP, a rule on tags, and an RCP on TLS.
+fn guarded(shell: &Shell) -> String {
+    let object = |kind: &str, name: &str, spec: Value| {
+        json!({"apiVersion": "bylaw.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}).to_string()
+    };
+    let policy = |name: &str, kind: &str, statement: Value| {
+        let content = json!({"Version": "2012-10-17", "Statement": [statement]});
+        object("OrganizationPolicy", name, json!({"type": kind, "targets": [{"root": true}], "content": content}))
+    };
+    let lock = json!({"Sid": "Regions", "Effect": "Deny", "NotAction": ["iam:*", "sts:*"], "Resource": "*",
+        "Condition": {"StringNotEquals": {"aws:RequestedRegion": ["eu-west-1"]}}});
+    let owner = json!({"Sid": "NoOwner", "Effect": "Deny", "Action": "ec2:CreateSubnet", "Resource": "*",
+        "Condition": {"Null": {"aws:RequestTag/Owner": "true"}}});
+    let tls = json!({"Sid": "Tls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*",
+        "Condition": {"BoolIfExists": {"aws:SecureTransport": "false"}}});
+    let types = ["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"];
+    let documents = [
+        object("Organization", "acme", json!({"managementAccountId": "111111111111", "policyTypes": types})),
+        object("Account", "dev", json!({"name": "dev", "email": "dev@example.com", "accountId": "222222222222"})),
+        policy("lock", types[0], lock),
+        policy("owner", types[0], owner),
+        policy("tls", types[1], tls),
+    ];
+    shell.file("guarded.yaml", &documents.join("\n---\n"))
+}
+
+#[test]
+fn why_looks_where_aws_says_that_the_denial_was() {
+    let shell = Shell::new();
+    let files = guarded(&shell);
+    let ana = "User: arn:aws:iam::222222222222:user/ana is not authorized to perform:";
+    let why = |message: &str, more: &[&str]| {
+        shell.run(&[&["why", message, "-f", &files, "-o", "json"][..], more].concat()).exits(0).json("why")
+    };
+    let sids = |told: &Value| -> Vec<String> {
+        told["causes"].as_array().unwrap().iter().map(|cause| cause["sid"].as_str().unwrap().to_owned()).collect()
+    };
+    let get = format!("{ana} s3:GetObject on resource: \"arn:aws:s3:::data/x\"");
+    let by_rcp = format!("{get} with an explicit deny in a resource control policy");
+    assert_eq!(sids(&why(&by_rcp, &[])), ["Tls"]);
+    assert_eq!(why(&by_rcp, &[])["dependsOn"], json!([]));
+    let text = shell.run(&["why", &by_rcp, "-f", &files]).exits(0);
+    let first = text.out.lines().nth(1).unwrap_or_default();
+    assert_eq!(first, "AWS says: an explicit deny in a resource control policy", "{text}");
+    assert!(text.out.contains("denied by Deny statement `Tls`") && !text.out.contains("Regions"), "{text}");
+    // Nothing allowed it then, and everything does now: no statement that denies is the cause.
+    let silent = "User: arn:aws:sts::222222222222:assumed-role/dev/ana is not authorized to perform: ec2:RunInstances because \
+                  no service control policy allows the ec2:RunInstances action";
+    let told = why(silent, &[]);
+    assert_eq!((sids(&told), &told["saidExplicit"]), (vec![], &json!(false)));
+    assert!(told["notes"].to_string().contains("policies have changed since"), "{told}");
+    for (said, words) in [
+        ("with an explicit deny in a permissions boundary", "it is set on the principal"),
+        ("with an explicit deny in a VPC endpoint policy", "attached to the VPC endpoint"),
+        ("because no session policy allows the s3:GetObject action", "when the session was made"),
+        (
+            "with an explicit deny in an identity-based policy: arn:aws:iam::222222222222:policy/P",
+            "attached to the principal",
+        ),
+    ] {
+        let told = why(&format!("{get} {said}"), &[]);
+        assert!(sids(&told).is_empty() && told["notes"].to_string().contains(words), "{said}: {told}");
+    }
+    assert_eq!(
+        why(
+            &format!("{get} with an explicit deny in an identity-based policy: arn:aws:iam::222222222222:policy/P"),
+            &[]
+        )["saidPolicy"],
+        "arn:aws:iam::222222222222:policy/P"
+    );
+    let user = format!(
+        "{ana} iam:GetUser on resource: user bob because no identity-based policy allows the iam:GetUser action"
+    );
+    assert_eq!(why(&user, &[])["resource"], "arn:aws:iam::222222222222:user/bob");
+    // The body of an answer, and what S3 does not say.
+    let body = json!({"__type": "AccessDeniedException", "Message": by_rcp}).to_string();
+    assert_eq!(sids(&why(&body, &[])), ["Tls"]);
+    let bare = "An error occurred (AccessDenied) when calling the GetObject operation: Access Denied";
+    let who = ["--principal", "arn:aws:iam::222222222222:user/ana", "--resource", "arn:aws:s3:::data/x"];
+    let told = why(bare, &[&who[..], &["--context", "aws:RequestedRegion=us-east-1"]].concat());
+    assert_eq!((&told["action"], sids(&told)), (&json!("s3:GetObject"), vec!["Regions".to_owned()]));
+    let told = why("Access Denied", &[&who[..], &["--action", "s3:PutObject"]].concat());
+    assert_eq!(told["action"], "s3:PutObject");
+    shell.run(&["why", "Access Denied", "-f", &files]).exits(1).complains(&["--principal", "--action", "--resource"]);
+}
+
+#[test]
+fn the_way_out_of_a_tag_that_the_resource_never_carries_is_not_to_send_it() {
+    let shell = Shell::new();
+    let files = guarded(&shell);
+    let vpc = "arn:aws:ec2:eu-west-1:222222222222:vpc/vpc-0123456789abcdef0";
+    let message = format!(
+        "An error occurred (UnauthorizedOperation) when calling the CreateSubnet operation: You are not authorized to perform this \
+         operation. User: arn:aws:sts::222222222222:assumed-role/x/s is not authorized to perform: ec2:CreateSubnet on resource: \
+         {vpc} with an explicit deny in a service control policy"
+    );
+    let told = shell.run(&["why", &message, "-f", &files]).exits(0).quietly();
+    assert!(told.out.contains("`NoOwner`") && told.out.contains("subnet/*"), "{told}");
+    assert!(!told.out.contains("send `aws:RequestTag/Owner` with the request"), "{told}");
+    // What an event tells of the request is known: the subnet had the tag, and the VPC never does.
+    let event = json!({"eventSource": "ec2.amazonaws.com", "eventName": "CreateSubnet", "errorCode": "Client.UnauthorizedOperation",
+        "errorMessage": message, "awsRegion": "eu-west-1", "recipientAccountId": "222222222222",
+        "requestParameters": {"vpcId": "vpc-0123456789abcdef0", "tagSpecificationSet": {"items": [{"resourceType": "subnet", "tags": [{"key": "Owner", "value": "ana"}]}]}},
+        "userIdentity": {"type": "AssumedRole", "arn": "arn:aws:sts::222222222222:assumed-role/x/s", "accountId": "222222222222",
+            "sessionContext": {"sessionIssuer": {"type": "Role", "arn": "arn:aws:iam::222222222222:role/x"}}}});
+    let told = shell.run(&["why", &event.to_string(), "-f", &files]).exits(0);
+    assert!(told.out.contains("subnet/*") && !told.out.contains("Regions"), "{told}");
+}
+
 #[test]
 fn questions_that_cannot_be_answered_say_what_to_do() {
     let shell = Shell::new();

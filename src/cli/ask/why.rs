@@ -1,5 +1,6 @@
 //! `bylaw why`: from AWS's "access denied" to the statement that did it, who answers for it, and the way out.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
 use clap::Args;
@@ -15,21 +16,30 @@ use crate::cli::failure::Failure;
 use crate::cli::files::plainly;
 use crate::cli::show::safe::plain;
 use crate::cli::terminal::Terminal;
-use crate::judge::denial::{self, Denial};
-use crate::judge::{Own, Question, Ruling, Verdict};
+use crate::judge::denial::{self, Denial, Kind};
+use crate::judge::{Node, Own, Question, Ruling, Verdict};
+use crate::policy::call;
 use crate::policy::condition::Test;
 use crate::policy::eval::{Decision, Fact, Truth, is_negated};
+use crate::policy::services;
 use crate::policy::statement::Clause;
 
 /// `why`.
 #[derive(Debug, Clone, Args)]
 pub struct Why {
-    /// What AWS said, in quotes; or a CloudTrail event: its JSON, a file with it, or `-` for standard input.
+    /// What AWS said, in quotes, or the body of its answer; or a CloudTrail event: its JSON, a file with it, or `-` for standard
+    /// input.
     #[arg(value_name = "MESSAGE|EVENT|FILE|-")]
     pub told: String,
     /// Who was denied, where the message does not tell.
     #[arg(long, value_name = "ARN")]
     pub principal: Option<String>,
+    /// What was denied, where the message does not tell (`Access Denied` of S3): `s3:GetObject`.
+    #[arg(long, value_name = "ACTION")]
+    pub action: Option<String>,
+    /// On which resource, where the message does not tell.
+    #[arg(long, value_name = "ARN")]
+    pub resource: Option<String>,
     /// A condition key of the request, as `bylaw can` takes it.
     #[arg(long, value_name = "KEY=VALUE")]
     pub context: Vec<String>,
@@ -55,6 +65,10 @@ pub struct WhyOutput {
     resource: Option<String>,
     /// What AWS said denied it, in its words (`service control policy`).
     said: Option<String>,
+    /// Whether AWS said that a statement of it denies (`true`), or that nothing in it allows (`false`).
+    said_explicit: Option<bool>,
+    /// The policy that AWS named: the id of one of the organization, else its ARN.
+    said_policy: Option<String>,
     /// What the organization decides now: `allowed`, `denied` or `depends`.
     decision: &'static str,
     /// What denies it, or may.
@@ -85,21 +99,35 @@ struct CauseOutput {
 /// # Errors
 /// It is no denial that can be read, or the organization cannot be read.
 pub async fn run(asked: &Why, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
-    let denial = read(&asked.told)?;
-    let arn = asked.principal.as_deref().or(denial.principal.as_deref()).ok_or_else(|| {
-        Failure::new("it does not tell who was denied", "say it with `--principal ARN`, or give the CloudTrail event")
-    })?;
+    let mut denial = read(&asked.told)?;
+    denial.resource = asked.resource.clone().or(denial.resource);
+    asked.resource.as_deref().map(can::resource).transpose()?;
+    denial.action = asked.action.clone().or(denial.action);
+    let help = "S3 answers with `Access Denied` alone: say who, what and on what with `--principal ARN`, `--action ACTION` and \
+                `--resource ARN`, or give the CloudTrail event";
+    let arn = asked.principal.as_deref().or(denial.principal.as_deref());
+    let arn = arn.ok_or_else(|| Failure::new("it does not tell who was denied", help))?;
     let principal = can::principal(arn)?;
-    let told = denial.action.as_deref().ok_or_else(|| {
-        Failure::new(
-            "it does not tell what was denied",
-            "give the whole message, from `User:` on, or the CloudTrail event",
-        )
+    let told = denial.action.as_deref().ok_or_else(|| match &denial.operation {
+        Some(operation) => Failure::new(
+            format!("it tells the operation `{}`, and not of which service", plain(operation)),
+            "say what was denied with `--action`, such as `s3:GetObject`, and on what with `--resource ARN`",
+        ),
+        None => Failure::new("it does not tell what was denied", help),
     })?;
     let action = can::action(told, terminal)?;
     let mut context = can::context(&asked.context)?;
     if let Some(region) = denial.region.as_deref().filter(|_| context.of("aws:RequestedRegion") == Fact::Unknown) {
         context.set_one("aws:RequestedRegion", region);
+    }
+    // On the resource that was denied, what the call carries on others is absent.
+    let denied_on = services::action(told).zip(denial.resource.as_deref());
+    let leg = denied_on.and_then(|(action, on)| call::legs(action).into_iter().find(|leg| leg.is_of(on)));
+    for (key, values) in &denial.told.facts {
+        if context.of(key) == Fact::Unknown {
+            let here = !leg.is_some_and(|leg| leg.never_carries(key));
+            context.set(key, values.iter().filter(|_| here).map(String::as_str));
+        }
     }
     let ground = asked.asked.ground(terminal).await?;
     let standing = can::asker(&ground, None, Some(&principal), denial.resource.as_deref(), &context)?;
@@ -157,8 +185,40 @@ fn read(told: &str) -> Result<Denial, Failure> {
     // `aws cloudtrail lookup-events` answers with records that are text.
     let inner = one.pointer("/CloudTrailEvent").and_then(Value::as_str);
     let inner: Option<Value> = inner.and_then(|text| serde_json::from_str(text).ok());
+    let is_event = inner.as_ref().unwrap_or(one).get("eventSource").is_some();
+    if let Some(message) = denial::in_body(one).filter(|_| !is_event) {
+        return Ok(denial::message(message));
+    }
     denial::event(inner.as_ref().unwrap_or(one))
         .map_err(|why| Failure::new(why, "give the event of a call that was denied"))
+}
+
+/// What AWS itself said, in a sentence.
+fn reason(denial: &Denial) -> Option<String> {
+    let named = denial.policy.as_deref().map(|policy| format!(" ({})", plain(policy))).unwrap_or_default();
+    let kind = match denial.kind {
+        Some(kind) => kind.noun().to_owned(),
+        None => format!("a {}", plain(denial.said.as_deref()?)),
+    };
+    let bare = kind.strip_prefix("an ").or_else(|| kind.strip_prefix("a ")).unwrap_or(&kind);
+    Some(if denial.explicit? {
+        format!("an explicit deny in {kind}{named}")
+    } else {
+        format!("no {bare} allows it, and no statement denies it")
+    })
+}
+
+/// Whose policy it is that AWS named, where it is none of the organization.
+fn whose(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Identity => "it is attached to the principal, or to a group of the user",
+        Kind::Boundary => "it is set on the principal, and allows at most what it says",
+        Kind::Session => "it was passed when the session was made",
+        Kind::Resource => "it is attached to the resource",
+        Kind::Endpoint => "it is attached to the VPC endpoint that the call came through",
+        Kind::Trust => "it is that of the role, and says who may assume it",
+        Kind::ServiceControl | Kind::ResourceControl => "",
+    }
 }
 
 /// What a reader has to know besides.
@@ -167,17 +227,18 @@ fn notes(denial: &Denial, verdict: &Verdict<'_>) -> Vec<String> {
     if denial.encoded {
         notes.push("AWS told the rest in a code: `aws sts decode-authorization-message` shows it".to_owned());
     }
-    match (denial.is_of_organization(), verdict.decision) {
-        (Some(false), _) => notes.push(format!(
-            "AWS says that {} {}: that is a policy of the principal or the resource, and not of the organization",
-            match (denial.explicit, denial.kind.as_deref()) {
-                (Some(true), Some(kind)) if kind.starts_with(['a', 'e', 'i', 'o']) => "it was denied by an",
-                (Some(true), _) => "it was denied by a",
-                _ => "nothing allowed it in any",
-            },
-            denial.kind.as_deref().map(plain).unwrap_or_default(),
-        )),
-        (_, Decision::Allowed) => notes.push(
+    let changed = "policies have changed since, or others decide: `--events` tells what changed";
+    match (denial.kind, denial.explicit) {
+        (Some(kind), _) if kind.layer().is_none() => {
+            notes.push(format!("{} is not of the organization: {}", kind.noun(), whose(kind)));
+        }
+        (Some(kind), Some(true)) if causes(denial, verdict).is_empty() => {
+            notes.push(format!("no statement of {} denies it now: {changed}", kind.noun()));
+        }
+        (Some(Kind::ServiceControl), Some(false)) if verdict.stopped_at.is_none() => {
+            notes.push(format!("at every node some service control policy allows it now: {changed}"));
+        }
+        (None, _) if verdict.decision == Decision::Allowed => notes.push(
             "the organization allows it now: policies have changed since, or those of the principal or the resource deny it"
                 .to_owned(),
         ),
@@ -185,7 +246,8 @@ fn notes(denial: &Denial, verdict: &Verdict<'_>) -> Vec<String> {
     }
     if let Some(named) = denial.policy.as_deref() {
         let is_it = |ruling: &Ruling<'_>| ruling.policy.is_some_and(|policy| policy.id.as_str() == named);
-        if !verdict.rulings.iter().any(|ruling| words::denies(ruling) && is_it(ruling)) {
+        // The ARNs of other policies are of accounts.
+        if named.starts_with("p-") && !verdict.rulings.iter().any(|ruling| words::denies(ruling) && is_it(ruling)) {
             notes.push(format!("AWS named the policy {}, no statement of which denies it now", plain(named)));
         }
     }
@@ -193,10 +255,17 @@ fn notes(denial: &Denial, verdict: &Verdict<'_>) -> Vec<String> {
     notes
 }
 
-/// The statements that deny, or else those that may; those of the policy that AWS named, if it named one.
+/// The statements that deny, or else those that may: of the kind of policies that AWS said, and of the policy that it named.
 fn causes<'v, 'a>(denial: &Denial, verdict: &'v Verdict<'a>) -> Vec<&'v Ruling<'a>> {
-    let denying =
-        |truth: Truth| verdict.rulings.iter().filter(move |ruling| words::denies(ruling) && ruling.applies == truth);
+    // Nothing allowed it: no statement is the cause.
+    if denial.explicit == Some(false) {
+        return vec![];
+    }
+    let of_kind = |ruling: &&Ruling<'_>| denial.kind.is_none_or(|kind| kind.layer() == Some(ruling.layer));
+    let denying = |truth: Truth| {
+        let of_truth = move |ruling: &&Ruling<'_>| words::denies(ruling) && ruling.applies == truth;
+        verdict.rulings.iter().filter(of_truth).filter(of_kind)
+    };
     let sure: Vec<_> = denying(Truth::Yes).collect();
     let all = if sure.is_empty() { denying(Truth::Depends).collect() } else { sure };
     let named = |ruling: &&&Ruling<'_>| {
@@ -206,10 +275,40 @@ fn causes<'v, 'a>(denial: &Denial, verdict: &'v Verdict<'a>) -> Vec<&'v Ruling<'
     if of_named.is_empty() { all } else { of_named }
 }
 
+/// Whether the causes deny for sure: they do, or AWS says that a statement of their kind does and there is one alone.
+fn is_sure(denial: &Denial, causes: &[&Ruling<'_>]) -> bool {
+    match causes {
+        [one] if denial.explicit == Some(true) && denial.kind.is_some() => one.applies > Truth::No,
+        all => !all.is_empty() && all.iter().all(|ruling| ruling.applies == Truth::Yes),
+    }
+}
+
+/// The node at which nothing allows it, unless AWS says that a statement denies, or that it is another kind of policy.
+fn stopped_at<'a>(denial: &Denial, verdict: &Verdict<'a>) -> Option<&'a Node> {
+    let of_kind = denial.kind.is_none_or(|kind| kind == Kind::ServiceControl);
+    verdict.stopped_at.filter(|_| of_kind && denial.explicit != Some(true))
+}
+
+/// What the causes hang on and nobody told.
+fn hangs_on(denial: &Denial, verdict: &Verdict<'_>) -> BTreeSet<String> {
+    let causes = causes(denial, verdict);
+    if is_sure(denial, &causes) {
+        return BTreeSet::new();
+    }
+    let mut keys: BTreeSet<String> =
+        causes.iter().flat_map(|ruling| &ruling.open).map(|clause| clause.key.clone()).collect();
+    keys.retain(|key| verdict.depends_on.iter().any(|open| open.eq_ignore_ascii_case(key)));
+    if causes.iter().any(|ruling| ruling.open_resource) {
+        keys.insert("resource".to_owned());
+    }
+    keys
+}
+
 /// What would make a statement spare the request: one of its clauses failing.
-fn way_out(ruling: &Ruling<'_>) -> Vec<String> {
+fn way_out(question: &Question<'_>, ruling: &Ruling<'_>) -> Vec<String> {
+    let clauses = ruling.statement.into_iter().flat_map(|statement| &statement.condition);
     let mut ways: Vec<String> =
-        ruling.statement.into_iter().flat_map(|statement| &statement.condition).filter_map(spare).collect();
+        clauses.filter_map(|clause| elsewhere(question, clause).or_else(|| spare(clause))).collect();
     let policy = ruling.policy;
     let owner = policy.and_then(|policy| policy.owner.as_deref()).map(|owner| format!("ask {}", plain(owner)));
     let object = policy.and_then(|policy| policy.object.as_deref()).map(|object| {
@@ -224,6 +323,28 @@ fn way_out(ruling: &Ruling<'_>) -> Vec<String> {
         (None, None) => None,
     });
     ways
+}
+
+/// The way out of a clause that wants a key which calls carry on another resource than the one that was denied: whoever asks
+/// cannot send it there.
+fn elsewhere(question: &Question<'_>, clause: &Clause) -> Option<String> {
+    let resource = question.resource?;
+    let legs = call::legs(services::action(question.action.as_str())?);
+    let own = legs.iter().find(|leg| leg.is_of(resource)).filter(|leg| leg.never_carries(&clause.key))?;
+    let carrying: Vec<String> = legs
+        .iter()
+        .filter(|leg| leg.name() != own.name() && leg.need != call::Need::Perhaps && !leg.never_carries(&clause.key))
+        .filter_map(|leg| leg.arns().next().map(services::sample_arn))
+        .collect();
+    (!carrying.is_empty()).then(|| {
+        format!(
+            "no request carries `{}` on a {}: leave it out of the condition, or have the statement name as its `Resource` what \
+             does ({})",
+            plain(&clause.key),
+            own.name(),
+            carrying.join(", ")
+        )
+    })
 }
 
 /// How a clause that holds can be made to fail, where whoever asks can do that.
@@ -262,18 +383,20 @@ fn output(
     let causes = causes(denial, verdict).into_iter().map(|ruling| CauseOutput {
         ruling: RulingOutput::of(ruling),
         since: since(ground, ruling),
-        way_out: way_out(ruling),
+        way_out: way_out(question, ruling),
     });
     WhyOutput {
         format_version: FORMAT_VERSION,
         principal: question.principal.map(|principal| principal.arn().to_owned()).unwrap_or_default(),
         action: question.action.to_string(),
         resource: question.resource.map(str::to_owned),
-        said: denial.kind.clone(),
+        said: denial.said.clone(),
+        said_explicit: denial.explicit,
+        said_policy: denial.policy.clone(),
         decision: words::decision(verdict.decision),
         causes: causes.collect(),
-        stopped_at: verdict.stopped_at.map(ToString::to_string),
-        depends_on: verdict.depends_on.iter().cloned().collect(),
+        stopped_at: stopped_at(denial, verdict).map(ToString::to_string),
+        depends_on: hangs_on(denial, verdict).into_iter().collect(),
         notes,
     }
 }
@@ -293,8 +416,12 @@ fn text(
     let who = question.principal.map(|principal| plain(principal.arn())).unwrap_or_default();
     let on = question.resource.map(|arn| format!(" on {}", plain(arn))).unwrap_or_default();
     writeln!(out, "{who}: {}{on}", plain(question.action.as_str()))?;
-    let sure = verdict.denied_by.is_some();
-    for ruling in causes(denial, verdict) {
+    if let Some(reason) = reason(denial) {
+        writeln!(out, "AWS says: {reason}")?;
+    }
+    let causes = causes(denial, verdict);
+    let sure = is_sure(denial, &causes);
+    for ruling in causes {
         let open = words::open(ruling);
         match (sure, open.is_empty()) {
             (true, _) => writeln!(out, "\ndenied by {}", words::ruling(ruling))?,
@@ -309,11 +436,11 @@ fn text(
         if let Some(since) = since(ground, ruling) {
             writeln!(out, "  since {since}")?;
         }
-        for way in way_out(ruling) {
+        for way in way_out(question, ruling) {
             writeln!(out, "  way out: {way}")?;
         }
     }
-    if let Some(node) = verdict.stopped_at {
+    if let Some(node) = stopped_at(denial, verdict) {
         writeln!(out, "\ndenied because no service control policy at {node} allows it")?;
         writeln!(
             out,
@@ -326,8 +453,9 @@ fn text(
     for note in notes {
         writeln!(out, "note: {note}")?;
     }
-    if verdict.decision == Decision::Depends && !verdict.depends_on.is_empty() {
-        let keys: Vec<String> = verdict.depends_on.iter().map(|key| format!("`{}`", plain(key))).collect();
+    let hangs_on = hangs_on(denial, verdict);
+    if !hangs_on.is_empty() {
+        let keys: Vec<String> = hangs_on.iter().map(|key| format!("`{}`", plain(key))).collect();
         writeln!(
             out,
             "note: it hangs on {}, which the message does not tell; `--context KEY=VALUE` does",

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::report::{Group, Line, Report, VIEWS, by, grouped, statement};
+use super::report::{Group, Line, Report, VIEWS, by, grouped, hangs_on, statement};
 use crate::cli::show::safe::{clipped, plain};
 
 /// Most bars of a chart and rows of a table.
@@ -79,7 +79,7 @@ pub fn page(report: &Report) -> String {
         }
         table(&mut out, title, lines);
     }
-    let hanging = by(&report.unknown, |line| format!("{}: {}", statement(line), line.depends_on.join(", ")));
+    let hanging = by(&report.unknown, |line| format!("{}: {}", statement(line), hangs_on(line)));
     chart(&mut out, "Not told by the records, by statement and what it hangs on", &hanging, "#5b6b8c");
     table(&mut out, "Not told by the records", &report.unknown);
     if !report.exemptions.is_empty() {
@@ -196,7 +196,7 @@ fn table(out: &mut String, title: &str, lines: &[Line]) {
     );
     for line in lines.iter().take(MOST_ROWS) {
         put(out, format_args!("<tr><td class=\"n\">{}</td>", grouped(line.count)));
-        let depends = line.depends_on.join(", ");
+        let depends = hangs_on(line);
         let statement = statement(line);
         for cell in [
             &line.account,

@@ -1,6 +1,6 @@
 //! The report as a comment of a pull request: the figures first, since a comment is cut at its bound.
 
-use super::report::{Line, Report, VIEWS, by, grouped, statement};
+use super::report::{Line, Report, VIEWS, by, grouped, hangs_on, statement};
 use crate::cli::show::safe::{clipped, fenced, markup};
 
 /// Most characters; GitHub takes 65,536.
@@ -48,7 +48,7 @@ pub fn comment(report: &Report) -> String {
             "\n> [!WARNING]\n> {left_out} records or files were not read; the figures are without them.\n"
         ));
     }
-    let dependent = |line: &Line| format!("{}: {}", statement(line), line.depends_on.join(", "));
+    let dependent = |line: &Line| format!("{}: {}", statement(line), hangs_on(line));
     // Statements and principals say the most.
     for view in ["statement", "principal", "account", "action"] {
         let Some((_, name)) = VIEWS.iter().find(|(known, _)| *known == view) else { continue };

@@ -5,6 +5,7 @@
 
 pub mod command;
 mod html;
+pub mod keys;
 mod markdown;
 mod report;
 mod text;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::trail::Findings;
 use crate::trail::classes::{CLASSES, DATA_PLANES};
 use crate::trail::record::written;
-use crate::trail::tally::{Effect, Exemption, Row, Way, exemptions};
+use crate::trail::tally::{Effect, Exemption, Row, Tally, Way, exemptions};
 
 /// Output of `bylaw impact -o json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -80,11 +80,11 @@ impl Figures {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
-    /// The caller's account.
+    /// The caller's account; of a caller without one (an AWS service, an identity provider, nobody) the resource's.
     pub account: String,
-    /// The principal: a role's own ARN, not its session's.
+    /// The principal: a role's own ARN, not its session's; the service or the identity provider where it is one.
     pub principal: String,
-    /// The action.
+    /// The action; `eventSource:eventName` of a call whose action is not known.
     pub action: String,
     /// The resources as a pattern.
     pub resource: String,
@@ -94,7 +94,8 @@ pub struct Line {
     pub statement: String,
     /// The node that the policy is attached to.
     pub node: String,
-    /// What it hangs on.
+    /// The condition keys that it hangs on; `resource` for the resource, and `action` where it is not known which action AWS
+    /// asked for, or whether it asked for this one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
     /// How often it was called.
@@ -181,11 +182,11 @@ fn exemption(found: &Exemption) -> ExemptionOutput {
             Some(but("ArnNotLike", "aws:PrincipalArn", arns)),
         ),
         Way::Accounts(accounts) => (
-            format!("its principals are too many to name: leave out these {} accounts", accounts.len()),
+            format!("its principals are too many to name, or have no ARN: leave out these {} accounts", accounts.len()),
             Some(but("StringNotEquals", "aws:PrincipalAccount", accounts)),
         ),
         Way::Actions(actions) => {
-            (format!("its principals are too many to name: leave out {}", actions.join(", ")), None)
+            (format!("its principals are too many to name, or have no ARN: leave out {}", actions.join(", ")), None)
         }
     };
     ExemptionOutput {
@@ -212,6 +213,16 @@ impl Report {
                 "no data events were seen of {}: trails leave them out unless they are told to record them, so that what \
                  would change there is not in these figures",
                 unseen.join(", ")
+            ));
+        }
+        notes.extend(open(tally));
+        let twice = tally.twice.count();
+        if twice > 0 {
+            let about = if tally.twice.is_exact() { "" } else { "about " };
+            notes.push(format!(
+                "{about}{} calls across accounts that change are told by two records, one in each account, and counted twice: \
+                 the lower bound is without them",
+                grouped(twice)
             ));
         }
         for (why, count) in &findings.passed_over {
@@ -241,8 +252,8 @@ impl Report {
             files: findings.files,
             repeated,
             requests: tally.distinct,
-            denied: Figures::of(tally.figures(true), repeated),
-            allowed: Figures::of(tally.figures(false), repeated),
+            denied: Figures::of(tally.figures(true), repeated + twice),
+            allowed: Figures::of(tally.figures(false), repeated + twice),
             newly_denied: lines(Effect::NewlyDenied),
             newly_allowed: lines(Effect::NewlyAllowed),
             unknown: lines(Effect::Unknown),
@@ -317,6 +328,35 @@ pub fn by(lines: &[Line], name: impl Fn(&Line) -> String) -> Vec<Group> {
     let mut groups: Vec<Group> = groups.into_values().collect();
     groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
     groups
+}
+
+/// Names of calls whose action is not known that a note has.
+const MOST_NAMED: usize = 20;
+
+/// What is told of calls whose action is not known.
+fn open(tally: &Tally) -> Option<String> {
+    let all: u64 = tally.open.values().sum();
+    let mut names: Vec<_> = tally.open.iter().collect();
+    names.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let named: Vec<String> =
+        names.iter().take(MOST_NAMED).map(|(name, count)| format!("{name} ({})", grouped(**count))).collect();
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
+    (all > 0).then(|| {
+        format!(
+            "the IAM action of {} calls ({} names) is not known, so that they are judged as any action of their service: {}{more}",
+            grouped(all),
+            grouped(names.len() as u64),
+            named.join(", ")
+        )
+    })
+}
+
+/// What a line hangs on, in words: where it is the action, of which call.
+#[must_use]
+pub fn hangs_on(line: &Line) -> String {
+    let word = |key: &String| if key == "action" { format!("action ({})", line.action) } else { key.clone() };
+    line.depends_on.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
 /// The statement that decides a line, in words.

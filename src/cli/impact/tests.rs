@@ -116,3 +116,41 @@ fn a_comment_keeps_its_bound() {
     assert!(report.exemptions.len() == 1 && report.exemptions[0].how.contains("s3:PutObject"));
     assert_eq!(report::grouped(1_234_567), "1,234,567");
 }
+
+#[test]
+fn calls_whose_action_is_not_known_are_named() {
+    let mut found = findings(0);
+    found.left_out = 0;
+    for n in 0..30 {
+        found.tally.open("budgets.amazonaws.com", &format!("Name{n}"), n + 1);
+    }
+    let change = Change {
+        effect: Effect::Unknown,
+        may_deny: true,
+        may_allow: false,
+        by: By::default(),
+        keys: vec!["action".into()],
+    };
+    let (account, principal) = ("111122223333".into(), "arn:aws:iam::1:role/r".into());
+    let line = TallyLine { change, account, principal, action: "budgets.amazonaws.com:Name29".into() };
+    let row = found.tally.row(&line, "a resource that is not told");
+    found.tally.count(row, 30, (1_767_323_045, 1_767_323_999));
+    let report = Report::of(&found);
+    assert_eq!((report.denied.exact, report.denied.upper, report.exit_code()), (None, 30, 2));
+    for form in [Form::Text, Form::Markdown, Form::Html] {
+        let text = printed(&report, form);
+        for word in ["budgets.amazonaws.com:Name29 (30)", "(30 names)", "action (budgets.amazonaws.com:Name29)"] {
+            assert!(text.replace('\\', "").contains(word), "{form:?} lacks {word}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_two_records_tell_is_off_the_lower_bound() {
+    let mut found = findings(2);
+    found.tally.twice.add("shared");
+    found.tally.twice.add("shared");
+    let report = Report::of(&found);
+    assert_eq!((report.denied.exact, report.denied.lower), (None, 1_998));
+    assert!(report.notes.iter().any(|note| note.contains("told by two records")), "{:?}", report.notes);
+}

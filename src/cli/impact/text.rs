@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::report::{Line, Report, VIEWS, by, grouped, statement};
+use super::report::{Line, Report, VIEWS, by, grouped, hangs_on, statement};
 use crate::cli::show::safe::plain;
 
 /// Most rows of a table.
@@ -23,7 +23,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     table(out, "not told by the records, by statement and what it hangs on", &report.unknown, |line| {
-        format!("{}: {}", statement(line), line.depends_on.join(", "))
+        format!("{}: {}", statement(line), hangs_on(line))
     })?;
     if !report.exemptions.is_empty() {
         writeln!(out, "\nthe narrowest exemptions")?;

@@ -121,6 +121,10 @@ impl Placements {
 
     /// Calls `look` with each that decides of the action, with some twice, until it breaks off.
     fn find<'a, B>(&'a self, action: &Action, mut look: impl FnMut(&'a Placed) -> ControlFlow<B>) -> ControlFlow<B> {
+        if action.is_open() {
+            // The index knows rules by names.
+            return self.all.iter().filter(|placed| placed.rule.is_of(action)).try_for_each(look);
+        }
         self.index.find(action, |found| {
             let placed = usize::try_from(found.position).ok().and_then(|at| self.all.get(at));
             match placed {
@@ -333,6 +337,19 @@ impl Ladder {
     pub fn keys_of(&self, action: &Action, mut look: impl FnMut(&str)) {
         for rules in [&self.denies, &self.allows] {
             rules.each(action, |placed| placed.rule.keys().for_each(|key| look(key.as_str())));
+        }
+    }
+
+    /// Whether at every node everything is allowed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open.iter().all(|open| *open)
+    }
+
+    /// Calls `look` with the place of each statement that decides of an action, some of them more than once.
+    pub fn places_of(&self, action: &Action, mut look: impl FnMut(Place)) {
+        for rules in [&self.denies, &self.allows] {
+            rules.each(action, |placed| look(placed.place()));
         }
     }
 

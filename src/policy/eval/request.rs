@@ -17,6 +17,8 @@ pub struct Action {
     colon: usize,
     pub(super) hash: u64,
     pub(super) service_hash: u64,
+    /// Where the name is not known: the other services that it may be of.
+    open: Option<&'static [&'static str]>,
 }
 
 impl Action {
@@ -33,7 +35,31 @@ impl Action {
             colon: service.len(),
             hash: hash(text),
             service_hash: hash(service),
+            open: None,
         })
+    }
+
+    /// An action whose name is not known, of that service or of one of the others: statements that speak of all of them or
+    /// of none decide it (`*`, `service:*`, `NotAction` of other services), and of the rest it is not known whether they do.
+    #[must_use]
+    pub fn some_of(service: &str, others: &'static [&'static str]) -> Option<Self> {
+        Some(Self { open: Some(others), ..Self::parse(&format!("{service}:*"))? })
+    }
+
+    /// Whether its name is not known.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// The service, or where its name is not known those that it may be of.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        [self.service()].into_iter().chain(self.open.into_iter().flatten().copied())
+    }
+
+    /// The other services that it may be of, where its name is not known.
+    pub(super) fn open(&self) -> Option<&'static [&'static str]> {
+        self.open
     }
 
     /// As it was given.

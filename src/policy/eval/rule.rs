@@ -58,6 +58,31 @@ impl Actions {
         Self { every, exact: exact.into(), in_service: in_service.into(), whole: whole.into() }
     }
 
+    /// Whether an action whose name is not known is among them.
+    fn may_match(&self, action: &Action, others: &[&str]) -> Truth {
+        if self.every || self.whole.iter().any(Pattern::is_everything) {
+            return Truth::Yes;
+        }
+        let whole =
+            |of: &str| self.in_service.iter().any(|(service, name)| *service.text == *of && name.is_everything());
+        let some = |of: &str| {
+            let exact = self.exact.iter().filter_map(|name| name.text.split_once(':'));
+            self.in_service
+                .iter()
+                .map(|(service, _)| &*service.text)
+                .chain(exact.map(|(service, _)| service))
+                .any(|it| it == of)
+        };
+        let mut services = [action.service()].into_iter().chain(others.iter().copied());
+        if services.clone().all(whole) {
+            Truth::Yes
+        } else if !self.whole.is_empty() || services.any(some) {
+            Truth::Depends
+        } else {
+            Truth::No
+        }
+    }
+
     fn matches(&self, action: &Action) -> bool {
         let from = self.exact.partition_point(|name| name.hash < action.hash);
         let mut exact = self.exact.iter().skip(from).take_while(|name| name.hash == action.hash);
@@ -185,7 +210,20 @@ impl Rule {
         Self { statement: 0, ..self.clone() }
     }
 
+    /// Whether it is of an action, as far as that is known.
+    fn names_action(&self, action: &Action) -> Truth {
+        match (action.open(), &self.actions) {
+            (None, _) => self.is_of(action).into(),
+            (Some(others), Scope::Only(actions)) => actions.may_match(action, others),
+            (Some(others), Scope::AllBut(actions)) => !actions.may_match(action, others),
+        }
+    }
+
+    /// Whether it is or may be of an action.
     pub(super) fn is_of(&self, action: &Action) -> bool {
+        if action.is_open() {
+            return self.names_action(action) > Truth::No;
+        }
         match &self.actions {
             Scope::Only(actions) => actions.matches(action),
             Scope::AllBut(actions) => !actions.matches(action),
@@ -239,6 +277,9 @@ impl Rule {
         if all == Truth::No {
             return all;
         }
+        if request.action.is_open() {
+            all = all.and(self.names_action(request.action));
+        }
         let spares_none = bounded && self.effect == Effect::Deny && matches!(self.principals, Some(Scope::AllBut(_)));
         if !spares_none {
             all = all.and(self.names(request.caller));
@@ -252,10 +293,11 @@ impl Rule {
         all
     }
 
-    /// The parts that hang on what is not known: whether the resource does, whether the caller does, and the indexes of clauses.
+    /// The parts that hang on what is not known: the action, the resource, the caller, and the indexes of clauses.
     pub(super) fn open_parts(&self, request: &Request<'_>) -> OpenParts {
         let open = |truth| truth == Truth::Depends;
         OpenParts {
+            action: open(self.names_action(request.action)),
             resource: open(self.is_of_resource(request)),
             principal: open(self.names(request.caller)),
             clauses: (0..self.clauses.len())
@@ -304,6 +346,8 @@ fn all_of(patterns: &[Pattern], among: &[Box<str>]) -> Truth {
 /// What of a statement hangs on the unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpenParts {
+    /// The action, whose name is not known.
+    pub action: bool,
     /// The resource.
     pub resource: bool,
     /// Who asks.

@@ -61,3 +61,44 @@ fn ask(ladder: &Ladder, action: &str, resource: &str, told: &[&str]) -> Decision
     assert_eq!(ladder.walk(&request).decision, decision, "the walk comes to the same");
     decision
 }
+
+#[test]
+fn an_action_whose_name_is_not_known_is_decided_by_statements_on_all_or_none_of_its_service() {
+    use Decision::{Allowed, Denied, Depends};
+    let deny = |actions: &str| scp(&format!("{FULL}, {{\"Effect\": \"Deny\", {actions}, \"Resource\": \"*\"}}"));
+    let cases = [
+        (r#""Action": "*""#, Denied, Denied),
+        (r#""Action": "budgets:*""#, Denied, Depends),
+        (r#""Action": ["budgets:*", "payments:*"]"#, Denied, Denied),
+        (r#""Action": "budgets:ViewBudget""#, Depends, Depends),
+        (r#""Action": "budgets:View*""#, Depends, Depends),
+        (r#""Action": "payments:*""#, Allowed, Depends),
+        (r#""Action": "s3:*""#, Allowed, Allowed),
+        (r#""Action": "b*:View*""#, Depends, Depends),
+        (r#""NotAction": ["iam:*", "sts:AssumeRole"]"#, Denied, Denied),
+        (r#""NotAction": ["budgets:*"]"#, Allowed, Depends),
+        (r#""NotAction": ["budgets:ViewBudget"]"#, Depends, Depends),
+        (r#""NotAction": "*""#, Allowed, Allowed),
+    ];
+    for (actions, of_one, of_two) in cases {
+        let policy = deny(actions);
+        let ladder = ladder(&[&[&policy]]);
+        for (others, expected) in [(&[][..], of_one), (&["payments"], of_two)] {
+            let action = Action::some_of("budgets", others).unwrap();
+            let facts = Facts::complete();
+            let request = Request { action: &action, resource: Some("*"), facts: &facts, caller: None };
+            assert_eq!(ladder.decide(&request), expected, "{actions} {others:?}");
+            let walk = ladder.walk(&request);
+            assert_eq!(walk.decision, expected, "{actions} {others:?}");
+            assert_eq!(walk.steps.iter().any(|step| step.open.action), expected == Depends, "{actions} {others:?}");
+        }
+    }
+    // Where not everything is allowed, likewise.
+    let policy = scp(r#"{"Effect": "Allow", "Action": ["budgets:ViewBudget", "s3:*"], "Resource": "*"}"#);
+    let ladder = ladder(&[&[&policy]]);
+    for (service, expected) in [("budgets", Depends), ("s3", Allowed), ("ec2", Denied)] {
+        let (action, facts) = (Action::some_of(service, &[]).unwrap(), Facts::complete());
+        let request = Request { action: &action, resource: Some("*"), facts: &facts, caller: None };
+        assert_eq!(ladder.decide(&request), expected, "{service}");
+    }
+}

@@ -88,7 +88,7 @@ fn everything_is_counted_once() {
         event(member, "us-east-1", r#","errorCode":"NoSuchBucket""#),
         event("999999999999", "us-east-1", ""),
         event("888888888888", "us-east-1", ""),
-        event(member, "us-east-1", "").replace("PutObject", "NoSuchThing"),
+        event(member, "us-east-1", "").replace("PutObject", "No such thing"),
         event(member, "us-east-1", r#","eventType":"AwsServiceEvent""#),
     ];
     let tally = folded(&regions(), MOST, &events);
