@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::forest::{Forest, Standing};
 use super::question::unknown;
@@ -224,19 +224,15 @@ impl Judge for Impact<'_> {
         let mut resources: BTreeSet<String> = BTreeSet::new();
         let mut looks = Looks::default();
         let rcp = action.services().any(|name| services::service(name).is_some_and(|service| service.rcp));
-        let mut statements: Vec<u8> = vec![];
         for (at, (is_resource, ladder)) in self.ladders.iter().enumerate() {
             if *is_resource && !rcp {
                 continue;
             }
-            let mut decides = |place: Option<Place>| {
-                let place = place.map_or([at, usize::MAX, 0, 0], |it| [at, it.node, it.policy, it.statement]);
-                place.iter().for_each(|part| statements.extend_from_slice(&part.to_le_bytes()));
-            };
-            ladder.places_of(action, |place| decides(Some(place)));
-            if !is_resource && !ladder.is_open() {
-                decides(None);
-            }
+            ladder.places_of(action, |place: Place| {
+                let place = [at, place.node, place.policy, place.statement].map(usize::to_le_bytes);
+                looks.statements.push(xxh3_64(place.as_flattened()));
+            });
+            looks.has_to_be_allowed |= !is_resource && !ladder.is_open();
             let before = keys.len();
             ladder.keys_of(action, |key| {
                 keys.insert(key.to_ascii_lowercase());
@@ -248,9 +244,8 @@ impl Judge for Impact<'_> {
             });
             looks.resource_policies |= *is_resource && (resource || keys.len() > before || ladder.speaks_of(action));
         }
-        if !statements.is_empty() {
-            looks.statements = xxh3_128(&statements).max(1);
-        }
+        looks.statements.sort_unstable();
+        looks.statements.dedup();
         looks.resources = resources.into_iter().map(Into::into).collect();
         looks.keys = keys.into_iter().map(Into::into).collect();
         looks

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::actions::{self, Ask, Asks, On, When};
-use super::fold::{Answer, By, Judge, Judgement};
+use super::fold::{Answer, By, Judge, Judgement, Looks};
 use super::keys::{self, Key};
 use super::record::Record;
 use super::request::{Call, Told as Tell, Values, Who};
@@ -44,8 +44,14 @@ struct Asked {
     on: On,
     by_resource: bool,
     /// What stands for the statements that decide it, so that two can be compared.
-    statements: u128,
+    statements: Vec<u64>,
+    /// Whether something has to allow it.
+    has_to_be_allowed: bool,
+    /// Whether a statement is of some resources alone.
+    by_pattern: bool,
     parts: Vec<Part>,
+    /// Its keys, each that records tell in another way once: the part, and the place in it.
+    distinct: Vec<(usize, usize)>,
     /// To name the resources of calls that change, which need not be looked at.
     named: Option<Legs>,
 }
@@ -90,9 +96,8 @@ impl Event {
             besides.iter_mut().for_each(|asked| asked.when = When::Maybe);
         }
         more.append(&mut besides);
-        // What nothing speaks of is allowed, and what is decided as the call itself adds nothing to it.
-        let same = |asked: &Asked| matches!(own.as_slice(), [one] if one.is_decided_as(asked) && asked.on == On::Own);
-        more.retain(|asked| asked.statements != 0 && !same(asked));
+        let sole = own.first().filter(|_| own.len() == 1);
+        more.retain(|asked| !asked.adds_nothing(sole));
         let by_resource = own.iter().chain(&more).any(|asked| asked.by_resource);
         (!own.is_empty()).then_some(Self { own, more, by_resource, is_open })
     }
@@ -241,27 +246,70 @@ impl Asked {
             }
         };
         parts.iter_mut().flat_map(|part| &mut part.keys).for_each(|key| fix(key, ask));
-        let name = ask.action.to_string().into();
-        let named = Some(Legs::of(ask.action));
-        let (by_resource, statements) = (looks.resource_policies, looks.statements);
-        let known = Some(ask.action);
-        Some(Self { action, known, name, when: ask.when, on: ask.on, by_resource, statements, parts, named })
+        Some(Self {
+            known: Some(ask.action),
+            name: ask.action.to_string().into(),
+            when: ask.when,
+            on: ask.on,
+            named: Some(Legs::of(ask.action)),
+            ..Self::of(action, looks, parts)
+        })
+    }
+
+    /// What is asked for always, on resources of its own.
+    fn of(action: Action, looks: Looks, parts: Vec<Part>) -> Self {
+        let mut distinct: Vec<(usize, usize)> = vec![];
+        let key = |(part, at): (usize, usize)| parts.get(part).and_then(|part: &Part| part.keys.get(at));
+        for (at, part) in parts.iter().enumerate() {
+            for (place, one) in part.keys.iter().enumerate() {
+                if !distinct.iter().any(|known| key(*known).is_some_and(|known| known.is_told_as(one))) {
+                    distinct.push((at, place));
+                }
+            }
+        }
+        Self {
+            name: action.as_str().into(),
+            action,
+            known: None,
+            when: When::Always,
+            on: On::Own,
+            by_resource: looks.resource_policies,
+            statements: looks.statements,
+            has_to_be_allowed: looks.has_to_be_allowed,
+            by_pattern: !looks.resources.is_empty(),
+            parts,
+            distinct,
+            named: None,
+        }
     }
 
     fn unknown(judge: &dyn Judge, action: Action, name: &str) -> Self {
         let looks = judge.looks(&action);
         let keys = looks.keys.iter().map(|key| Key::of_any_action(key)).collect();
-        Self {
-            action,
-            known: None,
-            name: name.into(),
-            when: When::Always,
-            on: On::Own,
-            by_resource: looks.resource_policies,
-            statements: looks.statements,
-            parts: vec![Part { legs: None, keys, optional: false, tagged: None }],
-            named: None,
+        let parts = vec![Part { legs: None, keys, optional: false, tagged: None }];
+        Self { name: name.into(), ..Self::of(action, looks, parts) }
+    }
+
+    /// Whether the answer to a call is the same without asking for it: nothing speaks of it, or it is decided as the call
+    /// itself is, or whatever denies it denies the call as well.
+    fn adds_nothing(&self, own: Option<&Self>) -> bool {
+        if self.statements.is_empty() && !self.has_to_be_allowed {
+            return true;
         }
+        let Some(own) = own else { return false };
+        if self.on == On::Own && own.is_decided_as(self) {
+            return true;
+        }
+        let has_key = |part: &Part, wanted: &Key| part.keys.iter().any(|key| key.is_told_as(wanted));
+        let implies = |part: &Part| {
+            let wanted = || self.parts.iter().flat_map(|part| &part.keys);
+            !part.optional && part.tagged.is_none() && wanted().all(|wanted| has_key(part, wanted))
+        };
+        !self.has_to_be_allowed
+            && !self.by_pattern
+            && self.statements.iter().all(|statement| own.statements.binary_search(statement).is_ok())
+            && (own.by_resource || !self.by_resource)
+            && own.parts.iter().any(implies)
     }
 
     /// Whether the same statements decide both, on the same resources, under the same keys.
@@ -277,7 +325,7 @@ impl Asked {
                 && one.keys.iter().zip(&other.keys).all(|(one, other)| one.is_told_as(other))
         };
         self.statements == other.statements
-            && self.by_resource == other.by_resource
+            && (self.by_resource, self.has_to_be_allowed) == (other.by_resource, other.has_to_be_allowed)
             && self.parts.len() == other.parts.len()
             && self.parts.iter().zip(&other.parts).all(alike)
     }
@@ -292,11 +340,12 @@ impl Asked {
                 self.tell_resources(part.legs.as_ref(), who, values);
                 write_values(key, values, Tell::Known);
             }
-            for one in &part.keys {
-                values.clear();
-                let told = one.tell(who, values);
-                write_values(key, values, told);
-            }
+        }
+        for (part, at) in &self.distinct {
+            let Some(one) = self.parts.get(*part).and_then(|part| part.keys.get(*at)) else { continue };
+            values.clear();
+            let told = one.tell(who, values);
+            write_values(key, values, told);
         }
     }
 

@@ -39,9 +39,10 @@ pub struct Looks {
     pub resource_policies: bool,
     /// The condition keys that make a difference.
     pub keys: Vec<Box<str>>,
-    /// What stands for the statements that decide, so that two actions can be compared; 0 where everything is allowed and no
-    /// statement speaks of it.
-    pub statements: u128,
+    /// What stands for the statements that decide, sorted, so that those of two actions can be compared.
+    pub statements: Vec<u64>,
+    /// Whether something allows only some requests, so that what no statement denies is not allowed by that alone.
+    pub has_to_be_allowed: bool,
 }
 
 /// A statement that decides.
