@@ -3,6 +3,7 @@
 //! Forms: IAM user guide, "Troubleshoot access denied error messages". Services word them alike but not all in the same
 //! way, and some name the policy by its ARN.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -138,9 +139,18 @@ fn named(text: &str, principal: Option<&str>) -> Option<String> {
     Some(format!("arn:{partition}:iam::{account}:{kind}/{name}"))
 }
 
+/// The message in an answer that is XML, as S3's are, without its escapes; any other text as it is.
+fn plain_text(text: &str) -> Cow<'_, str> {
+    let inside = |text: &str| Some(text.split_once("<Message>")?.1.split_once("</Message>")?.0.to_owned());
+    let Some(inner) = inside(text) else { return Cow::Borrowed(text) };
+    let unescaped = inner.replace("&quot;", "\"").replace("&apos;", "'").replace("&lt;", "<").replace("&gt;", ">");
+    Cow::Owned(unescaped.replace("&amp;", "&"))
+}
+
 /// Reads a message. Terminals and mails fold them over lines, and that is no matter.
 #[must_use]
 pub fn message(text: &str) -> Denial {
+    let text = &*plain_text(text);
     let text = &*text.split_whitespace().collect::<Vec<_>>().join(" ");
     let explicit = found(&DENIED, text, 1);
     let implicit = found(&NOT_ALLOWED, text, 1);
@@ -372,6 +382,15 @@ mod tests {
         assert_eq!((bare.action.as_deref(), bare.principal), (Some("s3:ListBucket"), None));
         let other = message("An error occurred (AccessDeniedException) when calling the GetThing operation: no");
         assert_eq!((other.action, other.operation.as_deref()), (None, Some("GetThing")));
+    }
+
+    #[test]
+    fn the_message_of_an_answer_in_xml_is_read_without_its_escapes() {
+        let body = "<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code><Message>User: arn:aws:iam::111122223333:user/ana is not authorized to \
+            perform: s3:GetObject on resource: &quot;arn:aws:s3:::b/k&quot; with an explicit deny in a resource control policy</Message>\
+            <RequestId>X</RequestId></Error>";
+        let denial = message(body);
+        assert_eq!((denial.resource.as_deref(), denial.kind), (Some("arn:aws:s3:::b/k"), Some(Kind::ResourceControl)));
     }
 
     #[test]
