@@ -111,12 +111,23 @@ impl Event {
         if self.by_resource {
             write_text(key, who.resource_account().unwrap_or_default());
         }
-        for asked in self.all() {
-            let asks = asked.when.holds(who);
-            key.push(asks as u8);
-            if asks > Truth::No {
-                asked.write_key(who, values, key);
+        let mut write = |all: &[Asked]| {
+            let mut some = false;
+            for asked in all {
+                let asks = asked.when.holds(who);
+                key.push(asks as u8);
+                if asks > Truth::No {
+                    some = true;
+                    asked.write_key(who, values, key);
+                }
             }
+            some
+        };
+        let some = write(&self.own);
+        write(&self.more);
+        // Where the record seems to say that none of them is asked for, each may be.
+        if !some {
+            self.own.iter().for_each(|asked| asked.write_key(who, values, key));
         }
     }
 

@@ -165,6 +165,14 @@ fn a_call_needs_all_that_it_asks_for() {
     let statement = |account: &str| vec![call(account, "dynamodb", "ExecuteStatement", Value::Null)];
     assert_eq!(by_scp(&format!(r#""Action":"dynamodb:PartiQLDelete",{ALL}"#), statement), (0, 1));
     assert_eq!(by_scp(&format!(r#""Action":"dynamodb:PartiQL*",{ALL}"#), statement), (1, 1));
+    // Parameters of a form that is not known say nothing, and calls in two regions are two.
+    let odd = |account: &str| {
+        let write = call(account, "dynamodb", "TransactWriteItems", json!({"items": []}));
+        vec![write.clone(), with(write, json!({"awsRegion": "us-east-1"}))]
+    };
+    let region = r#""Condition":{"StringEquals":{"aws:RequestedRegion":"us-east-1"}}"#;
+    assert_eq!(by_scp(&format!(r#""Action":"dynamodb:*",{ALL},{region}"#), odd), (1, 1));
+    assert_eq!(by_scp(&format!(r#""Action":"dynamodb:PutItem",{ALL},{region}"#), odd), (0, 1));
 }
 
 #[test]
