@@ -388,10 +388,12 @@ impl Asked {
         }
         values.clear();
         self.tell_resources(part.legs.as_ref(), who, values);
+        // Whose resource it is, is asked of RCPs alone.
+        let holder = if self.by_resource { who.resource_account() } else { Some(who.account) };
         Call {
             account: who.account.into(),
             has_service_control: who.has_service_control,
-            resource_account: who.resource_account().map(Into::into),
+            resource_account: holder.map(Into::into),
             kind: who.kind,
             principal: who.arn.map(Into::into),
             session: who.session_arn.map(Into::into),

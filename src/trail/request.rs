@@ -157,6 +157,8 @@ pub struct Who<'r, 'a> {
     pub session_arn: Option<&'r str>,
     /// The account of the resource, once it was looked for.
     holder: OnceCell<Option<&'r str>>,
+    /// The parameters, once it was looked whether they are whole.
+    parameters: OnceCell<Option<&'r str>>,
 }
 
 fn told(text: &str) -> Option<&str> {
@@ -265,14 +267,25 @@ impl<'r, 'a> Who<'r, 'a> {
         let has_account = !matches!(kind, Kind::Service | Kind::Provider | Kind::Anonymous);
         let account = told(&identity.account_id).or_else(|| arn.and_then(|arn| arn.split(':').nth(4)));
         let account = account.filter(|_| has_account).unwrap_or_default();
-        Self { record, kind, account, has_service_control: has_account, arn, session_arn, holder: OnceCell::new() }
+        Self {
+            record,
+            kind,
+            account,
+            has_service_control: has_account,
+            arn,
+            session_arn,
+            holder: OnceCell::new(),
+            parameters: OnceCell::new(),
+        }
     }
 
     /// The parameters of the request, where the record has them whole.
     #[must_use]
     pub fn parameters(&self) -> Option<&'r str> {
-        // What is too large CloudTrail leaves out and says so.
-        self.record.request_parameters.filter(|text| text.starts_with('{') && !text.contains("\"omitted\":true"))
+        *self.parameters.get_or_init(|| {
+            // What is too large CloudTrail leaves out and says so.
+            self.record.request_parameters.filter(|text| text.starts_with('{') && !text.contains("\"omitted\":true"))
+        })
     }
 
     /// The session that the call was made in.
@@ -342,7 +355,7 @@ pub struct Call {
     pub account: Box<str>,
     /// Whether the SCPs of that account are asked. RCPs bind whoever calls.
     pub has_service_control: bool,
-    /// The account of the resource, where it is told.
+    /// The account of the resource, where it is told; the caller's where no RCP is asked.
     pub resource_account: Option<Box<str>>,
     /// What kind of principal asks.
     pub kind: Kind,
