@@ -13,7 +13,7 @@ use crate::apply::{Applied, Control, Lease, apply};
 use crate::aws::{AwsError, Port, Request, Response};
 use crate::desired::Desired;
 use crate::names::{AccountId, ObjectKey, RootId, SPANS};
-use crate::observed::{AccountRef, Clock, Observed, Wants, pages, read, refresh};
+use crate::observed::{AccountRef, Clock, Observed, Renew, Wants, pages, read, refresh};
 use crate::plan::{self, Approvals, Guarded, Memory, Plan, Proposed};
 
 /// What a pass is made with.
@@ -25,8 +25,12 @@ pub struct Options {
     pub deleted: BTreeSet<ObjectKey>,
     /// Hashes of refused changes that may run.
     pub approvals: Approvals,
-    /// Contents and tags no older than this are not read again.
+    /// Tags and contacts no older than this are not read again.
     pub max_age: SignedDuration,
+    /// The same for the contents of policies.
+    pub contents_max_age: SignedDuration,
+    /// What is read again though it is not that old; nothing where `None`.
+    pub renew: Option<Renew>,
 }
 
 impl Default for Options {
@@ -36,6 +40,8 @@ impl Default for Options {
             deleted: BTreeSet::new(),
             approvals: Approvals::default(),
             max_age: SignedDuration::from_hours(24),
+            contents_max_age: SignedDuration::from_hours(24),
+            renew: None,
         }
     }
 }
@@ -104,7 +110,7 @@ pub struct Planned {
 
 /// What the manifests make it necessary to read.
 #[must_use]
-pub fn wants(desired: &Desired, max_age: SignedDuration) -> Wants {
+pub fn wants(desired: &Desired, options: &Options) -> Wants {
     let spec = &desired.organization.spec;
     let kinds = desired.policies.values().map(|policy| policy.spec.kind.clone());
     let base = |declared: Option<crate::api::BaseAccess>| declared.is_some();
@@ -131,7 +137,9 @@ pub fn wants(desired: &Desired, max_age: SignedDuration) -> Wants {
         base_access: base(spec.base_access)
             || desired.units.values().any(|unit| base(unit.spec.base_access))
             || desired.accounts.values().any(|account| base(account.spec.base_access)),
-        max_age,
+        max_age: options.max_age,
+        contents_max_age: options.contents_max_age,
+        renew: options.renew,
     }
 }
 
@@ -191,7 +199,7 @@ pub async fn plan(
     clock: Clock<'_>,
 ) -> Result<Planned, PassError> {
     let began = clock();
-    let wants = wants(desired, options.max_age);
+    let wants = wants(desired, options);
     let management = &desired.organization.spec.management_account;
     let (check, read) = (check_caller(port, management), read(port, &wants, previous, clock));
     let span = span("observe");
@@ -353,7 +361,7 @@ async fn freshen(
         }
     }
     // Something changes as fast as it is read: nothing old is left.
-    let observed = read(port, &wants(desired, SignedDuration::ZERO), None, clock).await?;
+    let observed = read(port, &wants(desired, options), None, clock).await?;
     let proposed = propose(desired, &observed, memory, options, clock());
     Ok((observed, proposed))
 }

@@ -116,3 +116,20 @@ async fn one_attachment_taken_off_by_hand_costs_one_look_and_one_write() {
     // The look before it, the write, and the look after all.
     assert_eq!(calls, Calls::from([("ListPoliciesForTarget", 1), ("AttachPolicy", 1), ("ListTargetsForPolicy", 1)]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_warm_plan_costs_a_call_more_for_each_policy_whose_text_is_read() {
+    let desired = generate::desired(generate::MEDIUM, 7);
+    let (world, clock) = (generate::settled(&desired, World::default()), clock());
+    let (memory, cached) = (Memory::default(), Options::default());
+    let known = pass::plan(&world, &desired, None, &memory, &cached, &clock).await.unwrap().observed;
+    let read = Options { contents_max_age: k8s_openapi::jiff::SignedDuration::ZERO, ..Options::default() };
+    let mut costs = vec![];
+    for options in [cached, read] {
+        let port = counting(&world);
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        pass::plan(&port, &desired, Some(&known), &memory, &options, &clock).await.unwrap();
+        costs.push(port.tally().total());
+    }
+    assert_eq!(costs, [185, 235]);
+}

@@ -223,3 +223,96 @@ async fn an_edit_that_rides_on_drift_is_still_new() {
     assert!(planned.plan.changes.is_empty(), "{:#?}", planned.plan.changes);
     assert_eq!(planned.plan.refusals[0].rule, "limit-affected");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_type_that_aws_disables_is_off_and_is_enabled_again() {
+    use bylaw::aws::port::PolicyTypeStatus;
+    let desired = manifests("examples/data-science");
+    let (world, memory) = settled(&desired, "111111111111").await;
+    let kind = bylaw::names::PolicyType::scp();
+    world.with(|state| {
+        state.root.policy_types.insert(kind.clone(), PolicyTypeStatus::PendingDisable);
+    });
+    let planned = plan(&world, &desired, &memory, &Options::default()).await;
+    let enables = |change: &&bylaw::plan::Change| matches!(&change.action, bylaw::plan::Action::EnablePolicyType { kind: of } if *of == kind);
+    assert_eq!(planned.plan.changes.iter().filter(enables).count(), 1, "{:#?}", planned.plan.changes);
+    assert!(
+        planned.plan.notes.iter().any(|note| note.message.contains("PENDING_DISABLE")),
+        "{:#?}",
+        planned.plan.notes
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_changed_in_place_and_what_is_tagged_has_a_limit_each() {
+    let (world, memory) = settled(&manifests("examples/data-science"), "111111111111").await;
+    let described = |limits: &str| {
+        let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data-science");
+        let (mut sources, _) = sources::load(&[path], &mut std::io::empty());
+        for source in &mut sources {
+            let text = String::from_utf8(source.bytes.clone()).unwrap();
+            let text = text
+                .replace("maxCreates: 20", limits)
+                .replace("  description: ", "  tags: {a: b}\n  description: New: ");
+            source.bytes = text.replace("description: New: ", "description: \"New\" # ").into_bytes();
+        }
+        desired(sources)
+    };
+    let all = plan(&world, &described("maxCreates: 20"), &memory, &Options::default()).await;
+    let count = |planned: &Planned, verb| planned.plan.changes.iter().filter(|c| c.action.verb() == verb).count();
+    let (updates, tags) = (count(&all, bylaw::plan::Verb::Update), count(&all, bylaw::plan::Verb::Tag));
+    assert!(updates > 1 && tags > 1, "{:#?}", all.plan);
+    let few = described(&format!("maxUpdates: {}\n    maxTags: {}", updates - 1, tags - 1));
+    let few = plan(&world, &few, &memory, &Options::default()).await;
+    let rules: Vec<&str> = few.plan.refusals.iter().map(|refusal| refusal.rule).collect();
+    assert_eq!(rules, ["limit-updates", "limit-tags"], "{:#?}", few.plan);
+    assert!(few.plan.refusals.iter().all(|refusal| refusal.hash.is_some()) && few.plan.changes.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_events_what_a_policy_says_is_read_again_within_as_many_passes_as_are_documented() {
+    let desired = manifests("examples/data-science");
+    let (world, memory) = settled(&desired, "111111111111").await;
+    let renew = |calls| {
+        let older_than = k8s_openapi::jiff::SignedDuration::from_mins(5);
+        Options { renew: Some(bylaw::observed::Renew { calls, older_than }), ..Options::default() }
+    };
+    let clock = clock();
+    let policies: Vec<_> = world.with(|state| {
+        state.policies().iter().filter(|(_, policy)| !policy.aws_managed).map(|(id, _)| id.clone()).collect()
+    });
+    let mut known = plan(&world, &desired, &memory, &Options::default()).await.observed;
+    for policy in &policies {
+        let content = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+        let mut request = bylaw::aws::Request::UpdatePolicy {
+            policy: policy.clone(),
+            name: None,
+            description: None,
+            content: Some(content.into()),
+        };
+        if world.foreign(&request).is_err() {
+            let bylaw::aws::Request::UpdatePolicy { content, .. } = &mut request else { unreachable!() };
+            *content = content.take().map(|text| text.replace(r#""Effect""#, r#""Principal":"*","Effect""#));
+            world.foreign(&request).unwrap();
+        }
+    }
+    // A content and the tags of each are two parts; 4 of 6 calls a pass are theirs.
+    let bound = (policies.len() * 2).div_ceil(4);
+    let mut seen = 0;
+    for _ in 0..bound {
+        tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+        let planned = pass::plan(&world, &desired, Some(&known), &memory, &renew(6), &clock).await.unwrap();
+        seen = planned.plan.drift.iter().filter(|drift| drift.path == "content").count();
+        known = planned.observed;
+    }
+    assert_eq!(seen, policies.len());
+    // What was read a moment ago is not read again.
+    let counted = bylaw::aws::paced::Paced::new(
+        &world,
+        bylaw::aws::paced::Conduct { pace: bylaw::aws::paced::Pace::None, ..Default::default() },
+    );
+    let still = Options { renew: renew(1_000).renew, ..Options::default() };
+    pass::plan(&counted, &desired, Some(&known), &memory, &still, &clock).await.unwrap();
+    let tags = counted.tally().calls.get("ListTagsForResource").copied().unwrap_or_default();
+    assert!(tags < 10, "{tags}");
+}

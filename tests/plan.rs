@@ -17,7 +17,7 @@ const MANAGEMENT: &str = "111111111111";
 
 /// `Organization` with limits that are in nobody's way, unless `spec` says otherwise.
 fn organization(spec: &str) -> String {
-    let limits = "limits: {maxCreates: 100, maxDeletes: 100, maxMoves: 100, maxDetaches: 100, maxAffected: {accounts: 1000, percent: 100}}";
+    let limits = "limits: {maxCreates: 100, maxDeletes: 100, maxMoves: 100, maxDetaches: 100, maxUpdates: 100, maxTags: 100, maxAffected: {accounts: 1000, percent: 100}}";
     let limits = if spec.contains("limits:") { "" } else { limits };
     object(
         "Organization",

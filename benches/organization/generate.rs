@@ -163,6 +163,8 @@ pub fn desired(size: Size, seed: u64) -> Desired {
             max_creates: all,
             max_moves: all,
             max_detaches: all,
+            max_updates: all,
+            max_tags: all,
             max_affected: MaxAffected { accounts: all, percent: 100 },
             ..Limits::default()
         },

@@ -24,7 +24,7 @@ def target(of):
 
 
 def manifests(org, management):
-    limits = {"maxCreates": 100_000, "maxDeletes": 0, "maxMoves": 100_000, "maxDetaches": 100_000,
+    limits = {"maxCreates": 100_000, "maxDeletes": 0, "maxMoves": 100_000, "maxDetaches": 100_000, "maxUpdates": 100_000, "maxTags": 100_000,
               "maxAffected": {"accounts": 100_000, "percent": 100}}
     yield thing("Organization", "bench", {"managementAccountId": management, "policyTypes": org["policyTypes"],
                                           "limits": limits})

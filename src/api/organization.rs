@@ -83,9 +83,11 @@ pub struct OrganizationSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "super::common::tags_schema")]
     pub tags: BTreeMap<String, String>,
-    /// How often the organization is looked at without an event, as Go writes durations (`10m`).
+    /// How often the organization is looked at without an event, as Go writes durations (`10m`); at least a minute. AWS
+    /// answers all who ask at the same rates: who looks more often is in the way of others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), regex(pattern = r"^([0-9]+(h|m|s))+$"))]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1m')").message("at least `1m`"))]
     pub interval: Option<String>,
     /// Where AWS events arrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -232,6 +234,14 @@ pub struct Limits {
     #[serde(default = "max_detaches")]
     #[schemars(schema_with = "super::common::count_schema")]
     pub max_detaches: u32,
+    /// Objects changed in place: policies, names of OUs and accounts, contacts, the delegation policy.
+    #[serde(default = "max_updates")]
+    #[schemars(schema_with = "super::common::count_schema")]
+    pub max_updates: u32,
+    /// Objects whose tags are written (those of what is created in the pass do not count).
+    #[serde(default = "max_tags")]
+    #[schemars(schema_with = "super::common::count_schema")]
+    pub max_tags: u32,
     /// Accounts in which something is newly denied or newly allowed.
     #[serde(default)]
     pub max_affected: MaxAffected,
@@ -248,6 +258,12 @@ fn max_moves() -> u32 {
 fn max_detaches() -> u32 {
     5
 }
+fn max_updates() -> u32 {
+    100
+}
+fn max_tags() -> u32 {
+    1000
+}
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -255,6 +271,8 @@ impl Default for Limits {
             max_deletes: max_deletes(),
             max_moves: max_moves(),
             max_detaches: max_detaches(),
+            max_updates: max_updates(),
+            max_tags: max_tags(),
             max_affected: MaxAffected::default(),
         }
     }

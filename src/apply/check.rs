@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::state::State;
-use crate::aws::port::{AccountFact, AccountState, Resource};
+use crate::aws::port::{AccountFact, AccountState, PolicyTypeStatus, Resource};
 use crate::aws::{AwsError, Port, Request, Response};
 use crate::names::{AccountId, NodeId, PolicyId, PolicyType, TAG_DELETION, TAG_HOLD, Tags};
 use crate::observed::{Clock, pages};
@@ -176,7 +176,11 @@ async fn look_at_details(
             let mut on = false;
             for page in pages(port, Request::ListRoots { token: None }).await? {
                 let Response::Roots(page) = page else { return Err(garbage("ListRoots")) };
-                on |= page.items.iter().flat_map(|root| &root.policy_types).any(|(of, _)| of == kind);
+                on |= page
+                    .items
+                    .iter()
+                    .flat_map(|root| &root.policy_types)
+                    .any(|(of, status)| of == kind && *status != PolicyTypeStatus::PendingDisable);
             }
             if on { Look::Already } else { Look::Needed(request) }
         }

@@ -1,6 +1,7 @@
 //! Creations: once, whatever call the process dies in. AWS refuses a second of the same name or e-mail; what was made by a
 //! life that did not live to see the answer is known by bylaw's tag and taken up.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::check::{garbage, tags};
@@ -84,15 +85,23 @@ pub(super) async fn made_before(
 
 /// What one run knows of account creations. The lists that would tell whether one was made before have a page for every
 /// twenty accounts of the organization, so they are read once a run and after an answer that leaves it open, and not for
-/// each account: AWS itself refuses the second of an e-mail.
+/// each account.
 #[derive(Debug, Default)]
 pub(super) struct Creations {
-    /// Those that were under way when the first of the run was due.
-    earlier: tokio::sync::OnceCell<Vec<Creation>>,
+    /// Those that were under way when the first of the run was due, and what those that were over had made.
+    earlier: tokio::sync::OnceCell<Earlier>,
     /// Held while one waits for its token: what waits longer than a lease lasts would not be sent any more.
     turn: tokio::sync::Mutex<()>,
     /// Shortest time that one took.
     quickest: std::sync::Mutex<Option<Duration>>,
+}
+
+/// Account creations that are not of this run.
+#[derive(Debug, Default)]
+struct Earlier {
+    under_way: Vec<Creation>,
+    /// Accounts that AWS created and does not list yet, by the object that their tag names.
+    unlisted: BTreeMap<String, AccountId>,
 }
 
 impl Creations {
@@ -101,11 +110,21 @@ impl Creations {
     }
 }
 
-/// Creates an account, or goes on with a creation that is under way under the same name.
-pub(super) async fn account(port: &dyn Port, creations: &Creations, request: &Request, object: &ObjectKey) -> Creating {
+/// Creates an account, or goes on with a creation that is under way under the same name. `is_listed`: whether AWS lists an
+/// account.
+pub(super) async fn account(
+    port: &dyn Port,
+    creations: &Creations,
+    request: &Request,
+    object: &ObjectKey,
+    is_listed: &(dyn Fn(&AccountId) -> bool + Send + Sync),
+) -> Creating {
     let Request::CreateAccount { name, .. } = request else { return Err(garbage("CreateAccount")) };
-    let earlier = creations.earlier.get_or_try_init(|| under_way(port)).await?;
-    if let Some(creation) = earlier.iter().find(|creation| creation.account_name == *name) {
+    let earlier = creations.earlier.get_or_try_init(|| earlier(port, is_listed)).await?;
+    if let Some(made) = earlier.unlisted.get(&object.to_string()) {
+        return Ok((Outcome::AlreadyDone, Made::Account(made.clone())));
+    }
+    for creation in earlier.under_way.iter().filter(|creation| creation.account_name == *name) {
         let (outcome, made) = wait(port, creations, creation.clone()).await?;
         // An account of the same name may be somebody else's: only the tag tells.
         match &made {
@@ -120,8 +139,20 @@ pub(super) async fn account(port: &dyn Port, creations: &Creations, request: &Re
     let (outcome, made) = match answer {
         Ok(Response::Creation(creation)) => wait(port, creations, creation).await?,
         Ok(_) => return Err(garbage("CreateAccount")),
-        Err(error) if error.class == ErrorClass::Unknown => match lost(port, name).await? {
-            Some(creation) => wait(port, creations, creation).await?,
+        Err(error) if error.class == ErrorClass::Unknown => match lost(port, name, object, is_listed).await? {
+            Some(creation) => {
+                let is_over = creation.state == CreationState::Succeeded;
+                let (outcome, made) = wait(port, creations, creation).await?;
+                match &made {
+                    // Two accounts can have one name: what became of this call is still open.
+                    Made::Account(id) if !is_ours(port, id, object).await? => {
+                        (Outcome::Unknown { error }, Made::Nothing)
+                    }
+                    // Anybody may have been at it since.
+                    Made::Account(_) if is_over => (Outcome::AlreadyDone, made),
+                    _ => (outcome, made),
+                }
+            }
             None => (Outcome::Unknown { error }, Made::Nothing),
         },
         Err(error) => return Err(error),
@@ -140,33 +171,76 @@ pub(super) async fn account(port: &dyn Port, creations: &Creations, request: &Re
 }
 
 /// The creation under a name whose answer was lost: AWS may take a moment to list it.
-async fn lost(port: &dyn Port, name: &str) -> Result<Option<Creation>, AwsError> {
+async fn lost(
+    port: &dyn Port,
+    name: &str,
+    object: &ObjectKey,
+    is_listed: &(dyn Fn(&AccountId) -> bool + Send + Sync),
+) -> Result<Option<Creation>, AwsError> {
     for look in 0..LOOKS {
         if look > 0 {
             tokio::time::sleep(POLL).await;
         }
-        let found = under_way(port).await?.into_iter().find(|creation| creation.account_name == name);
-        if found.is_some() {
-            return Ok(found);
+        for creation in listed(port).await?.into_iter().filter(|creation| creation.account_name == name) {
+            // One that is over can be of long ago, and the account another's.
+            let own = match (creation.state, &creation.account) {
+                (CreationState::InProgress, _) => true,
+                (CreationState::Succeeded, Some(id)) => !is_listed(id) && is_ours(port, id, object).await?,
+                _ => false,
+            };
+            if own {
+                return Ok(Some(creation));
+            }
         }
     }
     Ok(None)
 }
 
-async fn is_ours(port: &dyn Port, id: &AccountId, object: &ObjectKey) -> Result<bool, AwsError> {
-    let has = tags(port, &Resource::Node(NodeId::Account(id.clone()))).await?;
-    Ok(has.get(TAG_RESOURCE) == Some(&object.to_string()))
+/// What earlier runs asked for. What they made is in the accounts as a rule; where AWS is behind with that list, the tag of
+/// the account says whose it is.
+async fn earlier(port: &dyn Port, is_listed: &(dyn Fn(&AccountId) -> bool + Send + Sync)) -> Result<Earlier, AwsError> {
+    let mut earlier = Earlier::default();
+    for creation in listed(port).await? {
+        match (creation.state, &creation.account) {
+            (CreationState::InProgress, _) => earlier.under_way.push(creation),
+            (CreationState::Succeeded, Some(id)) if !is_listed(id) => {
+                let tag = owner(port, id).await?;
+                earlier.unlisted.extend(tag.map(|tag| (tag, id.clone())));
+            }
+            _ => {}
+        }
+    }
+    Ok(earlier)
 }
 
-/// All creations that are under way. Those that are over need no list: an account that one made is in the accounts, and
-/// AWS refuses the next of its e-mail (aws-facts section 1, `EMAIL_ALREADY_EXISTS`).
-async fn under_way(port: &dyn Port) -> Result<Vec<Creation>, AwsError> {
-    let mut found = vec![];
-    for page in pages(port, Request::ListCreateAccountStatus { token: None }).await? {
-        let Response::Creations(page) = page else { return Err(garbage("ListCreateAccountStatus")) };
-        found.extend(page.items.into_iter().filter(|creation| creation.state == CreationState::InProgress));
+async fn is_ours(port: &dyn Port, id: &AccountId, object: &ObjectKey) -> Result<bool, AwsError> {
+    Ok(owner(port, id).await?.as_deref() == Some(&object.to_string()))
+}
+
+/// The object that an account's tag names. An account that left the organization belongs to none.
+async fn owner(port: &dyn Port, id: &AccountId) -> Result<Option<String>, AwsError> {
+    match tags(port, &Resource::Node(NodeId::Account(id.clone()))).await {
+        Ok(mut has) => Ok(has.remove(TAG_RESOURCE)),
+        Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
-    Ok(found)
+}
+
+/// All creations that are under way or have succeeded, as far as AWS still tells. A list that goes round in a circle ends
+/// where it began: AWS refuses the second account of an e-mail, whatever this list leaves out.
+async fn listed(port: &dyn Port) -> Result<Vec<Creation>, AwsError> {
+    let (mut found, mut seen) = (vec![], BTreeSet::new());
+    let mut request = Request::ListCreateAccountStatus { token: None };
+    loop {
+        let Response::Creations(page) = port.call(&request).await? else {
+            return Err(garbage("ListCreateAccountStatus"));
+        };
+        found.extend(page.items);
+        match page.next {
+            Some(token) if seen.insert(token.clone()) => request = request.page(&token),
+            _ => return Ok(found),
+        }
+    }
 }
 
 async fn wait(port: &dyn Port, creations: &Creations, mut creation: Creation) -> Creating {

@@ -15,7 +15,8 @@ use super::lease::{Cover, Lease, LeaseError, Now};
 use super::ledger::{Entry, Ledger, Outcome};
 use super::state::State;
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
-use crate::names::{NodeId, TAG_RESOURCE};
+use crate::desired::NodeKey;
+use crate::names::{AccountId, NodeId, TAG_RESOURCE};
 use crate::observed::{Clock, Observed};
 use crate::plan::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Stage};
 
@@ -116,6 +117,7 @@ pub async fn apply(
         shared: Mutex::new(Shared { outcomes: vec![], failed: vec![], ended: None }),
         lease: tokio::sync::Mutex::new(Some(lease)),
         creations: create::Creations::default(),
+        homes: homes(&plan.changes),
         control,
     };
     for (stage, changes) in stages(&plan.changes) {
@@ -159,6 +161,17 @@ fn chains(changes: Vec<&Change>) -> Vec<Vec<&Change>> {
         }
     }
     chains
+}
+
+/// Where each new account is to go.
+fn homes(changes: &[Change]) -> BTreeMap<&str, &NodeRef> {
+    fn home(change: &Change) -> Option<(&str, &NodeRef)> {
+        match &change.action {
+            Action::MoveAccount { account: NodeRef::New(NodeKey::Account(key)), to, .. } => Some((key, to)),
+            _ => None,
+        }
+    }
+    changes.iter().filter_map(home).collect()
 }
 
 /// The port of one change: no write is sent but under a lease that is sure to hold until it is over, and while the change is
@@ -221,6 +234,8 @@ struct Run<'a> {
     shared: Mutex<Shared>,
     lease: tokio::sync::Mutex<Option<Lease>>,
     creations: create::Creations,
+    /// Where each new account is to go; below the root itself where it is not told.
+    homes: BTreeMap<&'a str, &'a NodeRef>,
     control: Control<'a>,
 }
 
@@ -261,7 +276,7 @@ impl Run<'_> {
             let ended = self.shared().ended.is_some();
             return if ended && *self.control.stop.borrow() { Outcome::NotStarted } else { Outcome::Stopped { why } };
         }
-        if let Some(why) = self.blocked(change) {
+        if let Some(why) = self.blocked(change).or_else(|| self.exposed(change)) {
             return Outcome::Blocked { why };
         }
         let request = self.state.lock().request(change);
@@ -350,7 +365,8 @@ impl Run<'_> {
     async fn write(&self, change: &Change, request: &Request) -> create::Creating {
         let port = &Leased(self, change);
         if matches!(request, Request::CreateAccount { .. }) {
-            return create::account(port, &self.creations, request, &change.object).await;
+            let is_listed = |id: &AccountId| self.state.lock().observed.accounts.contains_key(id);
+            return create::account(port, &self.creations, request, &change.object, &is_listed).await;
         }
         match port.call(request).await {
             Ok(Response::UnitCreated(unit)) => Ok((Outcome::Done, Made::Unit(unit.id))),
@@ -417,6 +433,10 @@ impl Run<'_> {
     fn guarded_by(&self, change: &Change) -> Vec<NodeRef> {
         match &change.action {
             Action::Attach { target, .. } => vec![target.clone()],
+            // Without it a list of what is allowed is none.
+            Action::Detach { policy, kind, target } if kind.rule().default_policy == Some(policy.as_str()) => {
+                vec![target.clone()]
+            }
             // It is still where it was: what guards it there must stay.
             Action::MoveAccount { account, .. } => vec![account.clone()],
             Action::UpdatePolicy { policy, .. } => {
@@ -435,6 +455,36 @@ impl Run<'_> {
         !self.shared().outcomes.iter().any(|(change, outcome)| corrects(change) && outcome.is_success())
     }
 
+    /// Nodes that something that was to guard them did not reach, as far as they are there.
+    fn failed(&self) -> BTreeSet<NodeId> {
+        let failed = self.shared().failed.clone();
+        let state = self.state.lock();
+        let there = |node: NodeRef| match node {
+            NodeRef::Known(id) => Some(id),
+            NodeRef::New(key) => state.nodes.get(&key).cloned(),
+        };
+        failed.into_iter().filter_map(there).collect()
+    }
+
+    /// A new account stands in the root until it is moved, so it is created only once the OU is there that it is to be in,
+    /// and all that was to guard it on the way.
+    fn exposed(&self, change: &Change) -> Option<String> {
+        let Action::CreateAccount { key, .. } = &change.action else { return None };
+        let failed = self.failed();
+        let state = self.state.lock();
+        let home = match self.homes.get(&**key) {
+            Some(NodeRef::Known(id)) => id.clone(),
+            Some(NodeRef::New(unit)) => match state.nodes.get(unit) {
+                Some(id) => id.clone(),
+                None => return Some(format!("`{unit}`, which it is to be in, was not created")),
+            },
+            None => state.observed.root_node(),
+        };
+        let bare = state.observed.chain(&home).into_iter().find(|node| failed.contains(node))?;
+        let name = state.observed.name(&bare);
+        Some(format!("a policy that guards `{name}`, where it is to be, could not be attached or changed"))
+    }
+
     /// A change that takes a guard away does not run where one that adds a guard has failed, above, at or below.
     fn blocked(&self, change: &Change) -> Option<String> {
         if change.needs_text && self.is_uncorrected(change) {
@@ -443,15 +493,7 @@ impl Run<'_> {
         if !change.action.loosens() {
             return None;
         }
-        let failed: BTreeSet<NodeId> = self
-            .shared()
-            .failed
-            .iter()
-            .filter_map(|node| match node {
-                NodeRef::Known(id) => Some(id.clone()),
-                NodeRef::New(key) => self.state.lock().nodes.get(key).cloned(),
-            })
-            .collect();
+        let failed = self.failed();
         if failed.is_empty() {
             return None;
         }

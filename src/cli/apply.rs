@@ -73,10 +73,11 @@ async fn carry_out(
     terminal: &Terminal,
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
-    let Made { planned, door, mut memory, store, context } = made;
+    let Made { planned, door, mut memory, store, context, whole } = made;
     if planned.plan.changes.is_empty() {
+        let left = whole.unwrap_or_else(|| planned.plan.clone());
         let whole = planned.observed.gaps.is_empty();
-        let clean = planned.plan.is_empty() && whole;
+        let clean = left.is_empty() && whole;
         if let Some(store) = &store {
             memory.learn(&planned.plan.facts);
             terminal.warn_if(store.keep_memory(&memory), "what this pass settled could not be kept");
@@ -84,12 +85,12 @@ async fn carry_out(
         if !text {
             let report = pass::Report {
                 applied: crate::apply::Applied::nothing(planned.observed.clone()),
-                left: planned.plan.clone(),
+                left: left.clone(),
                 unverified: None,
             };
             writeln!(out, "{:#}", show::json::report(&report, &planned, &setting.desired, &context))?;
         }
-        return if whole || !planned.plan.is_empty() { Ok(u8::from(!clean)) } else { Err(super::plan::unread()) };
+        return if whole || !left.is_empty() { Ok(u8::from(!clean)) } else { Err(super::plan::unread()) };
     }
     let journal = store.as_ref().map(crate::store::Store::journal).transpose()?;
     let ledger: &dyn Ledger = match &journal {
@@ -111,7 +112,7 @@ async fn carry_out(
         terminal.warn_if(store.keep_memory(&memory), "what this pass settled could not be kept");
     }
     if text {
-        show::result::text(&report, &shown, &setting.desired, terminal.out_colour, out)?;
+        show::result::text(&report, &shown, &setting.desired, &context, terminal.out_colour, out)?;
         if store.is_none() {
             writeln!(out, "This was a rehearsal on a snapshot: nothing was written to AWS.")?;
         }
@@ -193,9 +194,11 @@ fn only_as_saved(
             show::view::brief(change)
         ));
     }
+    let left_out = plan.changes.iter().filter(|change| !standing.contains(&change.id));
+    made.context.left_out = left_out.map(show::view::brief).collect();
     let kept = plan.clone().only(&standing);
-    made.planned.plan =
-        guard(kept, &setting.desired, &made.planned.observed, &setting.options.approvals, made.context.now);
+    let kept = guard(kept, &setting.desired, &made.planned.observed, &setting.options.approvals, made.context.now);
+    made.whole = Some(std::mem::replace(&mut made.planned.plan, kept));
     Ok(())
 }
 

@@ -123,7 +123,12 @@ pub struct Aws {
     /// Read everything again: take nothing from the snapshot of the last pass.
     #[arg(long)]
     pub fresh: bool,
-    /// How old contents and tags may be that are taken from the last pass (`30m`, `24h`).
+    /// Take the contents of policies from the last pass as well, as far as `--max-age` lets: a call less for each policy, and
+    /// what somebody wrote into one since then is not seen.
+    #[arg(long, conflicts_with = "fresh")]
+    pub cached: bool,
+    /// How old tags and contacts, and with `--cached` contents of policies, may be that are taken from the last pass (`30m`,
+    /// `24h`). Whatever a change touches is read again before it is planned.
     #[arg(long, value_name = "AGE", default_value = "24h", value_parser = age)]
     pub max_age: k8s_openapi::jiff::SignedDuration,
 }

@@ -156,7 +156,7 @@ impl Story<'_> {
         let report = pass::apply_plan(&self.door, desired, planned, &mut self.memory, &options, control)
             .await
             .map_err(|error| Failure { message: error.to_string(), help: None })?;
-        show::result::text(&report, &shown, desired, self.colour, self.out)?;
+        show::result::text(&report, &shown, desired, &Context::default(), self.colour, self.out)?;
         Ok(show::result::converged(&report))
     }
 

@@ -13,7 +13,7 @@ use super::{approvals, args};
 use crate::desired::{Desired, Source};
 use crate::observed::{Observed, snapshot};
 use crate::pass::{self, Options, Planned};
-use crate::plan::{Approvals, Memory};
+use crate::plan::{Approvals, Guarded, Memory, Plan};
 use crate::store::Store;
 
 /// What `plan` and `apply` both need: the manifests, the way to AWS, and how to plan.
@@ -44,6 +44,8 @@ pub struct Made {
     pub store: Option<Store>,
     /// What a reader needs to know of how it was made.
     pub context: Context,
+    /// All that is to be done, where a saved plan runs and does not hold all of it.
+    pub whole: Option<Plan<Guarded>>,
 }
 
 impl Setting<'_> {
@@ -80,8 +82,8 @@ impl Setting<'_> {
             &self.options,
             Timestamp::now(),
         );
-        let context = self.context(&planned);
-        Ok(Made { planned, door, memory, store: None, context })
+        let context = self.context(&planned, Timestamp::now());
+        Ok(Made { planned, door, memory, store: None, context, whole: None })
     }
 
     async fn plan_in_aws(&self, terminal: &Terminal) -> Result<Made, Failure> {
@@ -91,18 +93,20 @@ impl Setting<'_> {
         let previous = if self.aws.fresh { None } else { store.snapshot() };
         let memory = store.memory();
         let reading = terminal.reading(&door);
+        let began = Timestamp::now();
         let planned = pass::plan(&door, &self.desired, previous.as_ref(), &memory, &self.options, &Timestamp::now);
         let planned = reading.watch(planned).await?;
         if let Err(error) = store.keep_snapshot(&planned.observed) {
             terminal
                 .warn(&format!("the snapshot of this pass could not be kept, so the next reads everything: {error}"));
         }
-        let context = Context { calls: door.tally().calls, ..self.context(&planned) };
-        Ok(Made { planned, door, memory, store: Some(store), context })
+        let context = Context { calls: door.tally().calls, ..self.context(&planned, began) };
+        Ok(Made { planned, door, memory, store: Some(store), context, whole: None })
     }
 
-    fn context(&self, planned: &Planned) -> Context {
+    fn context(&self, planned: &Planned, since: Timestamp) -> Context {
         Context {
+            since,
             oldest: planned.observed.oldest(),
             now: Timestamp::now(),
             observe: self.desired.organization.spec.mode == crate::api::Mode::Observe,
@@ -116,7 +120,8 @@ impl Setting<'_> {
 #[must_use]
 pub fn options(prune: bool, approve: &[String], aws: &args::Aws) -> Options {
     let max_age = if aws.fresh { SignedDuration::ZERO } else { aws.max_age };
-    Options { prune, approvals: Approvals::of(approve), max_age, ..Options::default() }
+    let contents_max_age = if aws.cached { max_age } else { SignedDuration::ZERO };
+    Options { prune, approvals: Approvals::of(approve), max_age, contents_max_age, ..Options::default() }
 }
 
 /// Nothing is to be done for what could be read; nobody knows about the rest.
@@ -148,7 +153,7 @@ pub async fn run(asked: &args::Plan, terminal: &Terminal, out: &mut dyn Write) -
         args::Form::Markdown => write!(out, "{}", show::markdown::plan(planned, desired, context))?,
     }
     if let Some(path) = &asked.out {
-        let text = format!("{:#}\n", show::json::plan(planned, desired, context, Some(saved())));
+        let text = format!("{:#}\n", saved().to_json(planned, desired, context));
         super::files::write_output(path, &text)?;
     }
     match planned.plan.is_empty() {

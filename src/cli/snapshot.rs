@@ -32,6 +32,8 @@ pub fn wants(contacts: bool) -> Wants {
         delegation_policy: true,
         base_access: true,
         max_age: SignedDuration::ZERO,
+        contents_max_age: SignedDuration::ZERO,
+        renew: None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use tokio::sync::watch as signal;
 
@@ -26,7 +26,7 @@ use crate::aws::{AwsError, Request};
 use crate::desired::{Desired, Issue, build_from};
 use crate::events::{Hint, Trail};
 use crate::names::{AccountId, Kind, ObjectKey};
-use crate::observed::Observed;
+use crate::observed::{Observed, Renew};
 use crate::pass::{self, ApplyError, Options, PassError, Planned, Report};
 use crate::plan::bind::bind;
 use crate::plan::guard::idle;
@@ -301,6 +301,18 @@ pub fn hindered(scene: &Scene, why: String) -> Turnout {
     turnout(scene, Came::Unplanned(&error), None)
 }
 
+/// Contents, tags and contacts that one pass reads again where no queue tells what changed. Nothing of a policy is older
+/// than its number of passes needs for all policies at 40 calls each, and nothing else at 20.
+const RENEWED: usize = 60;
+
+/// What a pass reads again: where a queue tells of changes, nothing that it does not name.
+fn renewed(desired: &Desired) -> Option<Renew> {
+    let spec = &desired.organization.spec;
+    let interval = spec.interval.or_else(|| SignedDuration::try_from(INTERVAL).ok()).unwrap_or_default();
+    // Passes that a change of an object woke come at any time, and need not read what was read a moment ago.
+    spec.queue.is_none().then(|| Renew { calls: RENEWED, older_than: interval / 2 })
+}
+
 async fn plan_and_apply(
     cx: &Context,
     scene: &Scene,
@@ -310,7 +322,8 @@ async fn plan_and_apply(
     stop: signal::Receiver<bool>,
 ) -> Result<(Planned, Result<Option<Report>, ApplyError>), PassError> {
     let approvals = scene.approved((cx.clock)());
-    let options = Options { deleted: scene.deleted.clone(), approvals, ..Options::default() };
+    let renew = renewed(desired);
+    let options = Options { deleted: scene.deleted.clone(), approvals, renew, ..Options::default() };
     let Kept { observed, trail, .. } = kept;
     if let Some(observed) = observed {
         trail.iter().for_each(|hint| observed.outdate(hint));

@@ -2,6 +2,7 @@
 //!
 //! Architecture invariant: nothing here knows what is wanted, and a part that was not read is never taken for empty.
 
+mod age;
 mod draft;
 mod hints;
 pub mod missing;
@@ -9,6 +10,7 @@ pub mod model;
 pub mod read;
 pub mod snapshot;
 
+pub use age::{Older, Renew};
 pub use hints::SETTLES;
 pub use model::{Account, Gap, Observed, Part, Policy, Root, Scope, Unit, Unknown};
 pub use read::{AccountRef, Clock, Wants, pages, read, refresh};

@@ -237,6 +237,15 @@ pub enum Scope {
     Policies(PolicyType),
 }
 
+impl Root {
+    /// Whether policies of a type are in force, or are about to be. A type that AWS is disabling is off: its policies are
+    /// being detached.
+    #[must_use]
+    pub fn is_on(&self, kind: &PolicyType) -> bool {
+        self.policy_types.get(kind).is_some_and(|status| *status != PolicyTypeStatus::PendingDisable)
+    }
+}
+
 impl Observed {
     /// The root as a node.
     #[must_use]

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use futures::stream::{FuturesUnordered, StreamExt};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+use super::age::{Renew, Renewed};
 use super::draft::Draft;
 use super::model::{Observed, Part, Scope};
 use crate::aws::port::{ContactKind, Resource};
@@ -32,8 +33,12 @@ pub struct Wants {
     pub delegation_policy: bool,
     /// Where `FullAWSAccess` is attached.
     pub base_access: bool,
-    /// Contents and tags read no longer ago than this are taken from the earlier snapshot.
+    /// Tags and contacts read no longer ago than this are taken from the earlier snapshot.
     pub max_age: SignedDuration,
+    /// The same for the contents of policies.
+    pub contents_max_age: SignedDuration,
+    /// What is read again though the earlier snapshot may be taken for it.
+    pub renew: Option<Renew>,
 }
 
 /// How a manifest names an account.
@@ -144,6 +149,7 @@ struct Reader<'a> {
     follow: bool,
     /// Alternate contacts that are wanted, by account.
     contacts: BTreeMap<&'a AccountRef, Vec<&'a ContactKind>>,
+    renewed: Renewed,
 }
 
 impl<'a> Reader<'a> {
@@ -167,6 +173,10 @@ impl<'a> Reader<'a> {
             pages: Pages::default(),
             follow: true,
             contacts,
+            renewed: wants
+                .renew
+                .zip(previous)
+                .map_or_else(Renewed::default, |(renew, known)| Renewed::of(known, renew, clock())),
         }
     }
 
@@ -317,7 +327,12 @@ impl<'a> Reader<'a> {
         }
         for kind in kinds {
             match earlier.and_then(|account| account.contacts.get(&kind)) {
-                Some(part) if self.is_fresh(part) => self.draft.set_contact(id, kind, part.clone()),
+                Some(part)
+                    if self.is_fresh(part, self.wants.max_age)
+                        && !self.renewed.contacts.contains(&(id.clone(), kind)) =>
+                {
+                    self.draft.set_contact(id, kind, part.clone());
+                }
                 _ => self.ask(Request::GetAlternateContact { account: id.clone(), kind }),
             }
         }
@@ -327,7 +342,12 @@ impl<'a> Reader<'a> {
         let earlier = self.previous.filter(|_| unchanged).and_then(|previous| previous.policies.get(id));
         self.tags_or_ask(Resource::Policy(id.clone()), earlier.map(|policy| policy.tags.clone()));
         match earlier {
-            Some(policy) if self.is_fresh(&policy.content) => self.draft.set_content(id, policy.content.clone()),
+            Some(policy)
+                if self.is_fresh(&policy.content, self.wants.contents_max_age)
+                    && !self.renewed.contents.contains(id) =>
+            {
+                self.draft.set_content(id, policy.content.clone());
+            }
             _ => self.ask(Request::DescribePolicy { policy: id.clone() }),
         }
         if self.attachments == Attachments::ByPolicy {
@@ -335,17 +355,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn is_fresh<T>(&self, part: &Part<T>) -> bool {
+    fn is_fresh<T>(&self, part: &Part<T>, max_age: SignedDuration) -> bool {
         // A reading from the future is of a clock that went wrong, and says nothing of its age.
         let skew = SignedDuration::from_mins(1);
-        part.read_at()
-            .map(|at| (self.clock)().duration_since(at))
-            .is_some_and(|age| age <= self.wants.max_age && age >= -skew)
+        part.read_at().map(|at| (self.clock)().duration_since(at)).is_some_and(|age| age <= max_age && age >= -skew)
     }
 
     fn tags_or_ask(&mut self, resource: Resource, earlier: Option<Part<crate::names::Tags>>) {
         match earlier {
-            Some(part) if self.is_fresh(&part) => self.draft.set_tags(&resource, part),
+            Some(part) if self.is_fresh(&part, self.wants.max_age) && !self.renewed.tags.contains(&resource) => {
+                self.draft.set_tags(&resource, part);
+            }
             _ => self.ask(Request::ListTagsForResource { resource, token: None }),
         }
     }

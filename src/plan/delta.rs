@@ -13,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::bind::{Binding, Bound, bind};
 use super::memory::{Fact, Facts, Mark, Memory};
-use super::model::{Action, Change, Drift, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage};
+use super::model::{Action, Carries, Change, Drift, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage};
 use super::partial::{self, Partial};
 use crate::desired::{Declared, Desired, NodeKey, model};
 use crate::names::{AccountId, Kind, NodeId, ObjectKey, PolicyId, TAG_RESOURCE};
@@ -50,6 +50,7 @@ pub fn propose(
         drift: vec![],
         notes: vec![],
         facts: vec![],
+        carries: Carries::new(),
     };
     delta.organization();
     delta.units();
@@ -76,6 +77,7 @@ pub fn propose(
         notes: delta.notes,
         undeclared,
         facts: Facts::of(delta.facts, partial),
+        carries: delta.carries,
         approved: BTreeMap::new(),
         state: PhantomData,
     };
@@ -104,8 +106,9 @@ fn step_of_birth(change: &Change) -> Option<(Box<str>, u8)> {
     let step = match &change.action {
         Action::CreateAccount { .. } => 0,
         Action::Attach { .. } => 1,
-        Action::MoveAccount { .. } => 2,
-        Action::Detach { .. } => 3,
+        // Before the move: until it is placed nobody counts what changes for it, and a run can end anywhere.
+        Action::Detach { .. } => 2,
+        Action::MoveAccount { .. } => 3,
         Action::PutContact { .. } => 4,
         Action::RegisterAdministrator { .. } => 5,
         _ => return None,
@@ -149,6 +152,7 @@ struct Delta<'a> {
     drift: Vec<Drift>,
     notes: Vec<Note>,
     facts: Vec<(Mark, Fact)>,
+    carries: Carries,
 }
 
 /// What a comparison found: the reason of the change to make, and the fact that the change settles.

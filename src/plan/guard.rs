@@ -4,11 +4,13 @@
 //! held back is held back with it; and last of all the order of what is left is walked step by step to see that no
 //! account is less guarded on the way than both before and after (design section 4, invariant 3).
 
+mod arrivals;
 mod limits;
 mod partial;
 mod rules;
 mod windows;
 
+use arrivals::Arrivals;
 pub(super) use limits::births;
 pub(super) use partial::needs_full_access;
 pub use rules::hold;
@@ -20,7 +22,7 @@ use std::marker::PhantomData;
 use k8s_openapi::jiff::Timestamp;
 
 use super::kept::Made;
-use super::model::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Reason, Refusal, hash};
+use super::model::{Action, Carries, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Reason, Refusal, hash};
 use super::partial::{Cause, told_once};
 use super::world::{Interner, World, policy_of, touches};
 use crate::desired::Desired;
@@ -62,7 +64,8 @@ pub fn guard(
     let (changes, refusals, approved) = if plan.changes.is_empty() {
         (vec![], plan.refusals, BTreeMap::new())
     } else {
-        judge(plan.changes, plan.refusals, desired, observed, approvals, now)
+        let asked = Asked { desired, observed, approvals, carries: &plan.carries, now };
+        judge(plan.changes, plan.refusals, &asked)
     };
     let refusals = told_once(refusals, &plan.organization);
     Plan {
@@ -73,26 +76,36 @@ pub fn guard(
         notes: plan.notes,
         undeclared: plan.undeclared,
         facts: plan.facts,
+        carries: plan.carries,
         approved,
         state: PhantomData,
     }
 }
 
+/// What changes are judged by.
+struct Asked<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    approvals: &'a Approvals,
+    carries: &'a Carries,
+    now: Timestamp,
+}
+
 fn judge(
     changes: Vec<Change>,
     refusals: Vec<Refusal>,
-    desired: &Desired,
-    observed: &Observed,
-    approvals: &Approvals,
-    now: Timestamp,
+    asked: &Asked<'_>,
 ) -> (Vec<Change>, Vec<Refusal>, BTreeMap<String, String>) {
+    let &Asked { desired, observed, approvals, carries, now } = asked;
     let mut atoms = Interner::default();
     let before = World::of(observed, &mut atoms);
     let mut court = Court {
         desired,
         observed,
         approvals,
+        carries,
         now,
+        newborn: limits::newborn(&changes),
         proposed: changes.clone(),
         kept: changes,
         refusals,
@@ -167,7 +180,10 @@ struct Court<'a> {
     desired: &'a Desired,
     observed: &'a Observed,
     approvals: &'a Approvals,
+    carries: &'a Carries,
     now: Timestamp,
+    /// Accounts that an interrupted run made and did not come to place.
+    newborn: BTreeSet<NodeRef>,
     /// All that was proposed: what holds "after" is judged by it, whatever is held back now.
     proposed: Vec<Change>,
     kept: Vec<Change>,
@@ -283,8 +299,10 @@ impl Court<'_> {
                 }
             }
             let gone = Gone::of(&self.proposed, &self.kept, self.observed);
+            let arrivals = Arrivals::of(self);
             let waits = |change: &Change| {
-                let missing = missing(change, &nodes, &policies).into_iter().chain(gone.strands(change)).min();
+                let missing = missing(change, &nodes, &policies).into_iter();
+                let missing = missing.chain(gone.strands(change)).chain(arrivals.lack(change)).min();
                 missing.map(|missing| (change.id, missing))
             };
             let mut waiting: BTreeMap<u32, String> = self.kept.iter().filter_map(waits).collect();

@@ -464,6 +464,9 @@ pub struct Note {
     pub message: String,
 }
 
+/// Declared policies by node.
+pub type Carries = BTreeMap<NodeRef, BTreeSet<PolicyRef>>;
+
 /// State of a plan that nobody checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proposed;
@@ -488,6 +491,8 @@ pub struct Plan<State> {
     pub undeclared: Undeclared,
     /// What the manifests state, and which of it holds already.
     pub facts: Facts,
+    /// Policies that the manifests attach to each node: an account comes to a node only once the node carries them.
+    pub carries: Carries,
     /// Of each change that an approval lets pass, the hash that approves it alone, with that under which it was refused:
     /// what is left of them when part of it is done has another hash than what was approved.
     pub approved: BTreeMap<String, String>,
@@ -521,6 +526,7 @@ impl Plan<Guarded> {
             notes: self.notes,
             undeclared: self.undeclared,
             facts: self.facts,
+            carries: self.carries,
             approved: self.approved,
             state: PhantomData,
         }

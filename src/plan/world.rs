@@ -188,7 +188,7 @@ impl<'a> World<'a> {
     fn born(&mut self, node: NodeRef, parent: &NodeRef) {
         self.moved.insert(node.clone(), parent.clone());
         for (id, policy) in &self.observed.policies {
-            let on = self.observed.root.policy_types.contains_key(&policy.kind);
+            let on = self.observed.root.is_on(&policy.kind);
             let default = policy.kind.rule().default_policy == Some(id.as_str());
             let name = PolicyRef::Known(id.clone());
             if on && default && !self.assumed.contains(&name) {
@@ -214,7 +214,7 @@ impl<'a> World<'a> {
     /// Policies of a type attached to a node, the assumed ones counted where the type is on.
     pub(super) fn attached(&self, node: &NodeRef, kind: &PolicyType) -> Vec<PolicyRef> {
         let of_kind = |name: &&PolicyRef| self.policies.get(name).is_some_and(|(of, _)| of == kind);
-        let on = self.observed.root.policy_types.contains_key(kind);
+        let on = self.observed.root.is_on(kind);
         let assumed = self.assumed.iter().filter(of_kind).filter(|_| on);
         self.attached.get(node).into_iter().flatten().filter(of_kind).chain(assumed).cloned().collect()
     }

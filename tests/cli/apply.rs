@@ -190,6 +190,42 @@ fn a_saved_plan_is_run_as_it_was_shown() {
 }
 
 #[test]
+fn a_saved_plan_whose_changes_are_void_says_what_is_needed_and_does_not_say_as_declared() {
+    let (shell, files) = settled();
+    let saved = shell.home.join("plan.json");
+    let saved = saved.to_str().unwrap();
+    let scps = policies(&shell, "SERVICE_CONTROL_POLICY");
+    let at = |name: &str| {
+        let id = named(&scps, name);
+        let targets = shell.aws("ListTargetsForPolicy", &json!({"PolicyId": id}));
+        json!({"PolicyId": id, "TargetId": targets["Targets"][0]["TargetId"]})
+    };
+    let (first, second) = (at("sagemaker-baseline"), at("production-deployments"));
+    shell.aws("DetachPolicy", &first);
+    shell.run(&["plan", "-f", &files, "--out", saved]).exits(2).says(&["attach policy `sagemaker-baseline`"]);
+    // Somebody does it by hand, and undoes something else.
+    shell.aws("AttachPolicy", &first);
+    shell.aws("DetachPolicy", &second);
+    shell.calls();
+    let ran = shell.run(&["apply", saved, "--yes"]).exits(1).says(&[
+        "Nothing of the saved plan runs. The organization is not as declared: 1 change is needed that the plan does not hold.",
+        "needed, and not run: attach policy",
+    ]);
+    assert!(!ran.out.contains("No changes") && !ran.out.contains("is as declared"), "{ran}");
+    let json = shell.run(&["apply", saved, "--yes", "-o", "json"]).exits(1).json("apply");
+    assert_eq!((&json["converged"], json["left"]["changes"].as_array().unwrap().len()), (&json!(false), 1), "{json:#}");
+    assert_eq!(shell.writes(), 0);
+
+    // What is shown and what is used stand under one hash.
+    let text = std::fs::read_to_string(saved).unwrap();
+    for (from, to) in [("changed outside bylaw", "wished for"), ("\"prune\": false", "\"prune\": true")] {
+        let edited = shell.file("edited.json", &text.replacen(from, to, 1));
+        shell.run(&["apply", &edited, "--yes"]).exits(1).complains(&["it was edited", "bylaw plan --out FILE"]);
+    }
+    assert_eq!(shell.writes(), 0);
+}
+
+#[test]
 fn of_a_saved_plan_only_what_is_still_right_is_run() {
     let shell = Shell::new();
     let files = shell.data_science();

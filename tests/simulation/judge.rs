@@ -1,9 +1,9 @@
 //! A plan, before it runs: what it rests on, and how far it reaches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bylaw::desired::Desired;
-use bylaw::names::{NodeId, PolicyId, PolicyType};
+use bylaw::names::{NodeId, PolicyId, PolicyType, TAG_MANAGED_BY};
 use bylaw::observed::{Part, Scope};
 use bylaw::pass::{Options, Planned};
 use bylaw::plan::model::Tagged;
@@ -135,10 +135,13 @@ fn reach(change: &Change, planned: &Planned) -> Result<(), String> {
 
 fn limits(planned: &Planned, desired: &Desired, options: &Options) -> Result<(), String> {
     let limits = &desired.organization.spec.limits;
+    let newborn = newborn(planned);
+    let young = |node: &NodeRef| matches!(node, NodeRef::New(_)) || newborn.contains(&node.to_string());
     let birth = |change: &Change| match &change.action {
         _ if change.reason == Reason::Unfinished => true,
-        Action::MoveAccount { account, .. } => matches!(account, NodeRef::New(_)),
-        Action::Detach { target, .. } => matches!(target, NodeRef::New(_)),
+        Action::MoveAccount { account, .. } => young(account),
+        Action::Detach { target, .. } => young(target),
+        Action::PutContact { account, .. } => young(account),
         _ => false,
     };
     let mut counts: BTreeMap<Verb, u32> = BTreeMap::new();
@@ -150,6 +153,8 @@ fn limits(planned: &Planned, desired: &Desired, options: &Options) -> Result<(),
         (Verb::Delete, limits.max_deletes),
         (Verb::Move, limits.max_moves),
         (Verb::Detach, limits.max_detaches),
+        (Verb::Update, limits.max_updates),
+        (Verb::Tag, limits.max_tags),
     ] {
         let count = counts.get(&verb).copied().unwrap_or_default();
         if count > max && options.approvals.hashes.is_empty() {
@@ -157,6 +162,18 @@ fn limits(planned: &Planned, desired: &Desired, options: &Options) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Accounts that the plan takes for made by a stopped run, and not placed.
+fn newborn(planned: &Planned) -> BTreeSet<String> {
+    let refused = planned.plan.refusals.iter().flat_map(|refusal| &refusal.changes);
+    let unplaced = planned.plan.changes.iter().chain(refused).filter(|change| change.reason == Reason::Unfinished);
+    unplaced
+        .filter_map(|change| match &change.action {
+            Action::MoveAccount { account, .. } => Some(account.to_string()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Accounts in which anything would be newly denied or allowed, counted one by one.
@@ -169,6 +186,16 @@ fn affected(planned: &Planned, desired: &Desired, options: &Options) -> Result<(
         matches!(change.reason, Reason::Drift | Reason::Unfinished) || change.action.verb() == Verb::Create
     };
     planned.plan.changes.iter().filter(restores).for_each(|change| before.plan(change));
+    // So is what comes to bind what a stopped run made, wherever it binds it.
+    for account in newborn(planned) {
+        let id = account.parse().ok();
+        let found = id.and_then(|id| planned.observed.accounts.get(&id));
+        let ours = found.and_then(|found| found.tags.get()).is_some_and(|tags| tags.contains_key(TAG_MANAGED_BY));
+        if !ours || before.accounts.contains(&account) && found.is_none_or(|found| found.parent.is_none()) {
+            return Err(format!("affected: `{account}` is no newborn"));
+        }
+        before.accounts.remove(&account);
+    }
     let count = before.accounts.iter().filter(|account| before.binds(account) != after.binds(account)).count();
     let max = &desired.organization.spec.limits.max_affected;
     let total = before.accounts.len();

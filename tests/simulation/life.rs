@@ -276,7 +276,7 @@ impl Life {
         self.tally.checks += self.ends.explain(&planned)?;
         let (refused, before) = (planned.plan.clone(), self.world.state());
         self.approvals = planned.plan.refusals.iter().filter_map(|refusal| refusal.hash.clone()).collect();
-        *hook.watch.lock().unwrap() = Some(self.watch(desired, options, &planned, stale));
+        *hook.watch.lock().unwrap() = Some(self.watch(desired, options, &planned, (stale, alone)));
         ear.listening.store(true, Ordering::Relaxed);
         let (_stop, stop) = tokio::sync::watch::channel(false);
         let silent = |_: &Progress<'_>| {};
@@ -353,7 +353,7 @@ impl Life {
         }
     }
 
-    fn watch(&self, desired: &Desired, options: &Options, planned: &Planned, stale: bool) -> Watch {
+    fn watch(&self, desired: &Desired, options: &Options, planned: &Planned, (stale, alone): (bool, bool)) -> Watch {
         let state = self.world.state();
         let refused = planned.plan.refusals.iter().flat_map(|refusal| &refusal.changes);
         let mut all: Vec<_> = planned.plan.changes.iter().chain(refused).collect();
@@ -392,6 +392,8 @@ impl Life {
             looks: Looks::default(),
             texts: Watch::texts(&planned.plan),
             stale,
+            alone,
+            ignored: Watch::ignored(desired, &state),
             braked: None,
             checked: 0,
             problems: vec![],
@@ -405,7 +407,8 @@ impl Life {
     async fn quiet(&mut self, desired: &Desired) -> Result<(), String> {
         tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
         self.braked = false;
-        let options = Options { prune: true, max_age: SignedDuration::ZERO, ..Options::default() };
+        let now = SignedDuration::ZERO;
+        let options = Options { prune: true, max_age: now, contents_max_age: now, ..Options::default() };
         let mut left = None;
         for _ in 0..12 {
             let seed = self.dice.bits();

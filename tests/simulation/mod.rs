@@ -3,6 +3,7 @@
 //!
 //! `BYLAW_LIVES` is the number of lives, `BYLAW_SEED` the first seed; a failing life prints the command that replays it.
 
+mod birth;
 mod end;
 mod estimates;
 mod excuses;

@@ -58,10 +58,12 @@ pub enum Mutant {
     Reaches,
     /// Attaches policies before they say what is declared.
     AttachFirst,
+    /// Takes every attachment for done.
+    Hasty,
 }
 
 impl Mutant {
-    pub const ALL: [(Self, &'static str); 19] = [
+    pub const ALL: [(Self, &'static str); 20] = [
         (Self::DetachFirst, "window"),
         (Self::GapsAreEmpty, "partial"),
         (Self::NoLimits, "limits"),
@@ -81,6 +83,7 @@ impl Mutant {
         (Self::Blames, "drift"),
         (Self::Reaches, "reach"),
         (Self::AttachFirst, "text"),
+        (Self::Hasty, "open"),
     ];
 
     /// Between what is heard of the engine and AWS.
@@ -94,7 +97,7 @@ impl Mutant {
     /// Between the engine and what is heard of it.
     pub fn above<'a, P: Port>(self, port: &'a P) -> Box<dyn Port + 'a> {
         match self {
-            Self::Blind | Self::Unrecorded | Self::Believes | Self::Blocks => {
+            Self::Blind | Self::Unrecorded | Self::Believes | Self::Blocks | Self::Hasty => {
                 Box::new(Wrong { port, mutant: self, waiting: Arc::default() })
             }
             _ => Box::new(port),
@@ -262,6 +265,7 @@ impl<P: Port> Port for Wrong<'_, P> {
                     }
                     answer
                 }
+                (Mutant::Hasty, Request::AttachPolicy { .. }) => Ok(Response::Done),
                 (Mutant::Unrecorded, Request::AttachPolicy { policy, target }) => {
                     let extra = Request::DetachPolicy { policy: policy.clone(), target: target.clone() };
                     drop(self.port.call(&extra).await);

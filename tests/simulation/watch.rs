@@ -42,6 +42,10 @@ pub struct Watch {
     /// Policies that are attached again with what they said when a pass ended, since their edit is held back.
     pub texts: BTreeSet<PolicyId>,
     pub stale: bool,
+    /// Nobody else is at work, and what is read is what is.
+    pub alone: bool,
+    /// What `ignore` named when the plan was made.
+    pub ignored: BTreeSet<String>,
     /// Since when somebody holds the root.
     pub braked: Option<Instant>,
     pub checked: u64,
@@ -237,6 +241,9 @@ impl Watch {
             }
         }
         self.count(request);
+        if self.alone {
+            self.exposed(request, before);
+        }
         self.windows(request, after);
         self.text(request, before);
         self.targets(request, before, after);
@@ -248,6 +255,67 @@ impl Watch {
         let object = |(of, object): &(String, String)| of == id && self.births.contains(object);
         let was_there = !self.stale && self.starts.iter().any(|start| start.parents.contains_key(id));
         self.made.contains(id) || (!was_there && self.owners.iter().any(object))
+    }
+
+    /// An account is created only once its OU is there, and every policy that is declared on its way to the root. What
+    /// `ignore` names is left alone: as it is declared, and as it was when the plan was made.
+    fn exposed(&mut self, request: &Request, state: &State) {
+        let Request::CreateAccount { tags, .. } = request else { return };
+        let Some((key, _)) = owner(Some(tags)).and_then(|object| self.declared(&object)) else { return };
+        let mut way = vec![self.desired.accounts[&key.name].spec.parent.clone()];
+        while let Some(NodeKey::Unit(name)) = way.last() {
+            way.push(self.desired.units[name].spec.parent.clone());
+        }
+        let ignore = &self.desired.organization.spec.ignore;
+        let any = |patterns: &[String], text: &str| patterns.iter().any(|pattern| glob(pattern, text));
+        let of = |object: &ObjectKey| {
+            let object = object.to_string();
+            let ids = self.owners.iter().filter(move |(_, of)| *of == object).map(|(id, _)| id.clone());
+            ids.collect::<BTreeSet<String>>()
+        };
+        let mut problems = vec![];
+        for place in way.into_iter().rev() {
+            let nodes: Vec<NodeId> = match &place {
+                NodeKey::Unit(name) => {
+                    let unit = &self.desired.units[name];
+                    let ids = of(&unit.key);
+                    if unit.suspend
+                        || any(&ignore.organizational_units, &unit.spec.name)
+                        || !ids.is_disjoint(&self.ignored)
+                    {
+                        break;
+                    }
+                    let units = state.units().keys().filter(|unit| ids.contains(unit.as_str()));
+                    units.cloned().map(NodeId::Unit).collect()
+                }
+                _ => vec![state.root_node()],
+            };
+            if nodes.is_empty() {
+                problems.push(format!("open: `{key}` is created before `{place}`"));
+            }
+            for policy in self.desired.policies.values() {
+                let ids = of(&policy.key);
+                let spec = &policy.spec;
+                let due = !policy.suspend && spec.excluding.is_empty() && spec.targets.contains(&place);
+                if !due || any(&ignore.policies, &spec.name) || !ids.is_disjoint(&self.ignored) {
+                    continue;
+                }
+                let mut own = state.policies().keys().filter(|id| ids.contains(id.as_str()));
+                if !own.any(|id| nodes.iter().any(|node| state.is_attached(id, node))) {
+                    problems.push(format!("open: `{key}` is created before `{}` is at `{place}`", policy.key));
+                }
+            }
+        }
+        self.problems.extend(problems);
+    }
+
+    /// Everything that `ignore` names as it stands in AWS.
+    pub fn ignored(desired: &Desired, state: &State) -> BTreeSet<String> {
+        let ignore = &desired.organization.spec.ignore;
+        let any = |patterns: &[String], text: &str| patterns.iter().any(|pattern| glob(pattern, text));
+        let policies = state.policies().iter().filter(|(_, policy)| any(&ignore.policies, &policy.name));
+        let units = state.units().iter().filter(|(_, unit)| any(&ignore.organizational_units, &unit.name));
+        policies.map(|(id, _)| id.to_string()).chain(units.map(|(id, _)| id.to_string())).collect()
     }
 
     fn count(&mut self, request: &Request) {

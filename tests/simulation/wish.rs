@@ -121,6 +121,8 @@ pub fn wide() -> Limits {
         max_deletes: 1000,
         max_moves: 1000,
         max_detaches: 1000,
+        max_updates: 1000,
+        max_tags: 1000,
         max_affected: MaxAffected { accounts: 1000, percent: 100 },
     }
 }
@@ -200,6 +202,8 @@ impl Wish {
             self.limits.max_deletes = few(dice);
             self.limits.max_moves = few(dice);
             self.limits.max_detaches = few(dice);
+            self.limits.max_updates = few(dice);
+            self.limits.max_tags = few(dice) * 2;
             self.limits.max_affected.accounts = few(dice);
         }
     }

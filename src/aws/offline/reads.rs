@@ -263,8 +263,8 @@ impl State {
             Request::ListCreateAccountStatus { token } => {
                 Response::Creations(page!("", token, |from: Bound<String>| {
                     let rest = self.creations.range((from, Bound::Unbounded));
-                    let under_way = rest.filter(|(_, creation)| creation.state == CreationState::InProgress);
-                    under_way.map(|(id, creation)| (id.clone(), creation.clone()))
+                    let wanted = rest.filter(|(_, creation)| creation.state != CreationState::Failed);
+                    wanted.map(|(id, creation)| (id.clone(), creation.clone()))
                 }))
             }
             Request::DescribeCreateAccountStatus { id } => {

@@ -150,7 +150,8 @@ impl Sdk {
             }
             // No page size here: an emulator that is asked for one repeats its token for ever. AWS answers 20 anyway.
             Request::ListCreateAccountStatus { token } => {
-                let call = organizations.list_create_account_status().states(org::CreateAccountState::InProgress);
+                let call = organizations.list_create_account_status();
+                let call = call.states(org::CreateAccountState::InProgress).states(org::CreateAccountState::Succeeded);
                 let out = send!(call.set_next_token(token.clone()))?;
                 Response::Creations(answer.page(
                     "CreateAccountStatuses",

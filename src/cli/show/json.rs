@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::plan::{counts, scope, seconds, summary};
+use super::plan::{counts, rests, scope, seconds, summary};
 use super::saved::SavedPlan;
 use super::undeclared::{self, UndeclaredOutput};
 use super::view::{Field, Item, Names, Reference, View};
@@ -16,6 +16,7 @@ use super::{Context, FORMAT_VERSION, result};
 use crate::desired::Desired;
 use crate::observed::Observed;
 use crate::pass::{Planned, Report};
+use crate::plan::model::hash;
 use crate::plan::{Plan, Reason, Stage, Verb, estimate};
 
 /// Output of `bylaw plan -o json`, and the file that `bylaw plan --out` writes.
@@ -53,6 +54,10 @@ pub struct PlanOutput {
     /// What `bylaw apply` needs to run exactly this plan; only in the file that `--out` writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saved: Option<SavedPlan>,
+    /// Hash of all the rest of the file, by which `bylaw apply` tells that it was edited; only in the file that `--out`
+    /// writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// The organization that a plan is for.
@@ -75,8 +80,24 @@ pub struct Organization {
     pub policies: usize,
     /// Time of the oldest part that was read (RFC 3339).
     pub oldest_part: String,
+    /// Contents, tags and contacts that an earlier pass read, or the snapshot holds; empty where this pass read all.
+    pub older: Vec<OlderOutput>,
     /// Whether `apply` writes: not with `mode: Observe`, and not while the Organization is suspended.
     pub writes: bool,
+}
+
+/// Parts of one kind that were not read in this pass.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OlderOutput {
+    /// `contents`, `tags` or `contacts`.
+    pub part: String,
+    /// `policy`, `OU` or `account`.
+    pub of: String,
+    /// Number of objects.
+    pub number: usize,
+    /// Time at which the oldest was read (RFC 3339).
+    pub oldest: String,
 }
 
 /// Changes by kind.
@@ -317,7 +338,7 @@ pub fn plan(planned: &Planned, desired: &Desired, context: &Context, saved: Opti
         hash: plan.hash(),
         organization: organization(&planned.observed, desired, context),
         summary: summed(plan),
-        message: summary(plan),
+        message: message(planned, context),
         changes: view.items.iter().map(|item| change(item, &names)).collect(),
         refusals: refusals(&view),
         drift: plan
@@ -351,9 +372,18 @@ pub fn plan(planned: &Planned, desired: &Desired, context: &Context, saved: Opti
         estimated_seconds: seconds(plan),
         spent: owned(&context.calls),
         saved,
+        digest: None,
     };
-    json!(output)
+    let mut file = json!(output);
+    if let Some(fields) = file.as_object_mut().filter(|_| output.saved.is_some()) {
+        let digest = hash(&*fields);
+        fields.insert(DIGEST.into(), digest.into());
+    }
+    file
 }
+
+/// The member of a saved plan that holds the hash of all the others.
+pub(super) const DIGEST: &str = "digest";
 
 /// What `apply` did, as JSON. `planned` is what was applied.
 #[must_use]
@@ -386,7 +416,7 @@ pub fn report(report: &Report, planned: &Planned, desired: &Desired, context: &C
         hash: planned.plan.hash(),
         organization: organization(&report.applied.observed, desired, context),
         converged: result::converged(report),
-        message: result::closing(report),
+        message: result::closing(report, context),
         summary,
         outcomes,
         ended: report.applied.ended.clone(),
@@ -401,6 +431,12 @@ pub fn report(report: &Report, planned: &Planned, desired: &Desired, context: &C
     json!(output)
 }
 
+/// The summary as a sentence, with what it rests on where it says that nothing is to be done.
+fn message(planned: &Planned, context: &Context) -> String {
+    let rests = rests(&planned.observed, context).filter(|_| planned.plan.is_empty());
+    [Some(summary(&planned.plan)), rests].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
 fn organization(observed: &Observed, desired: &Desired, context: &Context) -> Organization {
     Organization {
         object: desired.organization.key.to_string(),
@@ -411,6 +447,16 @@ fn organization(observed: &Observed, desired: &Desired, context: &Context) -> Or
         accounts: observed.accounts.len(),
         policies: observed.policies.len(),
         oldest_part: context.oldest.to_string(),
+        older: observed
+            .older(context.since)
+            .into_iter()
+            .map(|older| OlderOutput {
+                part: older.part.to_owned(),
+                of: older.of.to_owned(),
+                number: older.number,
+                oldest: older.oldest.to_string(),
+            })
+            .collect(),
         writes: !context.observe && !desired.organization.suspend,
     }
 }

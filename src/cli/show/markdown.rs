@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{effort, inventory, reach, reading, scope, standing_still, summary};
+use super::plan::{effort, inventory, reach, reading, rests, scope, standing_still, summary};
 use super::safe::{clipped, fenced, markup};
 use super::view::{Item, Names, View, drift_of_text};
 use super::{Context, undeclared, words};
@@ -131,6 +131,11 @@ fn header(comment: &mut Comment, planned: &Planned, desired: &Desired, context: 
         inventory(planned),
         cell(&reading(context)),
     ));
+    if planned.plan.is_empty()
+        && let Some(rests) = rests(&planned.observed, context)
+    {
+        comment.push(&format!("{}\n", cell(&rests)));
+    }
     if !planned.plan.changes.is_empty() {
         comment.push(&format!("Applying takes {}.\n", cell(&effort(&planned.plan))));
     }

@@ -30,10 +30,14 @@ pub struct Context {
     pub calls: Calls,
     /// Time of the oldest part that the plan rests on ([`crate::observed::Observed::oldest`]).
     pub oldest: Timestamp,
+    /// When the pass began: what was read before it is told beside every "as declared".
+    pub since: Timestamp,
     /// Now.
     pub now: Timestamp,
     /// `mode: Observe`: nothing will be written.
     pub observe: bool,
+    /// What is to be done and does not run, since the saved plan that runs does not hold it, or not so.
+    pub left_out: Vec<String>,
     /// Long lists are not folded (`--full`).
     pub full: bool,
 }

@@ -289,16 +289,40 @@ impl Page<'_> {
 
     fn closing(&mut self, planned: &Planned, context: &Context) -> io::Result<()> {
         let plan = &planned.plan;
+        if plan.changes.is_empty() && !context.left_out.is_empty() {
+            return self.void(context);
+        }
         let line = match planned.observed.gaps.is_empty() {
             false if plan.is_empty() => format!("No changes for what could be read{}.", beside(plan)),
             _ => summary(plan),
         };
         writeln!(self.out, "\n{}", self.paint.bold(&line))?;
+        if plan.is_empty()
+            && let Some(rests) = rests(&planned.observed, context)
+        {
+            writeln!(self.out, "{rests}")?;
+        }
         if !plan.changes.is_empty() {
             let verb = if context.observe { "It would take" } else { "It takes" };
             writeln!(self.out, "{verb} {}. Hash of the plan: {}", effort(plan), plan.hash())?;
         }
         Ok(())
+    }
+
+    /// Nothing of a saved plan is left to run, and something is to be done that it does not hold.
+    fn void(&mut self, context: &Context) -> io::Result<()> {
+        let number = context.left_out.len();
+        let line = format!(
+            "Nothing of the saved plan runs. The organization is not as declared: {} needed that the plan does not hold.",
+            if number == 1 { "1 change is".into() } else { format!("{} changes are", words::grouped(number)) }
+        );
+        writeln!(self.out, "\n{}", self.paint.bold(&line))?;
+        let shown = if self.full { usize::MAX } else { FIRST_SHOWN };
+        for what in context.left_out.iter().take(shown) {
+            writeln!(self.out, "  needed, and not run: {}", clipped(&plain(what), MOST_OF_A_VALUE))?;
+        }
+        self.more(number.saturating_sub(shown), "changes")?;
+        writeln!(self.out, "Plan again with `bylaw plan --out FILE`, and look at what it shows now.")
     }
 
     pub(super) fn heading(&mut self, text: &str) -> io::Result<()> {
@@ -345,8 +369,26 @@ pub(super) fn reading(context: &Context) -> String {
     if calls == 0 {
         return format!("from a snapshot, no AWS call; its oldest part was read {age}");
     }
+    let age =
+        if age == "just now" && context.oldest < context.since { "less than a minute ago".to_owned() } else { age };
     let fresh = if age == "just now" { "" } else { " (`--fresh` reads all anew)" };
     format!("{}; the oldest part was read {age}{fresh}", words::count(calls, "AWS call"))
+}
+
+/// What "as declared" rests on where an earlier pass read it: `This rests on tags of 4 OUs …`.
+pub(super) fn rests(observed: &Observed, context: &Context) -> Option<String> {
+    let older = observed.older(context.since);
+    let oldest = words::age(older.iter().map(|older| older.oldest).min()?, context.now);
+    if context.calls.is_empty() {
+        return Some(format!("This rests on the snapshot, whose oldest part was read {oldest}."));
+    }
+    let parts: Vec<String> =
+        older.iter().map(|older| format!("{} of {}", older.part, words::count(older.number, older.of))).collect();
+    let oldest = if oldest == "just now" { "less than a minute ago".to_owned() } else { oldest };
+    Some(format!(
+        "This rests on {} as an earlier pass read them, the oldest {oldest}; `--fresh` reads all anew.",
+        parts.join(", ")
+    ))
 }
 
 /// Why nothing would be written.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::plan::{Paint, beside, summary};
+use super::Context;
+use super::plan::{Paint, beside, rests, summary};
 use super::safe::{clipped, plain};
 use super::view::{Names, View};
 use super::words;
@@ -96,6 +97,7 @@ pub fn text(
     report: &Report,
     planned: &Planned,
     desired: &Desired,
+    context: &Context,
     colour: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -136,7 +138,7 @@ pub fn text(
     if not_started > 0 {
         writeln!(out, "        {} not started", words::count(not_started, "change"))?;
     }
-    writeln!(out, "\n{}", paint.bold(&closing(report)))?;
+    writeln!(out, "\n{}", paint.bold(&closing(report, context)))?;
     if !converged(report) && !report.left.is_empty() {
         writeln!(out, "Left to do. {}", summary(&report.left))?;
         for refusal in report.left.refusals.iter().take(MOST_SHOWN) {
@@ -171,7 +173,7 @@ fn more(out: &mut dyn Write, all: usize, what: &str) -> io::Result<()> {
 
 /// How the run ended, in one or two sentences.
 #[must_use]
-pub fn closing(report: &Report) -> String {
+pub fn closing(report: &Report, context: &Context) -> String {
     let outcomes = &report.applied.outcomes;
     let count = |name: &str| outcomes.iter().filter(|(_, outcome)| tell(outcome).name == name).count();
     let in_place = outcomes.iter().filter(|(_, outcome)| outcome.is_success()).count();
@@ -208,6 +210,9 @@ pub fn closing(report: &Report) -> String {
     } else if converged(report) {
         let beside = beside(&report.left);
         out.push_str(&format!(" The organization is as declared: read again, nothing is left{beside}."));
+        if let Some(rests) = rests(&report.applied.observed, context) {
+            out.push_str(&format!(" {rests}"));
+        }
     } else {
         out.push_str(" The organization is not as declared yet.");
     }

@@ -123,6 +123,8 @@ impl SavedPlan {
         let Value::Object(mut file) = file else {
             return Err(format!("the file is JSON, but not an object and so not a plan; {again}"));
         };
+        let digest = file.remove(json::DIGEST);
+        let found = model::hash(&file);
         let version = |of: &serde_json::Map<String, Value>| of.get("formatVersion").and_then(Value::as_u64);
         let Some(Value::Object(saved)) = file.remove("saved") else {
             return Err(match version(&file) {
@@ -143,14 +145,15 @@ impl SavedPlan {
         }
         let plan: Self = serde_json::from_value(Value::Object(saved))
             .map_err(|error| format!("a part of `saved` is missing or not what it should be ({error}); {again}"))?;
-        let whole = model::hash(&plan.fingerprints()) == plan.hash
-            && file.get("hash").and_then(Value::as_str) == Some(plan.hash.as_str());
-        if !whole {
-            return Err(format!(
-                "the changes in the file do not have the hash that it says: it was edited, or cut and put together; {again}"
-            ));
+        match digest.as_ref().and_then(Value::as_str) {
+            Some(digest) if digest == found => Ok(plan),
+            Some(_) => Err(format!(
+                "what is in the file does not have the hash that its `digest` says: it was edited, or cut and put together; {again}"
+            )),
+            None => Err(format!(
+                "the file has no `digest`: it was edited, or an older bylaw wrote it, which did not tell whether it was; {again}"
+            )),
         }
-        Ok(plan)
     }
 
     /// The manifests, to be read again.

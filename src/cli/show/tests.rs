@@ -123,7 +123,7 @@ fn text(planned: &Planned, desired: &Desired, context: &Context) -> String {
 
 fn told(report: &Report, planned: &Planned, desired: &Desired) -> String {
     let mut out = vec![];
-    result::text(report, planned, desired, false, &mut out).unwrap();
+    result::text(report, planned, desired, &Context::default(), false, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -434,8 +434,18 @@ async fn a_saved_plan_is_read_back_and_compared() {
         (&text.replace("\"prune\":", "\"prunes\":"), "a part of `saved` is missing"),
         (&text.replace(&saved.changes[3].fingerprint, "0000000000000000"), "it was edited"),
         (&text.replace(&saved.hash, "0000000000000000"), "it was edited"),
+        // Whatever is shown or used.
+        (&text.replace("\"prune\":false", "\"prune\":true"), "it was edited"),
+        (&text.replace("\"approvals\":[", "\"approvals\":[\"0123456789abcdef\","), "it was edited"),
+        (&text.replace("\"fields\":[]", "\"fields\":[{\"field\":\"x\",\"from\":null,\"to\":\"y\"}]"), "it was edited"),
+        (&text.replace("create OU `DATA", "leave OU `DATA"), "it was edited"),
+        (&text.replace("\"text\":\"", "\"text\":\"# looked at\\n"), "it was edited"),
+        (&text.replace("\"destructive\":false", "\"destructive\":true"), "it was edited"),
+        (&text.replace("\"notes\":[", "\"notes\":[{\"object\":\"Account/a\",\"message\":\"fine\"}"), "it was edited"),
+        (&text.replace("\"digest\":", "\"digests\":"), "no `digest`"),
         (&"[".repeat(10_000), "not JSON"),
     ] {
+        assert_ne!(wrong, text, "{told}: nothing was edited");
         let error = SavedPlan::from_json(wrong).unwrap_err();
         assert!(error.contains(told) && error.contains("bylaw plan --out"), "{told}: {error}");
     }

@@ -61,7 +61,9 @@ impl Delta<'_> {
             if policy.suspend || self.is_ignored_policy(name) {
                 continue;
             }
-            let Some(wanted) = self.wanted_nodes(policy, &children) else { continue };
+            let wanted = self.wanted_nodes(policy, &children);
+            self.declare(policy, name, wanted.as_ref());
+            let Some(wanted) = wanted else { continue };
             match self.binding.policies.get(name) {
                 Some(Bound::Create) => {
                     for node in &wanted {
@@ -74,6 +76,17 @@ impl Delta<'_> {
         }
         self.exclusive();
         self.base_access();
+    }
+
+    /// Notes which nodes are to carry the policy: its targets where more cannot be told. One that cannot be bound is carried
+    /// by none yet.
+    fn declare(&mut self, policy: &Declared<model::Policy>, name: &str, wanted: Option<&BTreeSet<NodeRef>>) {
+        let known = self.binding.policies.get(name).and_then(Bound::id);
+        let own = known.map_or_else(|| PolicyRef::New(policy.key.clone()), |id| PolicyRef::Known(id.clone()));
+        let targets = || policy.spec.targets.iter().filter_map(|key| self.node(key)).collect();
+        for node in wanted.cloned().unwrap_or_else(targets) {
+            self.carries.entry(node).or_default().insert(own.clone());
+        }
     }
 
     /// The nodes that a policy is to be attached to, with what is excluded below a target cut out by attaching to the
@@ -133,7 +146,7 @@ impl Delta<'_> {
         let targets = match &found.targets {
             Part::Known { value, .. } => value.clone(),
             // A policy type that is off has no attachments, and AWS does not list them.
-            Part::Unread if !self.observed.root.policy_types.contains_key(kind) => BTreeSet::new(),
+            Part::Unread if !self.observed.root.is_on(kind) => BTreeSet::new(),
             lost => {
                 let unknown = lost.unknown().unwrap_or(Unknown::Unread);
                 let why = Partial::of(&format!("where policy `{id}` is attached"), unknown);
@@ -369,7 +382,7 @@ impl Delta<'_> {
         if nodes.is_empty() {
             return;
         }
-        let on = self.observed.root.policy_types.contains_key(&PolicyType::scp());
+        let on = self.observed.root.is_on(&PolicyType::scp());
         let found = self.observed.policies.get(&full).map_or(&Part::Unread, |policy| &policy.targets);
         for (key, node, base) in nodes {
             let Some(target) = self.node(&node) else { continue };

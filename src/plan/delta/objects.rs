@@ -17,8 +17,14 @@ impl Delta<'_> {
         let organization = &self.desired.organization;
         let (key, spec) = (organization.key.clone(), &organization.spec);
         for kind in &spec.policy_types {
-            let found = self.observed.root.policy_types.get(kind);
-            if let Some(differs) = self.state_fact(&key, &format!("policyTypes/{kind}"), "on", "off", found.is_some()) {
+            let on = self.observed.root.is_on(kind);
+            if !on && self.observed.root.policy_types.contains_key(kind) {
+                let what = "AWS is disabling policy type";
+                let then =
+                    "it is enabled again as soon as AWS takes that, and its policies are attached by the pass after";
+                self.note(&key, format!("{what} `{kind}` (`PENDING_DISABLE`) and detaches its policies: {then}"));
+            }
+            if let Some(differs) = self.state_fact(&key, &format!("policyTypes/{kind}"), "on", "off", on) {
                 let action = Action::EnablePolicyType { kind: kind.clone() };
                 self.push(&key, Stage::Enable, action, differs.reason, vec![differs.fact]);
             }
@@ -177,6 +183,19 @@ impl Delta<'_> {
             return;
         }
         let fact = self.missing(key);
+        // An account can leave the organization, and a list of AWS can be behind; neither is made good by another account.
+        let identity = identity(key, email);
+        self.facts.push((identity.0, Fact { wanted: identity.1, settled: false }));
+        if self.memory.was_settled(identity.0, identity.1) {
+            self.refuse(
+                "vanished",
+                key,
+                format!("the account was there when the last pass ended, and AWS does not list it now (e-mail `{email}`)"),
+                "run again in some minutes, when AWS may list it; where it left the organization for good, declare the new \
+                 account as another object",
+            );
+            return;
+        }
         let node = NodeRef::New(NodeKey::Account(name.into()));
         let action = Action::CreateAccount {
             key: name.into(),
@@ -218,6 +237,10 @@ impl Delta<'_> {
                     found.email
                 ),
             );
+        }
+        if let Some(email) = spec.email.as_ref().filter(|email| email.eq_ignore_ascii_case(&found.email)) {
+            let (mark, wanted) = identity(key, email);
+            self.facts.push((mark, Fact { wanted, settled: true }));
         }
         self.place(key, spec, &node, found);
         if let Some(name) = &spec.name
@@ -450,6 +473,11 @@ impl Delta<'_> {
         }
         object.suspend
     }
+}
+
+/// That the account of an e-mail is there, as a fact and its value.
+fn identity(key: &ObjectKey, email: &str) -> (Mark, Mark) {
+    (Mark::of_fact(key, "email"), Mark::of(&[&email.to_lowercase()]))
 }
 
 fn contact_text(contact: &crate::aws::port::Contact) -> String {

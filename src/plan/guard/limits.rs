@@ -13,15 +13,17 @@ impl Court<'_> {
     /// approved by itself does not count against the others.
     pub(super) fn limits(&mut self) {
         let limits = self.desired.organization.spec.limits.clone();
-        let kinds: [(&'static str, &str, Verb, u32, &str); 4] = [
+        let kinds: [(&'static str, &str, Verb, u32, &str); 6] = [
             ("limit-creates", "objects would be created", Verb::Create, limits.max_creates, "maxCreates"),
             ("limit-deletes", "objects would be deleted or closed", Verb::Delete, limits.max_deletes, "maxDeletes"),
             ("limit-moves", "accounts would be moved", Verb::Move, limits.max_moves, "maxMoves"),
             ("limit-detaches", "policies would be detached", Verb::Detach, limits.max_detaches, "maxDetaches"),
+            ("limit-updates", "objects would be changed in place", Verb::Update, limits.max_updates, "maxUpdates"),
+            ("limit-tags", "objects would be tagged", Verb::Tag, limits.max_tags, "maxTags"),
         ];
         for (rule, what, verb, max, field) in kinds {
             let counts = |change: &&Change| {
-                change.action.verb() == verb && !is_birth(change) && !self.is_approved_alone(rule, change)
+                change.action.verb() == verb && !self.is_birth(change) && !self.is_approved_alone(rule, change)
             };
             let counted: Vec<&Change> = self.kept.iter().filter(counts).collect();
             if counted.len() <= usize::try_from(max).unwrap_or(usize::MAX) {
@@ -59,7 +61,10 @@ impl Court<'_> {
         if !self.kept.iter().any(|change| bears(&change) || rewrites(change).is_some()) {
             return;
         }
-        let classes = before.classes(&special);
+        // What an interrupted run made and did not place was never meant to be without what guards it now.
+        let mut classes = before.classes(&special);
+        classes.iter_mut().for_each(|class| class.accounts.retain(|account| !self.newborn.contains(account)));
+        classes.retain(|class| !class.accounts.is_empty());
         let total: usize = classes.iter().map(|class| class.accounts.len()).sum();
         let limit = self.allowance(total);
         let mut most = 0;
@@ -139,6 +144,18 @@ impl Court<'_> {
         let object = changes.first().map_or_else(|| self.desired.organization.key.clone(), |c| c.object.clone());
         let remedy = "target fewer accounts first, or raise `spec.limits.maxAffected`".to_owned();
         self.hold_all(&held, Verdict { rule: AFFECTED, object, message, remedy, cause: None, approvable: true });
+    }
+
+    /// A step in the birth of an account, which binds nobody yet.
+    fn is_birth(&self, change: &Change) -> bool {
+        let young = |node: &NodeRef| matches!(node, NodeRef::New(_)) || self.newborn.contains(node);
+        match &change.action {
+            _ if change.reason == Reason::Unfinished => true,
+            Action::MoveAccount { account, .. } => young(account),
+            Action::Detach { target, .. } => young(target),
+            Action::PutContact { account, .. } => young(account),
+            _ => false,
+        }
     }
 
     /// The smaller of the two counts of `maxAffected`; a share is never read as fewer than 5 accounts unless it is 0.
@@ -229,12 +246,13 @@ fn meanwhile(
     found
 }
 
-/// A step in the birth of an account, which binds nobody yet.
-fn is_birth(change: &Change) -> bool {
-    match &change.action {
-        _ if change.reason == Reason::Unfinished => true,
-        Action::MoveAccount { account, .. } => matches!(account, NodeRef::New(_)),
-        Action::Detach { target, .. } => matches!(target, NodeRef::New(_)),
-        _ => false,
-    }
+/// Accounts that an interrupted run made and did not come to place: in the root, with bylaw's tags, and never settled.
+pub(super) fn newborn(proposed: &[Change]) -> BTreeSet<NodeRef> {
+    let unplaced = proposed.iter().filter(|change| change.reason == Reason::Unfinished);
+    unplaced
+        .filter_map(|change| match &change.action {
+            Action::MoveAccount { account, .. } => Some(account.clone()),
+            _ => None,
+        })
+        .collect()
 }

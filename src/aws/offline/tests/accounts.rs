@@ -8,7 +8,8 @@ async fn under_way(offline: &Offline) -> usize {
         Response::Creations(page) => page,
         other => panic!("{other:?}"),
     };
-    all(offline, |token| Request::ListCreateAccountStatus { token }, creations).await.0.len()
+    let all = all(offline, |token| Request::ListCreateAccountStatus { token }, creations).await.0;
+    all.iter().filter(|creation| creation.state == CreationState::InProgress).count()
 }
 
 #[tokio::test(start_paused = true)]
