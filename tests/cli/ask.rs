@@ -525,6 +525,12 @@ fn requests_are_answered_line_by_line_and_a_bad_line_stops_none() {
     }
     assert_eq!(records.len(), 6);
     assert!(told.err.contains("4 lines are no requests"), "{told}");
+    let long = format!("{{\"account\": \"{}\"}}\n{}\n", "x".repeat(1 << 20), lines[0]);
+    let long =
+        shell.run(&["can", "-f", &files, "--requests", &shell.file("long.jsonl", &long), "-o", "jsonl"]).exits(1);
+    let records: Vec<Value> = long.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(records[0]["error"]["message"].as_str().unwrap().contains("too long"), "{}", records[0]);
+    assert_eq!((records[1]["line"].as_u64(), records[1]["decision"].as_str()), (Some(2), Some("denied")));
     let good = shell.file("good.jsonl", &format!("{}\n", lines[0]));
     shell.run(&["can", "-f", &files, "--requests", &good, "-o", "jsonl"]).exits(0).quietly();
     shell.run(&["can", "-f", &files, "--requests", &good]).exits(1).complains(&["-o jsonl"]);

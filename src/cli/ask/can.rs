@@ -403,7 +403,7 @@ fn text(
         writeln!(out, "  (the organization was asked; the principal's own policies have to allow it too)")?;
     }
     if ground.forest.declared_only {
-        writeln!(out, "  (only the declared policies were asked; what no manifest declares may decide otherwise)")?;
+        writeln!(out, "  {}", words::DECLARED_ONLY)?;
     }
     let Some(verdict) = answer.deciding().map(|part| &part.verdict) else { return Ok(()) };
     if (standing.service_control().is_none() && standing.resource_control().is_none())

@@ -155,6 +155,9 @@ fn text(ground: &Ground, standing: &Standing, out: &mut dyn Write) -> io::Result
     if standing.management {
         writeln!(out, "the management account: neither SCPs nor RCPs bind it")?;
     }
+    if ground.forest.declared_only {
+        writeln!(out, "{}", words::DECLARED_ONLY)?;
+    }
     let mut at = None;
     for (node, policy) in ground.forest.attached(standing) {
         if at != Some(&node.id) {

@@ -222,7 +222,7 @@ fn text(
     }
     writeln!(out, "{}", plain(action.as_str()))?;
     if ground.forest.declared_only {
-        writeln!(out, "(only the declared policies were asked; what no manifest declares may decide otherwise)")?;
+        writeln!(out, "{}", words::DECLARED_ONLY)?;
     }
     for ((decision, why), accounts) in groups {
         let word = if accounts.len() == 1 { "account" } else { "accounts" };

@@ -9,6 +9,10 @@ use crate::policy::call::When;
 use crate::policy::eval::{Decision, Truth};
 use crate::policy::statement::{Clause, Effect, Statement};
 
+/// What is said of an organization that only manifests tell of.
+pub const DECLARED_ONLY: &str =
+    "(only the declared policies were asked; what no manifest declares may decide otherwise)";
+
 /// A decision in a word.
 #[must_use]
 pub fn decision(decision: Decision) -> &'static str {

@@ -8,6 +8,7 @@
 //!
 //! Architecture invariant: no decision is made by guessing, and none allocates memory.
 
+mod among;
 mod clause;
 mod index;
 mod ladder;

@@ -6,7 +6,6 @@
 
 use super::request::{Fact, Facts, Key};
 use super::truth::Truth;
-use crate::policy::pattern::{intersect_resource, subsumes_resource};
 use crate::policy::statement::Version;
 
 /// Parts of an ARN.
@@ -110,16 +109,6 @@ impl Pattern {
             Piece::Any | Piece::Within | Piece::Variable { .. } => "*".to_owned(),
         };
         self.pieces.iter().map(piece).collect()
-    }
-
-    /// Whether it surely matches every resource that another pattern, of `*` and `?` alone, does.
-    pub(super) fn matches_all_of(&self, other: &str) -> bool {
-        !self.variables && subsumes_resource(&self.as_glob(), other)
-    }
-
-    /// Whether it may match a resource that another pattern, of `*` and `?` alone, does.
-    pub(super) fn may_match_of(&self, other: &str) -> bool {
-        intersect_resource(&self.as_glob(), other)
     }
 
     /// The one text that it matches, where that is so and it is no ARN.

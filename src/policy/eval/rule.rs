@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::among;
 use super::clause::Tested;
 use super::pattern::{Pattern, Reading};
 use super::request::{Action, Caller, Key, Request, hash};
@@ -327,9 +328,9 @@ impl Rule {
 fn all_of(patterns: &[Pattern], among: &[Box<str>]) -> Truth {
     let mut found: Option<Truth> = None;
     for one in among {
-        let of_one = if patterns.iter().any(|pattern| pattern.matches_all_of(one)) {
+        let of_one = if patterns.iter().any(|pattern| among::matches_all(pattern, one)) {
             Truth::Yes
-        } else if patterns.iter().any(|pattern| pattern.may_match_of(one)) {
+        } else if patterns.iter().any(|pattern| among::may_match(pattern, one)) {
             Truth::Depends
         } else {
             Truth::No
