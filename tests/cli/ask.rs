@@ -533,6 +533,8 @@ fn requests_are_answered_line_by_line_and_a_bad_line_stops_none() {
     assert_eq!((records[1]["line"].as_u64(), records[1]["decision"].as_str()), (Some(2), Some("denied")));
     let good = shell.file("good.jsonl", &format!("{}\n", lines[0]));
     shell.run(&["can", "-f", &files, "--requests", &good, "-o", "jsonl"]).exits(0).quietly();
+    let streamed = shell.run_with_input(&["can", "-f", &files, "--requests", "-", "-o", "jsonl"], &lines[0]).exits(0);
+    assert_eq!(streamed.out.lines().count(), 1, "{streamed}");
     shell.run(&["can", "-f", &files, "--requests", &good]).exits(1).complains(&["-o jsonl"]);
     shell.run(&["can", "-f", &files, "--requests", "nowhere", "-o", "jsonl"]).exits(1).complains(&["nowhere"]);
 }
