@@ -49,7 +49,6 @@ const PURE_FILES: &[&str] = &[
     "src/aws/port.rs",
     "src/aws/error.rs",
     "src/trail/actions.rs",
-    "src/trail/actions/table.rs",
     "src/trail/asked.rs",
     "src/trail/classes.rs",
     "src/trail/cut.rs",

@@ -9,9 +9,7 @@ use crate::policy::call;
 use crate::policy::eval::{self, Truth};
 use crate::policy::services::{self, Action};
 
-mod table;
-
-use table::{CONSOLES, METHODS, NAMES, PREFIXES, WITHOUT_SOURCE};
+use crate::policy::services::calls::{CONSOLES, METHODS, NAMES, PREFIXES, WITHOUT_SOURCE};
 
 /// When a call asks for an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -409,3 +409,22 @@ fn advice_takes_no_guard_off() {
     let mixed = help(&format!(r#"{{"Effect": "Deny", "Action": ["ec2:RunInstances", "s3:CreateBucket"], {negated}}}"#));
     assert!(mixed.contains("a statement of its own"), "{mixed}");
 }
+
+#[test]
+fn names_of_operations_are_told_as_the_actions_that_they_mean() {
+    for (text, action) in [
+        ("s3:ListBuckets", "s3:ListAllMyBuckets"),
+        ("s3:ListObjects", "s3:ListBucket"),
+        ("s3:ListObjects*", "s3:ListBucket"),
+        ("lambda:Invoke", "lambda:InvokeFunction"),
+        ("bedrock-runtime:InvokeModel", "bedrock:InvokeModel"),
+        ("elbv2:CreateLoadBalancer", "elasticloadbalancing:CreateLoadBalancer"),
+    ] {
+        let policy = format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Deny", "Action": "{text}", "Resource": "*"}}]}}"#
+        );
+        let found = told_of(SCP, &policy);
+        let told = |f: &Finding| f.help.as_ref().is_some_and(|help| help.contains(&format!("write `{action}`")));
+        assert!(found.iter().any(told), "{text}: {found:#?}");
+    }
+}

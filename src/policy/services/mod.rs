@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use super::pattern;
 
+pub mod calls;
 pub mod exceptions;
 mod global;
 mod read;

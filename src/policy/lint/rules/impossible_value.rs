@@ -1,6 +1,5 @@
 //! Values that no request can have.
 
-use super::some_of;
 use crate::policy::condition::Test;
 use crate::policy::lint::subject::{ClauseAt, StatementAt, Subject};
 use crate::policy::lint::values::{self, Comparison, Row, Values};
@@ -89,7 +88,11 @@ fn look(statement: &StatementAt<'_>, clause: &ClauseAt<'_>, row: &Row, how: Comp
         };
         let message = format!("no request has `{}` in `{key}`{effect}", word.text);
         let listed = row.listed();
-        let list = || format!("it is {}", some_of(listed.iter().copied()).replace(" and ", " or "));
+        let list = || {
+            let words: Vec<String> = listed.iter().take(8).map(|value| format!("`{value}`")).collect();
+            let more = if listed.len() > words.len() { " …" } else { "" };
+            format!("it is one of {}{more}", words.join(", "))
+        };
         let help = match (meant, listed.is_empty()) {
             (Some(meant), true) => format!("write it like `{meant}`"),
             (Some(meant), false) => format!("did you mean `{meant}`? {}", list()),

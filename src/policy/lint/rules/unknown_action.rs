@@ -1,9 +1,10 @@
 //! Actions by their full name that AWS's reference does not know.
 
+use super::some_of_actions;
 use crate::names::words::nearest;
 use crate::policy::lint::subject::{ActionWord, StatementAt, Subject};
 use crate::policy::lint::{Finding, Rule, Sample, Severity, Told};
-use crate::policy::services;
+use crate::policy::services::{self, Action};
 
 pub(super) const RULE: Rule = Rule {
     id: "unknown-action",
@@ -18,6 +19,7 @@ pub(super) const RULE: Rule = Rule {
         Sample::Scp(r#"{"Effect": "Deny", "Action": "s3:GetObjekt", "Resource": "*"}"#),
         Sample::Scp(r#"{"Effect": "Deny", "Action": ["s3:GetObject", "sagmaker:CreateEndpoint"], "Resource": "*"}"#),
         Sample::Scp(r#"{"Effect": "Deny", "Action": "s3:ListObjects", "Resource": "*"}"#),
+        Sample::Scp(r#"{"Effect": "Deny", "Action": "lambda:Invoke", "Resource": "*"}"#),
         Sample::Scp(r#"{"Effect": "Deny", "NotAction": ["s3:GetObjekt", "iam:*"], "Resource": "*"}"#),
     ],
     good: &[
@@ -48,6 +50,11 @@ pub(super) fn void(mut finding: Finding, statement: &StatementAt<'_>, text: &str
 fn message(action: &ActionWord<'_>) -> String {
     let text = &action.word.text;
     let service = text.split_once(':').map_or("", |(service, _)| service);
+    let called = called(text);
+    if !called.is_empty() {
+        let names = some_of_actions(&called);
+        return format!("`{text}` matches no request: it is the name of an operation, which policies know as {names}");
+    }
     if services::service(service).is_none() {
         format!("`{text}` matches no request: no service has the prefix `{service}`")
     } else {
@@ -55,8 +62,18 @@ fn message(action: &ActionWord<'_>) -> String {
     }
 }
 
+/// The actions that an operation of an API is to policies, where a text names one.
+fn called(text: &str) -> Vec<Action> {
+    let (prefix, name) = text.split_once(':').unwrap_or((text, ""));
+    services::calls::actions(prefix, name.trim_end_matches('*'))
+}
+
 /// What may have been meant by an action or pattern that matches nothing.
 pub(super) fn meant(text: &str) -> String {
+    let called = called(text);
+    if !called.is_empty() {
+        return format!("write {}", some_of_actions(&called));
+    }
     let (prefix, name) = text.split_once(':').unwrap_or((text, ""));
     let Some(service) = services::service(prefix) else {
         return match nearest(prefix, services::prefixes()) {

@@ -1,10 +1,12 @@
-//! What calls are in policies, where AWS's names differ: the rows of [`super`].
+//! What calls are in policies, where AWS's names differ: the operations of APIs as CloudTrail, the SDKs and people name them.
 //!
 //! Sources: the Service Authorization Reference and each service's guide; of S3 the page of each operation ("Permissions"); the
 //! SDKs' models name the hosts of services.
 
+use super::{Action, service};
+
 /// Event source without `.amazonaws.com` → prefix of its actions, where they differ.
-pub(super) const PREFIXES: &[(&str, &str)] = &[
+pub const PREFIXES: &[(&str, &str)] = &[
     ("a2i-runtime.sagemaker", "sagemaker"),
     ("account-access-runtime", "account-access"),
     ("admin.wickr", "wickr"),
@@ -95,8 +97,8 @@ pub(super) const PREFIXES: &[(&str, &str)] = &[
 ];
 
 /// Prefix, event name → its actions, where they are not the one of the same name. Words of the third column are actions, of the
-/// same service where they name none; [`super::Word`] says what their ends mean.
-pub(super) const NAMES: &[(&str, &str, &str)] = &[
+/// same service where they name none; `crate::trail::actions` says what their ends mean.
+pub const NAMES: &[(&str, &str, &str)] = &[
     ("autoscaling", "DeleteScalingPolicy", "application-autoscaling:DeleteScalingPolicy"),
     (
         "autoscaling",
@@ -352,7 +354,7 @@ pub(super) const NAMES: &[(&str, &str, &str)] = &[
 ];
 
 /// Sources of the consoles, whose calls are of any of several services.
-pub(super) const CONSOLES: &[(&str, &[&str])] = &[(
+pub const CONSOLES: &[(&str, &[&str])] = &[(
     "billingconsole",
     &[
         "account",
@@ -372,7 +374,7 @@ pub(super) const CONSOLES: &[(&str, &[&str])] = &[(
 )];
 
 /// Services whose calls no source is known to have: a call from a source that is not known may be of any of them.
-pub(super) const WITHOUT_SOURCE: &[&str] = &[
+pub const WITHOUT_SOURCE: &[&str] = &[
     "a2c",
     "a4b",
     "action-recommendations",
@@ -469,7 +471,7 @@ pub(super) const WITHOUT_SOURCE: &[&str] = &[
 ];
 
 /// Of API Gateway the actions are methods of HTTP: how names begin, the longest that fits counts.
-pub(super) const METHODS: &[(&str, &str)] = &[
+pub const METHODS: &[(&str, &str)] = &[
     ("Create", "POST"),
     ("Delete", "DELETE"),
     ("Export", "GET"),
@@ -487,3 +489,97 @@ pub(super) const METHODS: &[(&str, &str)] = &[
     ("UntagResource", "DELETE"),
     ("Update", "PATCH"),
 ];
+
+/// Services as the command line, the SDKs and people name them → prefix of their actions.
+const CLIENTS: &[(&str, &str)] = &[
+    ("amp", "aps"),
+    ("apigatewayv2", "apigateway"),
+    ("bedrock-agentcore-control", "bedrock-agentcore"),
+    ("cloudwatchlogs", "logs"),
+    ("cognito", "cognito-idp"),
+    ("configservice", "config"),
+    ("efs", "elasticfilesystem"),
+    ("elb", "elasticloadbalancing"),
+    ("elbv2", "elasticloadbalancing"),
+    ("emr", "elasticmapreduce"),
+    ("eventbridge", "events"),
+    ("identity-store", "identitystore"),
+    ("kinesisfirehose", "firehose"),
+    ("opensearch", "es"),
+    ("s3api", "s3"),
+    ("s3control", "s3"),
+    ("sagemaker-runtime", "sagemaker"),
+    ("sagemaker-featurestore-runtime", "sagemaker"),
+    ("sfn", "states"),
+    ("sso-admin", "sso"),
+    ("stepfunctions", "states"),
+    ("waf-v2", "wafv2"),
+];
+
+/// The actions of a call that is named as an API names it, where policies name it otherwise; none where it is not known. Case
+/// does not count.
+#[must_use]
+pub fn actions(prefix: &str, name: &str) -> Vec<Action> {
+    let lower = prefix.to_ascii_lowercase();
+    let known = CLIENTS.iter().chain(PREFIXES).find(|(client, _)| *client == lower);
+    let own = known.map_or(lower.as_str(), |(_, own)| *own);
+    // Lambda's events are named by the version of its API: `CreateFunction20150331v2`.
+    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('v');
+    let bare = bare.trim_end_matches(|c: char| c.is_ascii_digit());
+    let names = [name, if own == "lambda" { bare } else { name }];
+    let row = NAMES.iter().find(|(of, from, _)| *of == own && names.iter().any(|name| from.eq_ignore_ascii_case(name)));
+    let begins = |verb: &str| name.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb));
+    let method = || {
+        let fits = METHODS.iter().filter(|(verb, _)| own == "apigateway" && begins(verb));
+        fits.max_by_key(|(verb, _)| verb.len()).map(|(_, methods)| *methods)
+    };
+    let Some(words) = row.map(|(_, _, words)| *words).or_else(method) else {
+        let same = names.iter().find_map(|name| service(own)?.action(name));
+        return same.into_iter().collect();
+    };
+    let asked = words.split(' ').filter(|word| !word.starts_with('+'));
+    let asked = asked.filter_map(|word| {
+        let end = word.find(['?', '!', '~', '@']).unwrap_or(word.len());
+        let (of, name) = word.get(..end)?.split_once(':').unwrap_or((own, word.get(..end)?));
+        service(of)?.action(name)
+    });
+    asked.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_apis_are_the_actions_that_they_mean() {
+        for (prefix, name, expected) in [
+            ("s3", "ListBuckets", "s3:ListAllMyBuckets"),
+            ("s3", "listobjectsv2", "s3:ListBucket"),
+            ("s3", "HeadBucket", "s3:ListBucket"),
+            ("s3api", "PutObject", "s3:PutObject"),
+            ("lambda", "Invoke", "lambda:InvokeFunction"),
+            ("lambda", "CreateFunction20150331", "lambda:CreateFunction"),
+            ("lambda", "UpdateFunctionCode20150331v2", "lambda:UpdateFunctionCode"),
+            ("bedrock", "Converse", "bedrock:InvokeModel"),
+            ("bedrock-runtime", "InvokeModel", "bedrock:InvokeModel"),
+            ("sagemaker-runtime", "InvokeEndpoint", "sagemaker:InvokeEndpoint"),
+            ("elbv2", "CreateLoadBalancer", "elasticloadbalancing:CreateLoadBalancer"),
+            ("efs", "CreateFileSystem", "elasticfilesystem:CreateFileSystem"),
+            ("eventbridge", "PutEvents", "events:PutEvents"),
+            ("stepfunctions", "StartExecution", "states:StartExecution"),
+            ("sqs", "SendMessageBatch", "sqs:SendMessage"),
+            ("apigateway", "CreateRestApi", "apigateway:POST"),
+            ("kms", "ReEncrypt", "kms:ReEncryptFrom"),
+        ] {
+            assert_eq!(
+                actions(prefix, name).first().map(Action::to_string).as_deref(),
+                Some(expected),
+                "{prefix}:{name}"
+            );
+        }
+        assert!(actions("s3", "NoSuchThing").is_empty() && actions("nowhere", "ListBuckets").is_empty());
+        for (client, own) in CLIENTS {
+            assert!(service(own).is_some() && service(client).is_none(), "{client} {own}");
+        }
+    }
+}
