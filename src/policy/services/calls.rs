@@ -505,7 +505,6 @@ const CLIENTS: &[(&str, &str)] = &[
     ("eventbridge", "events"),
     ("identity-store", "identitystore"),
     ("kinesisfirehose", "firehose"),
-    ("opensearch", "es"),
     ("s3api", "s3"),
     ("s3control", "s3"),
     ("sagemaker-runtime", "sagemaker"),
