@@ -165,3 +165,23 @@ async fn one_failed_call_is_one_refusal_that_names_what_it_holds_back() {
     let [refusal] = partial.as_slice() else { panic!("{partial:#?}") };
     assert_eq!(refusal.changes.len(), 2, "{refusal:#?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_attached_while_its_text_could_not_be_read_is_no_drift_later() {
+    let before = [organization(""), tree(), policy("p", "ec2:*", "prod")].concat();
+    let (world, _) = settle(&before).await;
+    let (p, mut memory) = (policy_of(&world, "p"), Memory::default());
+    let unread = |request: &Request| matches!(request, Request::DescribePolicy { policy } if *policy == p);
+    let planned = without(&world, &memory, &before, unread).await;
+    let [refusal] = planned.plan.refusals.as_slice() else { panic!("{:#?}", planned.plan.refusals) };
+    assert_eq!(refusal.rule, "partial-read");
+    memory.learn(&planned.plan.facts);
+    let after = [organization(STRICT), tree(), policy("p", "ec2:*", "")].concat();
+    let planned = plan(&world, &from_text(&after), &memory, &Options::default()).await;
+    assert_eq!(shown(&world, &planned.plan), ["refused limit-affected p [DetachPolicy]"]);
+    assert!(planned.plan.drift.is_empty(), "{:#?}", planned.plan.drift);
+    // One text that is not read is one refusal, of the edit and of the detachment.
+    let planned = without(&world, &memory, &after, unread).await;
+    let rules: Vec<_> = planned.plan.refusals.iter().map(|refusal| refusal.rule).collect();
+    assert_eq!(rules, ["partial-read"], "{:#?}", planned.plan.refusals);
+}

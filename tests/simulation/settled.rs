@@ -69,8 +69,8 @@ fn before<'a>(change: &'a Change, planned: &'a Planned) -> Option<Was<'a>> {
         Action::Detach { policy, target: NodeRef::Known(node), .. } => {
             Box::new(move |model| !at(model, policy.as_str(), node))
         }
-        Action::MoveAccount { account, to: NodeRef::Known(to), .. } => {
-            Box::new(move |model| model.parents.get(&account.to_string()).is_some_and(|parent| parent == to.as_str()))
+        Action::MoveAccount { account: NodeRef::Known(account), to: NodeRef::Known(to), .. } => {
+            Box::new(move |model| model.parents.get(account.as_str()).is_some_and(|parent| parent == to.as_str()))
         }
         Action::UpdatePolicy { policy, kind, content: Some(content), .. } => Box::new(move |model| {
             model.policies.get(policy.as_str()).is_some_and(|(_, was)| was.is_as(&says(kind, &content.to)))

@@ -149,7 +149,7 @@ impl Delta<'_> {
             Part::Unread if !self.observed.root.is_on(kind) => BTreeSet::new(),
             lost => {
                 let unknown = lost.unknown().unwrap_or(Unknown::Unread);
-                let why = Partial::of(&format!("where policy `{id}` is attached"), unknown);
+                let why = Partial::of(&format!("where policy `{}` (`{id}`) is attached", found.name), unknown);
                 self.refuse_partial(&policy.key, why, "nothing is attached or detached from a partial reading");
                 return;
             }
@@ -239,13 +239,16 @@ impl Delta<'_> {
         for node in found {
             // By its object and by its id: either may be new to the manifests, or gone from them, by the next pass.
             let paths = BTreeSet::from([self.attachment_path(node), format!("attachments/{node}")]);
-            let was = |path: &String| self.memory.settled.contains_key(&Mark::of_fact(key, path));
+            let memory = self.memory;
+            let was = |path: &String| memory.settled.contains_key(&Mark::of_fact(key, path));
             if looked && !paths.iter().any(was) {
                 came.insert(node.clone());
             }
             for path in &paths {
                 match text.in_force(policy) {
                     Some(text) => self.remember(key, path, &[ATTACHED, text]),
+                    // It is attached, whatever it says; what it said when that was read last stays remembered.
+                    None if !was(path) => self.remember(key, path, &[ATTACHED]),
                     None => {
                         let mark = Mark::of_fact(key, path);
                         self.facts.push((mark, Fact { wanted: mark, settled: false }));
@@ -305,9 +308,7 @@ impl Delta<'_> {
                 let path = format!("{EXCLUSIVE}/{id}");
                 let was = self.memory.settled.contains_key(&Mark::of_fact(&key, &path));
                 self.remember(&key, &path, &[ATTACHED]);
-                let Some(tags) =
-                    self.known(&key, format_args!("the tags of policy `{}` (`{id}`)", policy.name), &policy.tags)
-                else {
+                let Some(tags) = self.known(&key, format_args!("the tags of `{id}`"), &policy.tags) else {
                     continue;
                 };
                 let tag = tags.get(TAG_RESOURCE);

@@ -99,7 +99,7 @@ impl<'a> Unread<'a> {
         let unread = |policy: &PolicyRef| {
             let PolicyRef::Known(id) = policy else { return None };
             let found = self.observed.policies.get(id).filter(|found| !found.aws_managed)?;
-            Partial::part(&format!("what policy `{}` says", found.name), &found.content)
+            Partial::part(&format!("the content of policy `{id}`"), &found.content)
         };
         match &change.action {
             Action::Attach { policy, .. } => unread(policy),
@@ -205,12 +205,11 @@ impl Court<'_> {
                 PolicyRef::New(_) => None,
             };
             // What is renamed or described anew is to be known as well.
-            let placed = || match &change.action {
-                Action::UpdatePolicy { policy: id, .. } => match &observed.policies.get(id)?.targets {
-                    lost @ Part::Unreadable { .. } => Partial::part(&format!("where policy `{id}` is attached"), lost),
-                    _ => None,
-                },
-                _ => None,
+            let placed = || {
+                let Action::UpdatePolicy { policy: id, .. } = &change.action else { return None };
+                let found = observed.policies.get(id)?;
+                found.targets.error()?;
+                Partial::part(&format!("where policy `{}` (`{id}`) is attached", found.name), &found.targets)
             };
             let weighed = (weighs(change) && !puts_back(change)).then(|| unread.weighed(change, &touched, before));
             let why = weighed.flatten().or_else(lost).or_else(braked).or_else(braked_policy).or_else(placed)?;
