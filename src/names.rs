@@ -19,8 +19,10 @@ pub use tags::Tags;
 pub const PREFIX: &str = "bylaw.dev/";
 /// Tag: `Kind/name` of the Kubernetes object that an AWS object answers to.
 pub const TAG_RESOURCE: &str = "bylaw.dev/resource";
-/// Tag: name of the `Organization` object whose bylaw created the AWS object.
+/// Tag: name of the `Organization` object whose bylaw created or adopted the AWS object.
 pub const TAG_MANAGED_BY: &str = "bylaw.dev/managed-by";
+/// Tag: `true` on an AWS object that bylaw took over; one that it created does not carry it.
+pub const TAG_ADOPTED: &str = "bylaw.dev/adopted";
 /// Tag: `Delete` or `Close` where the object opted in to the deletion of its AWS counterpart.
 pub const TAG_DELETION: &str = "bylaw.dev/deletion-policy";
 /// Tag: RFC 3339 time until which bylaw leaves the tagged node and everything below it alone.
@@ -33,6 +35,9 @@ pub const SPANS: &str = "bylaw::spans";
 pub const ANNOTATION_ID: &str = "bylaw.dev/id";
 /// Annotation: who answers for an object (a team, an address): `bylaw why` names them to whoever is denied something.
 pub const ANNOTATION_OWNER: &str = "bylaw.dev/owner";
+/// Annotation: the object takes over the AWS object that another Organization object manages: `true`, or the name of that
+/// other one. On an Organization it holds for all of its objects.
+pub const ANNOTATION_TAKE_OVER: &str = "bylaw.dev/take-over";
 /// Annotation with the findings of lint that are not to be told: `RULE reason; RULE2 reason`.
 pub const ANNOTATION_LINT_IGNORE: &str = "bylaw.dev/lint-ignore";
 /// Annotation whose every new value asks for a pass.

@@ -23,6 +23,7 @@ mod generated;
 #[cfg(feature = "aws")]
 mod moto;
 mod oracle;
+mod owners;
 mod plan;
 mod simulation;
 mod support;

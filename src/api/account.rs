@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{BaseAccess, Condition, Reference};
+use super::common::{AdoptionPolicy, BaseAccess, Condition, Reference};
 
 /// One member account.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -20,7 +20,7 @@ use super::common::{BaseAccess, Condition, Reference};
     status = "AccountStatus",
     derive = "PartialEq",
     cel,
-    doc = "A member account: adopted by id or e-mail, or created once. It is never replaced, and closed only where `deletionPolicy` says so.",
+    doc = "A member account: adopted by id, or by e-mail where `adoptionPolicy` says so, or created once. It is never replaced, and closed only where `deletionPolicy` says so.",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Account", type_ = "string", json_path = ".status.id"),
@@ -47,7 +47,7 @@ pub struct AccountSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 12), regex(pattern = r"^[0-9]{12}$"))]
     pub account_id: Option<String>,
-    /// E-mail of the root user: an account with it is adopted, otherwise one is created.
+    /// E-mail of the root user. `adoptionPolicy` says what happens where an account has it already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 6, max = 64), regex(pattern = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"))]
     pub email: Option<String>,
@@ -73,6 +73,10 @@ pub struct AccountSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::common::optional_schema::<BaseAccess>")]
     pub base_access: Option<BaseAccess>,
+    /// What to do with an account that has this e-mail already; left out: `Create`. An account of `accountId` is adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::common::optional_schema::<AdoptionPolicy>")]
+    pub adoption_policy: Option<AdoptionPolicy>,
     /// What happens in AWS when this object is deleted.
     #[serde(default)]
     pub deletion_policy: AccountDeletionPolicy,

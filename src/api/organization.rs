@@ -60,6 +60,9 @@ pub struct OrganizationSpec {
     /// What is left alone, by name. `*` and `?` match.
     #[serde(default, skip_serializing_if = "Ignore::is_default")]
     pub ignore: Ignore,
+    /// When bylaw's tags are written on an AWS object that was there already and that a manifest is bound to.
+    #[serde(default, skip_serializing_if = "AdoptionTags::is_default")]
+    pub adoption_tags: AdoptionTags,
     /// Whether `FullAWSAccess` is kept attached to the root. Left out: as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::common::optional_schema::<BaseAccess>")]
@@ -99,6 +102,21 @@ pub struct OrganizationSpec {
 
 pub(super) fn any_value(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// When bylaw's tags are written on an AWS object that it takes over.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum AdoptionTags {
+    /// With the first pass, as a change of its own.
+    #[default]
+    Always,
+    /// Together with the first other change of the object: what `bylaw import` writes, so that its manifests plan nothing.
+    WithChanges,
+}
+impl AdoptionTags {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The partitions of AWS.

@@ -9,7 +9,7 @@ use super::effect::Made;
 use super::ledger::Outcome;
 use crate::aws::port::{Creation, CreationState, Resource};
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
-use crate::names::{AccountId, NodeId, ObjectKey, TAG_RESOURCE};
+use crate::names::{AccountId, NodeId, ObjectKey, TAG_MANAGED_BY, TAG_RESOURCE};
 use crate::observed::pages;
 
 /// How soon the state of an account creation is asked for first, before it is known how long one takes; each further
@@ -66,8 +66,7 @@ pub(super) async fn made_before(
         _ => None,
     };
     let Some((resource, made)) = found else { return Ok(None) };
-    let tag = tags(port, &resource).await?.remove(TAG_RESOURCE);
-    if tag.as_deref() != Some(&object.to_string()) {
+    if !is_of(port, &resource, request, object).await? {
         return Ok(None);
     }
     if let (Request::CreatePolicy { content, .. }, Resource::Policy(policy)) = (request, &resource) {
@@ -128,8 +127,12 @@ pub(super) async fn account(
         let (outcome, made) = wait(port, creations, creation.clone()).await?;
         // An account of the same name may be somebody else's: only the tag tells.
         match &made {
-            Made::Account(id) if is_ours(port, id, object).await? => return Ok((outcome, made)),
-            Made::Account(_) => {}
+            Made::Account(id) => {
+                let resource = Resource::Node(NodeId::Account(id.clone()));
+                if is_of(port, &resource, request, object).await? {
+                    return Ok((outcome, made));
+                }
+            }
             _ => return Ok((outcome, made)),
         }
     }
@@ -211,6 +214,19 @@ async fn earlier(port: &dyn Port, is_listed: &(dyn Fn(&AccountId) -> bool + Send
         }
     }
     Ok(earlier)
+}
+
+/// Whether what is there carries the tag of the object, and that of the Organization object that asks for it.
+async fn is_of(port: &dyn Port, resource: &Resource, request: &Request, object: &ObjectKey) -> Result<bool, AwsError> {
+    let maker = match request {
+        Request::CreateOrganizationalUnit { tags, .. }
+        | Request::CreatePolicy { tags, .. }
+        | Request::CreateAccount { tags, .. } => tags.get(TAG_MANAGED_BY),
+        _ => None,
+    };
+    let has = tags(port, resource).await?;
+    let same_maker = has.get(TAG_MANAGED_BY).is_none_or(|has| maker.is_none_or(|maker| maker == has));
+    Ok(same_maker && has.get(TAG_RESOURCE) == Some(&object.to_string()))
 }
 
 async fn is_ours(port: &dyn Port, id: &AccountId, object: &ObjectKey) -> Result<bool, AwsError> {

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
-use crate::api::{self, account, approval, common, policy};
+use crate::api::{self, account, approval, common, organization, policy};
 
 const HEADER: &str = "<!-- Generated from the types in src/api; do not edit. -->\n";
 
@@ -241,6 +241,7 @@ fn documented_choices() -> Vec<Vec<(Value, String)>> {
         of::<common::DeletionPolicy>(),
         of::<account::AccountDeletionPolicy>(),
         of::<policy::Enforcement>(),
+        of::<organization::AdoptionTags>(),
         of::<approval::ApprovedKind>(),
     ]
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::api::FINALIZER;
 use crate::desired::{Issue, Manifest};
-use crate::names::{ANNOTATION_AUTHOR, ANNOTATION_ID, ANNOTATION_RECONCILE_AT, Kind, ObjectKey};
+use crate::names::{ANNOTATION_AUTHOR, ANNOTATION_ID, ANNOTATION_RECONCILE_AT, ANNOTATION_TAKE_OVER, Kind, ObjectKey};
 
 /// One object of the cluster.
 #[derive(Debug, Clone)]
@@ -141,8 +141,8 @@ impl Entry {
             let value = metadata.annotations.as_ref()?.get(key)?;
             Some((key, value.clone()))
         };
-        let asked =
-            [ANNOTATION_AUTHOR, ANNOTATION_ID, ANNOTATION_RECONCILE_AT].into_iter().filter_map(annotation).collect();
+        let asked = [ANNOTATION_AUTHOR, ANNOTATION_ID, ANNOTATION_RECONCILE_AT, ANNOTATION_TAKE_OVER];
+        let asked = asked.into_iter().filter_map(annotation).collect();
         let (uid, generation) = (metadata.uid.clone().unwrap_or_default(), metadata.generation.unwrap_or_default());
         let deleting = metadata.deletion_timestamp.is_some();
         let finalizer = metadata.finalizers.iter().flatten().any(|name| name == FINALIZER);

@@ -23,6 +23,8 @@ const MAX_DELEGATION_POLICY: usize = 40_000;
 
 /// What the steps share.
 pub(super) struct Build<'a> {
+    /// Two objects that claim what only one can have are both left out.
+    pub(super) claims_are_errors: bool,
     pub(super) manifests: &'a [&'a Manifest],
     pub(super) issues: Vec<Issue>,
     /// By index: the object cannot be used.
@@ -54,13 +56,23 @@ pub(super) enum Found {
     reason = "manifests are used up: their trees need not live on beside the result"
 )]
 pub fn build(manifests: Vec<Manifest>, organization: Option<&str>) -> (Option<Desired>, Vec<Issue>) {
-    build_from(&manifests.iter().collect::<Vec<_>>(), organization)
+    build_all(&manifests.iter().collect::<Vec<_>>(), organization, true)
 }
 
-/// [`build`] from manifests that live on, as those of a cluster do.
+/// [`build`] from the objects of a cluster, which live on. Two of them that claim what only one can have are both in the
+/// tree: whose it is can be told once AWS is read ([`crate::plan::bind`]), and a newcomer does not stop the rightful owner.
 #[must_use]
 pub fn build_from(manifests: &[&Manifest], organization: Option<&str>) -> (Option<Desired>, Vec<Issue>) {
+    build_all(manifests, organization, false)
+}
+
+fn build_all(
+    manifests: &[&Manifest],
+    organization: Option<&str>,
+    claims_are_errors: bool,
+) -> (Option<Desired>, Vec<Issue>) {
     let mut cx = Build {
+        claims_are_errors,
         manifests,
         issues: Vec::new(),
         broken: manifests.iter().map(|m| m.body.is_none()).collect(),
@@ -377,6 +389,8 @@ impl<'a> Build<'a> {
             key: manifest.key.clone()?,
             origin: manifest.origin.clone(),
             id: manifest.id.clone(),
+            created: manifest.created,
+            take_over: manifest.take_over.clone(),
             labels: manifest.labels.clone(),
             suspend: spec.suspend,
             spec: Organization {
@@ -386,6 +400,7 @@ impl<'a> Build<'a> {
                 policy_types: spec.policy_types.iter().map(|name| PolicyType::new(name)).collect(),
                 attachments: spec.attachments,
                 ignore: spec.ignore.clone(),
+                adoption_tags: spec.adoption_tags,
                 base_access: spec.base_access,
                 access: spec.access.clone(),
                 services: spec.trusted_services.iter().cloned().collect(),

@@ -101,7 +101,7 @@ fn unique_ids(cx: &mut Build<'_>) {
     }
 }
 
-/// Two objects claim what only one can have: neither is used.
+/// Two objects claim what only one can have: in files neither is used, since nothing tells whose it is.
 pub(super) fn claim(
     cx: &mut Build<'_>,
     rule: &'static str,
@@ -111,6 +111,9 @@ pub(super) fn claim(
     message: &str,
     help: &str,
 ) {
+    if !cx.claims_are_errors {
+        return;
+    }
     let (Some(a), Some(b)) = (cx.manifest(first), cx.manifest(second)) else { return };
     let (first, second, a, b) = if a.origin <= b.origin { (first, second, a, b) } else { (second, first, b, a) };
     let label = a.label().unwrap_or_default();

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::api::common::{AdoptionPolicy, Attachments, BaseAccess, DeletionPolicy, Mode};
-use crate::api::organization::{Access, Ignore, Limits, Partition};
+use crate::api::organization::{Access, AdoptionTags, Ignore, Limits, Partition};
 use crate::aws::port::{Contact, ContactKind};
 use crate::names::{AccountId, Kind, ObjectKey, PolicyType, Tags};
 use crate::policy::Document;
@@ -76,6 +76,10 @@ pub struct Declared<T> {
     pub origin: Origin,
     /// Id from the annotation `bylaw.dev/id` or from status: the AWS object this one is bound to.
     pub id: Option<String>,
+    /// When the object was created in its cluster; `None` for a manifest of a file.
+    pub created: Option<Timestamp>,
+    /// Annotation `bylaw.dev/take-over`.
+    pub take_over: Option<Box<str>>,
     /// Labels, which selectors look at; packed as tags are.
     pub labels: Tags,
     /// The object is to be left alone.
@@ -147,6 +151,8 @@ pub struct Organization {
     pub attachments: Attachments,
     /// What is left alone.
     pub ignore: Ignore,
+    /// When the tags of an adopted object are written.
+    pub adoption_tags: AdoptionTags,
     /// `FullAWSAccess` at the root.
     pub base_access: Option<BaseAccess>,
     /// Roles to use.
@@ -199,6 +205,8 @@ pub struct Account {
     pub parent: NodeKey,
     /// Declared tags.
     pub tags: Tags,
+    /// What to do with an account that has the e-mail already.
+    pub adoption: AdoptionPolicy,
     /// Declared contacts.
     pub contacts: BTreeMap<ContactKind, Contact>,
     /// Role made at creation.
@@ -227,12 +235,23 @@ pub struct Policy {
     /// Nodes it must not bind, selectors resolved. Those that are targets themselves are out of `targets` already; the
     /// rest lie below a target.
     pub excluding: BTreeSet<NodeKey>,
+    /// Nodes that its targets and exclusions name, as opposed to those that only a selector matches.
+    pub named: BTreeSet<NodeKey>,
     /// Declared tags.
     pub tags: Tags,
     /// Adoption.
     pub adoption: AdoptionPolicy,
     /// Deletion.
     pub deletion: DeletionPolicy,
+}
+
+/// What tells an object from another that claims the same AWS object.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimant<'a> {
+    /// The id that it is bound to.
+    pub id: Option<&'a str>,
+    /// When it was created in its cluster.
+    pub created: Option<Timestamp>,
 }
 
 impl Desired {
@@ -251,6 +270,29 @@ impl Desired {
             .chain(self.units.values().map(of))
             .chain(self.accounts.values().map(of))
             .chain(self.policies.values().map(of))
+    }
+
+    /// What tells an object from another that claims the same: the id that it is bound to, and its age.
+    #[must_use]
+    pub fn claimant(&self, kind: Kind, name: &str) -> Option<Claimant<'_>> {
+        fn of<T>(object: &Declared<T>) -> Claimant<'_> {
+            Claimant { id: object.id.as_deref(), created: object.created }
+        }
+        match kind {
+            Kind::Organization => Some(of(&self.organization)),
+            Kind::OrganizationalUnit => self.units.get(name).map(of),
+            Kind::Account => self.accounts.get(name).map(|account| {
+                let id = account.spec.account_id.as_ref().map(AccountId::as_str).or(account.id.as_deref());
+                Claimant { id, created: account.created }
+            }),
+            Kind::OrganizationPolicy => self.policies.get(name).map(of),
+        }
+    }
+
+    /// Whether an object is declared, be it one that cannot be used.
+    #[must_use]
+    pub fn is_declared(&self, key: &ObjectKey) -> bool {
+        self.claimant(key.kind, &key.name).is_some() || self.broken.iter().any(|b| b.key.as_ref() == Some(key))
     }
 
     /// Whether a broken object might be the one that is known in AWS by `id` or by kind and `name`.

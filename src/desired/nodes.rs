@@ -8,6 +8,7 @@ use super::model::{Account, Declared, NodeKey, Unit};
 use super::read::{Body, Manifest};
 use super::report::quoted;
 use crate::api::account::{AccountDeletionPolicy, AccountSpec, AlternateContact};
+use crate::api::common::AdoptionPolicy;
 use crate::api::organizational_unit::OrganizationalUnitSpec;
 use crate::aws::port::{Contact, ContactKind};
 use crate::names::Kind;
@@ -68,6 +69,8 @@ pub(super) fn units(cx: &mut Build<'_>) -> Units {
                     key,
                     origin: manifest.origin.clone(),
                     id: manifest.id.clone(),
+                    created: manifest.created,
+                    take_over: manifest.take_over.clone(),
                     labels: manifest.labels.clone(),
                     suspend: spec.suspend,
                     spec: Unit {
@@ -218,6 +221,8 @@ pub(super) fn accounts(cx: &mut Build<'_>, units: &Units) -> Accounts {
                 key,
                 origin: manifest.origin.clone(),
                 id: manifest.id.clone(),
+                created: manifest.created,
+                take_over: manifest.take_over.clone(),
                 labels: manifest.labels.clone(),
                 suspend: spec.suspend,
                 spec: Account {
@@ -226,6 +231,7 @@ pub(super) fn accounts(cx: &mut Build<'_>, units: &Units) -> Accounts {
                     name: spec.name.clone(),
                     parent,
                     tags: manifest.tags.clone(),
+                    adoption: spec.adoption_policy.unwrap_or(AdoptionPolicy::Create),
                     contacts: contacts(spec),
                     role_name: spec.role_name.clone(),
                     base_access: spec.base_access,
@@ -316,6 +322,7 @@ fn management(cx: &mut Build<'_>, index: usize, manifest: &Manifest, spec: &Acco
         ("alternateContacts", spec.alternate_contacts.is_some()),
         ("roleName", spec.role_name.is_some()),
         ("baseAccess", spec.base_access.is_some()),
+        ("adoptionPolicy", spec.adoption_policy.is_some()),
         ("deletionPolicy", spec.deletion_policy == AccountDeletionPolicy::Close),
     ];
     for (field, _) in changes.iter().filter(|(_, there)| *there) {

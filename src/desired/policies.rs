@@ -80,6 +80,8 @@ pub(super) fn policies(cx: &mut Build<'_>, units: &Units, accounts: &Accounts) -
                 key: key.clone(),
                 origin: manifest.origin.clone(),
                 id: manifest.id.clone(),
+                created: manifest.created,
+                take_over: manifest.take_over.clone(),
                 labels: manifest.labels.clone(),
                 suspend: spec.suspend,
                 spec: Policy {
@@ -90,6 +92,7 @@ pub(super) fn policies(cx: &mut Build<'_>, units: &Units, accounts: &Accounts) -
                     content: document,
                     targets,
                     excluding,
+                    named: named(spec),
                     tags: manifest.tags.clone(),
                     adoption: spec.adoption_policy,
                     deletion: spec.deletion_policy,
@@ -159,6 +162,15 @@ fn same_tags(cx: &mut Build<'_>, policies: &Policies, places: &HashMap<Box<str>,
             .related(theirs.place(&field(other)), format!("`{other}` in `OrganizationPolicy/{first}`"));
         cx.issues.push(issue);
     }
+}
+
+/// The nodes that targets and exclusions name one by one.
+fn named(spec: &OrganizationPolicySpec) -> BTreeSet<NodeKey> {
+    let key = |target: &Target| {
+        let unit = target.organizational_unit_ref.as_ref().map(|unit| NodeKey::Unit(unit.name.as_str().into()));
+        unit.or_else(|| target.account_ref.as_ref().map(|account| NodeKey::Account(account.name.as_str().into())))
+    };
+    spec.targets.iter().chain(&spec.excluding).filter_map(key).collect()
 }
 
 fn aws_name<'a>(key: &'a ObjectKey, spec: &'a OrganizationPolicySpec) -> &'a str {
@@ -364,7 +376,9 @@ fn slots(cx: &mut Build<'_>, tree: &Tree<'_>, policies: &mut Policies, places: &
         }
     }
     let mut over = BTreeSet::new();
-    for ((node, kind), names) in taken {
+    for ((node, kind), mut names) in taken {
+        // A newcomer does not push out what was there before it.
+        names.sort_by_cached_key(|name| (policies.get(name).and_then(|policy| policy.created), name.clone()));
         let rule = kind.rule();
         let allow_list = kind == PolicyType::scp() && tree.base_access(cx, &node) == Some(BaseAccess::AllowList);
         let own = rule.default_policy.filter(|_| !allow_list);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::model::{Issue, Origin, Severity};
@@ -14,7 +15,7 @@ use crate::api::account::AccountSpec;
 use crate::api::organization::OrganizationSpec;
 use crate::api::organizational_unit::OrganizationalUnitSpec;
 use crate::api::policy::OrganizationPolicySpec;
-use crate::names::{ANNOTATION_ID, ANNOTATION_OWNER, Kind, ObjectKey, Tags};
+use crate::names::{ANNOTATION_ID, ANNOTATION_OWNER, ANNOTATION_TAKE_OVER, Kind, ObjectKey, Tags};
 use crate::policy;
 
 /// A text and where it is from.
@@ -58,6 +59,10 @@ pub struct Manifest {
     pub id: Option<String>,
     /// Its AWS name, where it could be read.
     pub aws_name: Option<String>,
+    /// `metadata.creationTimestamp`, which the API server sets.
+    pub(super) created: Option<Timestamp>,
+    /// Annotation `bylaw.dev/take-over`.
+    pub(super) take_over: Option<Box<str>>,
     /// Who answers for it: annotation `bylaw.dev/owner`.
     pub(super) owner: Option<Box<str>>,
     /// Its labels, packed as tags are.
@@ -512,6 +517,8 @@ impl Manifest {
                 .or_else(|| text(&["status", "id"]))
                 .map(str::to_owned),
             aws_name: text(&["spec", "name"]).or(own).map(str::to_owned),
+            created: text(&["metadata", "creationTimestamp"]).and_then(|at| at.parse().ok()),
+            take_over: text(&["metadata", "annotations", ANNOTATION_TAKE_OVER]).map(Into::into),
             owner: text(&["metadata", "annotations", ANNOTATION_OWNER]).map(Into::into),
             labels: Tags::new(),
             tags: Tags::new(),

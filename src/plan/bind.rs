@@ -2,21 +2,24 @@
 //! allows (design section 3). What cannot be told apart is refused, never guessed.
 
 use std::cell::LazyCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Deref;
 
 use super::model::Refusal;
+use super::owner;
 use super::partial::Partial;
 use crate::api::common::AdoptionPolicy;
 use crate::aws::port::AccountState;
-use crate::desired::{Declared, Desired, NodeKey, model};
-use crate::names::{AccountId, Kind, NodeId, ObjectKey, PolicyId, TAG_RESOURCE, Tags, UnitId};
+use crate::desired::{Broken, Declared, Desired, NodeKey, model};
+use crate::names::{
+    ANNOTATION_TAKE_OVER, AccountId, Kind, NodeId, ObjectKey, PolicyId, TAG_MANAGED_BY, TAG_RESOURCE, Tags, UnitId,
+};
 use crate::observed::{Observed, Part, Scope, Unknown};
 
 /// What a declared object is in AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bound<Id> {
-    /// It is this one. `adopt`: it was found by name, and bylaw's tag is to be written.
+    /// It is this one. `adopt`: it does not carry bylaw's tags, which are to be written.
     Found {
         /// Its id.
         id: Id,
@@ -50,6 +53,8 @@ pub struct Binding {
     pub policies: BTreeMap<Box<str>, Bound<PolicyId>>,
     /// What could not be bound.
     pub refusals: Vec<Refusal>,
+    /// Stuck objects that claim what is another declared object's: nothing in AWS is theirs.
+    pub newcomers: BTreeSet<ObjectKey>,
     /// Object of each bound node, the other way round.
     pub node_objects: BTreeMap<NodeId, NodeKey>,
     /// Object of each bound policy, the other way round.
@@ -77,7 +82,34 @@ impl Binding {
         }
     }
 
-    fn refuse(&mut self, rule: &'static str, object: &ObjectKey, message: String, remedy: impl Into<String>) {
+    pub(super) fn stick(&mut self, key: &ObjectKey) {
+        let name = key.name.clone();
+        match key.kind {
+            Kind::Organization => {}
+            Kind::OrganizationalUnit => drop(self.units.insert(name, Bound::Stuck)),
+            Kind::Account => drop(self.accounts.insert(name, Bound::Stuck)),
+            Kind::OrganizationPolicy => drop(self.policies.insert(name, Bound::Stuck)),
+        }
+    }
+
+    /// Whether a node is that of a [newcomer](Self::newcomers).
+    #[must_use]
+    pub fn is_newcomer(&self, node: &NodeKey) -> bool {
+        let key = match node {
+            NodeKey::Root => return false,
+            NodeKey::Unit(name) => ObjectKey::new(Kind::OrganizationalUnit, name),
+            NodeKey::Account(name) => ObjectKey::new(Kind::Account, name),
+        };
+        self.newcomers.contains(&key)
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        rule: &'static str,
+        object: &ObjectKey,
+        message: String,
+        remedy: impl Into<String>,
+    ) {
         self.refusals.push(Refusal {
             rule,
             object: object.clone(),
@@ -91,39 +123,52 @@ impl Binding {
     }
 }
 
-/// Candidates of one kind, indexed by the tag.
+/// Candidates of one kind, indexed by the tag: those of this Organization object, and those that another one manages.
 struct Tagged<'a, Id> {
-    by_tag: HashMap<&'a str, Vec<&'a Id>>,
+    ours: HashMap<&'a str, Vec<&'a Id>>,
+    others: HashMap<&'a str, Vec<&'a Id>>,
     unreadable: Option<Partial>,
 }
 
 impl<'a, Id: std::fmt::Display> Tagged<'a, Id> {
-    fn of(items: impl Iterator<Item = (&'a Id, &'a Part<Tags>)>) -> Self {
-        let mut by_tag: HashMap<&str, Vec<&Id>> = HashMap::new();
-        let mut unreadable = None;
+    fn of(desired: &Desired, items: impl Iterator<Item = (&'a Id, &'a Part<Tags>)>) -> Self {
+        let mut found = Self { ours: HashMap::new(), others: HashMap::new(), unreadable: None };
         for (id, tags) in items {
             match tags {
                 Part::Known { value, .. } => {
                     if let Some(tag) = value.get(TAG_RESOURCE) {
+                        let foreign = manager(value).is_some_and(|name| name != &*desired.organization.key.name);
+                        let by_tag = if foreign { &mut found.others } else { &mut found.ours };
                         by_tag.entry(tag).or_default().push(id);
                     }
                 }
-                lost => unreadable = Partial::part(&tags_of(id), lost),
+                lost => found.unreadable = Partial::part(&tags_of(id), lost),
             }
         }
-        Self { by_tag, unreadable }
+        found
     }
+}
+
+/// The Organization object that the tags say manages an AWS object.
+fn manager(tags: &Tags) -> Option<&str> {
+    tags.get(TAG_MANAGED_BY)
 }
 
 /// How one object is looked for: what the three kinds have in common.
 struct Search<'a, 't, Id> {
+    desired: &'a Desired,
     key: &'a ObjectKey,
+    /// Annotation `bylaw.dev/take-over` of the object.
+    take_over: Option<&'a str>,
+    tags: &'a dyn Fn(&Id) -> Option<&'a Part<Tags>>,
     by_id: Option<Result<Id, Miss>>,
     /// Gone through only for what has no id yet: in the controller that is nothing as a rule.
     tagged: &'a dyn Deref<Target = Tagged<'t, Id>>,
     /// Asked only of what nothing else tells.
-    by_name: &'a dyn Fn() -> Vec<(Id, Holder)>,
+    by_name: &'a dyn Fn() -> Vec<Id>,
     adoption: AdoptionPolicy,
+    /// What to do where adoption is not wanted and the name is in use, besides adopting.
+    instead: &'a dyn Fn(&Id) -> String,
     gap: Option<Partial>,
     /// AWS has no second of that name anywhere: what has it is the one, whatever else could not be read.
     unique: bool,
@@ -141,26 +186,15 @@ enum Miss {
     Gone,
 }
 
-/// Whom something found by name belongs to.
+/// Whom an AWS object belongs to, as its tags say.
 enum Holder {
     Nobody,
+    /// An object of this Organization object.
     Object(String),
+    /// Another Organization object.
+    Other(String),
     /// Its tags could not be read.
     Unreadable(Partial),
-}
-
-impl Holder {
-    fn of(id: &impl std::fmt::Display, tags: Option<&Part<Tags>>) -> Self {
-        match tags {
-            Some(Part::Known { value, .. }) => {
-                value.get(TAG_RESOURCE).map_or(Self::Nobody, |object| Self::Object(object.to_owned()))
-            }
-            lost => {
-                let unknown = lost.and_then(Part::unknown).unwrap_or(Unknown::Unread);
-                Self::Unreadable(Partial::of(&tags_of(id), unknown))
-            }
-        }
-    }
 }
 
 fn tags_of(id: &impl std::fmt::Display) -> String {
@@ -171,7 +205,7 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, '_, Id> {
     fn run(self, binding: &mut Binding) -> Bound<Id> {
         let found = |id: Id, adopt: bool| Bound::Found { id, adopt };
         match self.by_id.clone() {
-            Some(Ok(id)) => return found(id, false),
+            Some(Ok(id)) => return self.of_id(binding, id),
             Some(Err(miss)) => match (miss, self.gap.clone()) {
                 (Miss::Gone | Miss::Final(_), Some(gap)) => return self.uncertain(binding, gap),
                 (Miss::Gone, None) => {}
@@ -182,9 +216,16 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, '_, Id> {
             },
             None => {}
         }
-        match self.tagged.by_tag.get(self.key.to_string().as_str()).map(Vec::as_slice) {
-            Some([id]) => return found((*id).clone(), false),
-            Some(many) if many.len() > 1 => {
+        let key = self.key.to_string();
+        let mut tagged = self.tagged.ours.get(key.as_str()).cloned().unwrap_or_default();
+        if tagged.is_empty() && self.word().is_some() {
+            // What another manages is found by its tag only where a person said to take it over.
+            let others = self.tagged.others.get(key.as_str()).into_iter().flatten().copied();
+            tagged = others.filter(|id| matches!(self.holder(id), Holder::Other(of) if self.takes_over(&of))).collect();
+        }
+        match tagged.as_slice() {
+            [id] => return self.of_id(binding, (*id).clone()),
+            many if many.len() > 1 => {
                 let ids: Vec<String> = many.iter().map(ToString::to_string).collect();
                 binding.refuse(
                     "ambiguous-tag",
@@ -210,32 +251,28 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, '_, Id> {
         }
         match by_name.as_slice() {
             [] => {}
-            [(_, Holder::Unreadable(why))] => return self.uncertain(binding, why.clone()),
-            [(id, Holder::Nobody)] => {
-                return match self.adoption {
-                    AdoptionPolicy::Create => {
+            [id] => {
+                return match self.holder(id) {
+                    Holder::Unreadable(why) => self.uncertain(binding, why),
+                    Holder::Other(other) => self.of_other(binding, id.clone(), &other),
+                    Holder::Object(other) => self.taken(binding, id, &other),
+                    Holder::Nobody if self.broken_owner(id).is_some() => {
+                        self.taken(binding, id, &self.broken_owner(id).unwrap_or_default())
+                    }
+                    Holder::Nobody if self.adoption == AdoptionPolicy::Create => {
                         binding.refuse(
                             "exists",
                             self.key,
                             format!("{} exists already (`{id}`), and `adoptionPolicy` is `Create`", (self.what)()),
-                            "set `adoptionPolicy: AdoptOrCreate` to take it over, or give another name",
+                            format!("set `adoptionPolicy: AdoptOrCreate` to take it over, or {}", (self.instead)(id)),
                         );
                         Bound::Stuck
                     }
-                    AdoptionPolicy::Adopt | AdoptionPolicy::AdoptOrCreate => found(id.clone(), true),
+                    Holder::Nobody => found(id.clone(), true),
                 };
             }
-            [(id, Holder::Object(other))] => {
-                binding.refuse(
-                    "taken",
-                    self.key,
-                    format!("{} exists already (`{id}`) and belongs to `{other}`", (self.what)()),
-                    "give another name, or remove the other object and its tag first",
-                );
-                return Bound::Stuck;
-            }
             many => {
-                let ids: Vec<String> = many.iter().map(|(id, _)| id.to_string()).collect();
+                let ids: Vec<String> = many.iter().map(ToString::to_string).collect();
                 binding.refuse(
                     "ambiguous-name",
                     self.key,
@@ -260,6 +297,91 @@ impl<Id: Clone + PartialEq + std::fmt::Display> Search<'_, '_, Id> {
         Bound::Create
     }
 
+    fn holder(&self, id: &Id) -> Holder {
+        match (self.tags)(id) {
+            Some(Part::Known { value, .. }) => match manager(value) {
+                Some(other) if other != &*self.desired.organization.key.name => Holder::Other(other.to_owned()),
+                _ => value.get(TAG_RESOURCE).map_or(Holder::Nobody, |object| Holder::Object(object.to_owned())),
+            },
+            lost => {
+                let unknown = lost.and_then(Part::unknown).unwrap_or(Unknown::Unread);
+                Holder::Unreadable(Partial::of(&tags_of(id), unknown))
+            }
+        }
+    }
+
+    /// What the object's own id or tag leads to.
+    fn of_id(&self, binding: &mut Binding, id: Id) -> Bound<Id> {
+        let key = self.key.to_string();
+        match self.holder(&id) {
+            Holder::Unreadable(why) => self.uncertain(binding, why),
+            Holder::Other(other) => self.of_other(binding, id, &other),
+            Holder::Object(object) if object == key => Bound::Found { id, adopt: false },
+            // An id in a manifest is no more than a word; the tag was written by whoever had it before.
+            Holder::Object(object) if object.parse().is_ok_and(|other| self.desired.is_declared(&other)) => {
+                self.taken(binding, &id, &object)
+            }
+            Holder::Object(_) | Holder::Nobody => match self.broken_owner(&id) {
+                Some(other) => self.taken(binding, &id, &other),
+                None => Bound::Found { id, adopt: true },
+            },
+        }
+    }
+
+    /// The object with errors that is bound to the id.
+    fn broken_owner(&self, id: &Id) -> Option<String> {
+        let id = id.to_string();
+        let bound = |broken: &&Broken| broken.id.as_deref() == Some(id.as_str());
+        let keys = self.desired.broken.iter().filter(bound).filter_map(|broken| broken.key.as_ref());
+        keys.filter(|key| key.kind == self.key.kind && *key != self.key).map(ToString::to_string).next()
+    }
+
+    /// What the object, or else its Organization, says in `bylaw.dev/take-over`.
+    fn word(&self) -> Option<&str> {
+        self.take_over.or(self.desired.organization.take_over.as_deref())
+    }
+
+    fn takes_over(&self, other: &str) -> bool {
+        self.word().is_some_and(|word| word == "true" || word == other)
+    }
+
+    fn taken(&self, binding: &mut Binding, id: &Id, other: &str) -> Bound<Id> {
+        if other.parse().is_ok_and(|other| self.desired.is_declared(&other)) {
+            binding.newcomers.insert(self.key.clone());
+            binding.refuse(
+                "shared",
+                self.key,
+                format!("{} is there (`{id}`) and belongs to `{other}`, which is declared too", (self.what)()),
+                "remove this object, or let it declare something else",
+            );
+            return Bound::Stuck;
+        }
+        binding.refuse(
+            "taken",
+            self.key,
+            format!("{} exists already (`{id}`) and belongs to `{other}`", (self.what)()),
+            "give another name, or remove the other object and its tag first",
+        );
+        Bound::Stuck
+    }
+
+    /// What another Organization object manages, whether or not that one is at work: no second writer without a person's
+    /// word.
+    fn of_other(&self, binding: &mut Binding, id: Id, other: &str) -> Bound<Id> {
+        if self.takes_over(other) {
+            return Bound::Found { id, adopt: true };
+        }
+        binding.refuse(
+            "managed-by-another",
+            self.key,
+            format!("`{id}` is managed by the Organization object `{other}`, as its tag `{TAG_MANAGED_BY}` says"),
+            format!(
+                "let that one go on with it, or say with the annotation `{ANNOTATION_TAKE_OVER}: {other}` that this object takes it over"
+            ),
+        );
+        Bound::Stuck
+    }
+
     fn uncertain(&self, binding: &mut Binding, why: Partial) -> Bound<Id> {
         let why = why.so(&format!("{} cannot be told for certain", (self.what)()));
         binding.refusals.push(why.refusal(self.key, "nothing is created or taken over from a partial reading"));
@@ -274,7 +396,7 @@ pub fn bind(desired: &Desired, observed: &Observed) -> Binding {
     bind_units(desired, observed, &mut binding);
     bind_accounts(desired, observed, &mut binding);
     bind_policies(desired, observed, &mut binding);
-    refuse_shared(&mut binding);
+    owner::settle(desired, observed, &mut binding);
     super::renamed::refuse_renamed(desired, observed, &mut binding);
     // Only now, so that one of two that mean the same account is not taken for the only one.
     for (name, account) in &desired.accounts {
@@ -298,43 +420,8 @@ pub fn bind(desired: &Desired, observed: &Observed) -> Binding {
     binding
 }
 
-/// Two objects bound to one AWS object: neither may act on it.
-fn refuse_shared(binding: &mut Binding) {
-    fn shared<Id: Ord + Clone + std::fmt::Display>(bounds: &BTreeMap<Box<str>, Bound<Id>>) -> Vec<(Vec<Box<str>>, Id)> {
-        let mut by_id: Vec<(&Id, &Box<str>)> =
-            bounds.iter().filter_map(|(name, bound)| Some((bound.id()?, name))).collect();
-        by_id.sort();
-        let same = by_id.chunk_by(|(a, _), (b, _)| a == b).filter(|same| same.len() > 1);
-        same.filter_map(|same| {
-            let id = (*same.first()?.0).clone();
-            Some((same.iter().map(|(_, name)| (*name).clone()).collect(), id))
-        })
-        .collect()
-    }
-    let mut all: Vec<(Kind, Vec<Box<str>>, String)> = Vec::new();
-    all.extend(shared(&binding.units).into_iter().map(|(n, id)| (Kind::OrganizationalUnit, n, id.to_string())));
-    all.extend(shared(&binding.accounts).into_iter().map(|(n, id)| (Kind::Account, n, id.to_string())));
-    all.extend(shared(&binding.policies).into_iter().map(|(n, id)| (Kind::OrganizationPolicy, n, id.to_string())));
-    for (kind, names, id) in all {
-        for name in &names {
-            match kind {
-                Kind::OrganizationalUnit => drop(binding.units.insert(name.clone(), Bound::Stuck)),
-                Kind::Account => drop(binding.accounts.insert(name.clone(), Bound::Stuck)),
-                _ => drop(binding.policies.insert(name.clone(), Bound::Stuck)),
-            }
-            let others: Vec<&str> = names.iter().filter(|n| *n != name).map(|n| &**n).collect();
-            binding.refuse(
-                "shared",
-                &ObjectKey::new(kind, name),
-                format!("`{id}` is also what `{kind}/{}` is bound to", others.join("`, `")),
-                "keep one of the objects",
-            );
-        }
-    }
-}
-
 fn bind_units(desired: &Desired, observed: &Observed, binding: &mut Binding) {
-    let tagged = LazyCell::new(|| Tagged::of(observed.units.iter().map(|(id, unit)| (id, &unit.tags))));
+    let tagged = LazyCell::new(|| Tagged::of(desired, observed.units.iter().map(|(id, unit)| (id, &unit.tags))));
     let mut by_place: BTreeMap<(&NodeId, &str), Vec<&UnitId>> = BTreeMap::new();
     for (id, unit) in &observed.units {
         by_place.entry((&unit.parent, &unit.name)).or_default().push(id);
@@ -348,11 +435,14 @@ fn bind_units(desired: &Desired, observed: &Observed, binding: &mut Binding) {
             let gap = observed.gaps.iter().find(|gap| matches!(gap.scope, Scope::UnitsBelow(_))).map(Partial::gap);
             let by_name = || {
                 let there = parent.as_ref().and_then(|parent| by_place.get(&(parent, unit.spec.name.as_str())));
-                let held = |id: &&UnitId| ((*id).clone(), Holder::of(id, observed.units.get(*id).map(|u| &u.tags)));
-                there.into_iter().flatten().map(held).collect()
+                there.into_iter().flatten().map(|id| (*id).clone()).collect()
             };
             Search {
+                desired,
                 key: &unit.key,
+                take_over: unit.take_over.as_deref(),
+                tags: &|id| observed.units.get(id).map(|unit| &unit.tags),
+                instead: &|_| "give another name".to_owned(),
                 by_id: declared_id(unit, |id: &UnitId| observed.units.contains_key(id)),
                 tagged: &tagged,
                 by_name: &by_name,
@@ -427,7 +517,8 @@ fn declared_id<T, Id: std::str::FromStr>(
 }
 
 fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) {
-    let tagged = LazyCell::new(|| Tagged::of(observed.accounts.iter().map(|(id, account)| (id, &account.tags))));
+    let tagged =
+        LazyCell::new(|| Tagged::of(desired, observed.accounts.iter().map(|(id, account)| (id, &account.tags))));
     let by_email = LazyCell::new(|| {
         let mut by_email: HashMap<String, Vec<&AccountId>> = HashMap::new();
         for (id, account) in &observed.accounts {
@@ -438,6 +529,12 @@ fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) 
     let gap = observed.gaps.iter().find(|gap| gap.scope == Scope::Accounts);
     for (name, account) in &desired.accounts {
         let spec = &account.spec;
+        // It is only named, and never changed.
+        let management = &observed.organization.management_account;
+        if spec.account_id.as_ref() == Some(management) && observed.accounts.contains_key(management) {
+            binding.accounts.insert(name.clone(), Bound::Found { id: management.clone(), adopt: false });
+            continue;
+        }
         let by_id = match &spec.account_id {
             Some(id) if observed.accounts.contains_key(id) => Some(Ok(id.clone())),
             Some(id) => Some(Err(Miss::Final(format!("account `{id}` is not in the organization")))),
@@ -450,15 +547,18 @@ fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) 
         };
         let by_name = || {
             let there = spec.email.as_ref().and_then(|email| by_email.get(&email.to_lowercase()));
-            let held = |id: &&AccountId| ((*id).clone(), Holder::of(id, observed.accounts.get(*id).map(|a| &a.tags)));
-            there.into_iter().flatten().map(held).collect()
+            there.into_iter().flatten().map(|id| (*id).clone()).collect()
         };
         let bound = Search {
+            desired,
             key: &account.key,
+            take_over: account.take_over.as_deref(),
+            tags: &|id| observed.accounts.get(id).map(|account| &account.tags),
+            instead: &|id| format!("declare `accountId: \"{id}\"`, or give another e-mail"),
             by_id,
             tagged: &tagged,
             by_name: &by_name,
-            adoption: AdoptionPolicy::AdoptOrCreate,
+            adoption: spec.adoption,
             gap: gap.map(Partial::gap),
             unique: true,
             what: &|| match (&spec.account_id, &spec.email) {
@@ -495,7 +595,7 @@ fn refuse_inactive(
 
 fn bind_policies(desired: &Desired, observed: &Observed, binding: &mut Binding) {
     let own = || observed.policies.iter().filter(|(_, policy)| !policy.aws_managed);
-    let tagged = LazyCell::new(|| Tagged::of(own().map(|(id, policy)| (id, &policy.tags))));
+    let tagged = LazyCell::new(|| Tagged::of(desired, own().map(|(id, policy)| (id, &policy.tags))));
     let mut by_name: BTreeMap<(&str, &str), Vec<&PolicyId>> = BTreeMap::new();
     for (id, policy) in own() {
         by_name.entry((policy.kind.as_str(), &policy.name)).or_default().push(id);
@@ -507,11 +607,14 @@ fn bind_policies(desired: &Desired, observed: &Observed, binding: &mut Binding) 
         let gap = gap.or_else(|| (!observed.listed_types.contains(&spec.kind)).then(unlisted));
         let candidates = || {
             let there = by_name.get(&(spec.kind.as_str(), spec.name.as_str()));
-            let held = |id: &&PolicyId| ((*id).clone(), Holder::of(id, observed.policies.get(*id).map(|p| &p.tags)));
-            there.into_iter().flatten().map(held).collect()
+            there.into_iter().flatten().map(|id| (*id).clone()).collect()
         };
         let bound = Search {
+            desired,
             key: &policy.key,
+            take_over: policy.take_over.as_deref(),
+            tags: &|id| observed.policies.get(id).map(|policy| &policy.tags),
+            instead: &|_| "give another name".to_owned(),
             by_id: declared_id(policy, |id| observed.policies.contains_key(id)),
             tagged: &tagged,
             by_name: &candidates,

@@ -13,10 +13,12 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::bind::{Binding, Bound, bind};
 use super::memory::{Fact, Facts, Mark, Memory};
-use super::model::{Action, Carries, Change, Drift, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage};
+use super::model::{
+    Action, Carries, Change, Drift, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage, Tagged,
+};
 use super::partial::{self, Partial};
 use crate::desired::{Declared, Desired, NodeKey, model};
-use crate::names::{AccountId, Kind, NodeId, ObjectKey, PolicyId, TAG_RESOURCE};
+use crate::names::{AccountId, Kind, NodeId, ObjectKey, PolicyId, TAG_RESOURCE, Tags};
 use crate::observed::{self, Observed};
 
 /// What a plan is made with besides the two sides.
@@ -51,6 +53,7 @@ pub fn propose(
         notes: vec![],
         facts: vec![],
         carries: Carries::new(),
+        adoptions: vec![],
     };
     delta.organization();
     delta.units();
@@ -58,6 +61,7 @@ pub fn propose(
     delta.policies();
     delta.attachments();
     delta.removed(options);
+    delta.adopt_what_changes();
     delta.mend_before_attaching();
     // What could not be read stays remembered as it was.
     let partial = !observed.gaps.is_empty() || delta.refusals.iter().any(|refusal| refusal.rule == partial::RULE);
@@ -153,6 +157,8 @@ struct Delta<'a> {
     notes: Vec<Note>,
     facts: Vec<(Mark, Fact)>,
     carries: Carries,
+    /// What is adopted as soon as it changes: the object, what it is in AWS, and the tags there.
+    adoptions: Vec<(ObjectKey, Tagged, Tags)>,
 }
 
 /// What a comparison found: the reason of the change to make, and the fact that the change settles.
@@ -391,7 +397,7 @@ impl Delta<'_> {
             self.refuse(
                 "taken",
                 key,
-                format!("it cannot be renamed to `{name}`: `{id}` has that name"),
+                format!("it cannot be renamed to `{name}`: {id} has that name"),
                 "rename the other first; where the two names change places, give one another name in between",
             );
         }

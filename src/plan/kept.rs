@@ -11,7 +11,7 @@ use super::bind::bind;
 use super::guard::births;
 use super::model::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Tagged};
 use crate::desired::{Desired, NodeKey};
-use crate::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_MANAGED_BY, TAG_RESOURCE, Tags};
+use crate::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_ADOPTED, TAG_MANAGED_BY, TAG_RESOURCE, Tags};
 use crate::observed::{Observed, Part};
 
 /// What bylaw made, as its tags say: the AWS objects that a plan of before can have named by their keys. What was taken
@@ -22,6 +22,11 @@ pub struct Made {
     policies: BTreeMap<PolicyId, ObjectKey>,
 }
 
+/// Whether the Organization object of that name created what carries the tags, as opposed to adopting it.
+pub(super) fn is_made_by(organization: &str, tags: &Tags) -> bool {
+    tags.get(TAG_MANAGED_BY) == Some(organization) && !tags.contains_key(TAG_ADOPTED)
+}
+
 impl Made {
     /// Finds them.
     #[must_use]
@@ -29,7 +34,7 @@ impl Made {
         let maker = &desired.organization.key.name;
         let ours = |tags: Option<&Part<Tags>>, key: &str| {
             let tags = tags.and_then(Part::get);
-            tags.is_some_and(|tags| tags.get(TAG_RESOURCE) == Some(key) && tags.get(TAG_MANAGED_BY) == Some(maker))
+            tags.is_some_and(|tags| tags.get(TAG_RESOURCE) == Some(key) && is_made_by(maker, tags))
         };
         let binding = bind(desired, observed);
         let nodes = binding.node_objects.into_iter();

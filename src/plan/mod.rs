@@ -12,6 +12,7 @@ pub mod guard;
 pub mod kept;
 pub mod memory;
 pub mod model;
+mod owner;
 pub mod partial;
 mod renamed;
 pub mod undeclared;

@@ -7,7 +7,7 @@ use bylaw::aws::offline::State;
 use bylaw::aws::port::AccountState;
 use bylaw::desired::model::Policy;
 use bylaw::desired::{Declared, Desired, NodeKey};
-use bylaw::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_RESOURCE, Tags, glob};
+use bylaw::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_MANAGED_BY, TAG_RESOURCE, Tags, glob};
 use bylaw::plan::{Guarded, Plan};
 
 use super::excuses::Excuses;
@@ -25,6 +25,7 @@ const FINAL: &[&str] = &[
     "hold",
     "ignored",
     "last-policy",
+    "managed-by-another",
     "missing",
     "move-unit",
     "not-empty",
@@ -35,6 +36,11 @@ const FINAL: &[&str] = &[
     "window",
 ];
 
+/// The object that an AWS object is tagged for, unless another Organization object manages it.
+pub fn own_tag(tags: &Tags) -> Option<&str> {
+    tags.get(TAG_RESOURCE).filter(|_| tags.get(TAG_MANAGED_BY).is_none_or(|manager| manager == "org"))
+}
+
 /// `Ok`: how many things were compared.
 pub fn compare(desired: &Desired, state: &State, left: &Plan<Guarded>) -> Result<u64, String> {
     for refusal in &left.refusals {
@@ -43,20 +49,21 @@ pub fn compare(desired: &Desired, state: &State, left: &Plan<Guarded>) -> Result
         }
     }
     let beside = if left.refusals.is_empty() { "" } else { ", beside what is refused" };
-    let compare = Compare {
-        desired,
-        state,
-        places: places(desired, state),
-        excuses: Excuses::of(left, desired, state),
-        checks: 0,
-    };
+    let (mut places, excuses) = (places(desired, state), Excuses::of(left, desired, state));
+    // A newcomer is nowhere.
+    places.retain(|key, node| {
+        let owner = state.tags(node).and_then(own_tag).filter(|owner| **owner != key.to_string());
+        let owner = owner.and_then(|owner| owner.parse::<ObjectKey>().ok());
+        !excuses.is_stuck(key) || !owner.is_some_and(|owner| desired.is_declared(&owner))
+    });
+    let compare = Compare { desired, state, places, excuses, checks: 0 };
     compare.all().map_err(|why| format!("not as declared{beside}: {why}"))
 }
 
 /// The node of each declared one: by tag, else by what the manifest says of it.
 fn places(desired: &Desired, state: &State) -> BTreeMap<NodeKey, NodeId> {
     let mut places = BTreeMap::from([(NodeKey::Root, state.root_node())]);
-    let tagged = |tags: &Tags, key: &str| tags.get(TAG_RESOURCE).is_some_and(|tag| tag == key);
+    let tagged = |tags: &Tags, key: &str| own_tag(tags).is_some_and(|tag| tag == key);
     let mut left: Vec<_> = desired.units.iter().collect();
     while !left.is_empty() {
         let count = left.len();
@@ -125,7 +132,12 @@ impl Compare<'_> {
 
     /// What is stuck means this node, by its tag, its id, its e-mail or its place: it is left alone.
     fn is_claimed(&self, node: &NodeId) -> bool {
-        let tag = self.state.tags(node).and_then(|tags| tags.get(TAG_RESOURCE));
+        let tag = self.state.tags(node).and_then(own_tag);
+        // A newcomer that claims it as well excuses nothing: the rightful owner is to be as declared.
+        let owner = tag.filter(|tag| !self.excuses.stuck.contains(*tag)).and_then(|tag| tag.parse::<ObjectKey>().ok());
+        if owner.is_some_and(|owner| self.desired.is_declared(&owner)) {
+            return false;
+        }
         self.excuses.stuck.iter().any(|key| {
             if tag == Some(key.as_str()) {
                 return true;
@@ -255,7 +267,7 @@ impl Compare<'_> {
     fn policy(&self, name: &str) -> Option<PolicyId> {
         let policy = &self.desired.policies[name];
         let key = policy.key.to_string();
-        let tagged = self.state.policies().iter().find(|(_, found)| found.tags.get(TAG_RESOURCE) == Some(&key));
+        let tagged = self.state.policies().iter().find(|(_, found)| own_tag(&found.tags) == Some(&*key));
         tagged
             .map(|(id, _)| id.clone())
             .or_else(|| self.state.policy_named(&policy.spec.kind, &policy.spec.name).cloned())
@@ -372,13 +384,14 @@ impl Compare<'_> {
             for id in self.state.attached(&node) {
                 let found = &self.state.policies()[&id];
                 let ignored = organization.ignore.policies.iter().any(|pattern| glob(pattern, &found.name));
-                let declared = found.tags.get(TAG_RESOURCE).and_then(|tag| tag.parse::<ObjectKey>().ok());
+                let declared = own_tag(&found.tags).and_then(|tag| tag.parse::<ObjectKey>().ok());
                 let stuck = self.desired.policies.values().any(|policy| {
                     let same = policy.spec.kind == found.kind && policy.spec.name == found.name;
                     declared.as_ref() == Some(&policy.key) || (same && self.excuses.is_out(&policy.key))
                 });
-                let allowed =
-                    mine.contains(&id) || found.aws_managed || ignored || stuck || !self.desired.broken.is_empty();
+                let others = found.tags.contains_key(TAG_RESOURCE) && own_tag(&found.tags).is_none();
+                let broken = !self.desired.broken.is_empty();
+                let allowed = mine.contains(&id) || found.aws_managed || ignored || stuck || others || broken;
                 let name = found.name.clone();
                 self.check(&pair(&id, &node), allowed, || {
                     format!("`{name}` is attached to {key}, which is exclusive")
@@ -394,7 +407,7 @@ impl Compare<'_> {
             return Ok(());
         }
         for (id, policy) in self.state.policies().clone() {
-            let Some(tag) = policy.tags.get(TAG_RESOURCE).filter(|tag| tag.starts_with("OrganizationPolicy/")) else {
+            let Some(tag) = own_tag(&policy.tags).filter(|tag| tag.starts_with("OrganizationPolicy/")) else {
                 continue;
             };
             let declared = self.desired.policies.values().any(|policy| policy.key.to_string() == *tag);
@@ -407,7 +420,7 @@ impl Compare<'_> {
             self.check(&format!("{tag} gone"), kept, || format!("`{}` should be gone", policy.name))?;
         }
         for (id, unit) in self.state.units().clone() {
-            let Some(tag) = unit.tags.get(TAG_RESOURCE).filter(|tag| tag.starts_with("OrganizationalUnit/")) else {
+            let Some(tag) = own_tag(&unit.tags).filter(|tag| tag.starts_with("OrganizationalUnit/")) else {
                 continue;
             };
             let node = NodeId::Unit(id.clone());
@@ -419,7 +432,7 @@ impl Compare<'_> {
             self.check(&format!("{tag} gone"), kept, || format!("OU `{}` should be gone", unit.name))?;
         }
         for (id, account) in self.state.accounts().clone() {
-            let Some(tag) = account.tags.get(TAG_RESOURCE) else { continue };
+            let Some(tag) = own_tag(&account.tags) else { continue };
             let node = NodeId::Account(id.clone());
             let declared = self.places.values().any(|place| *place == node)
                 || self.desired.accounts.values().any(|account| account.key.to_string() == *tag);

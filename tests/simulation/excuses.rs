@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use bylaw::aws::offline::State;
 use bylaw::aws::port::{AccountState, Creation, CreationState};
 use bylaw::desired::{Desired, NodeKey};
-use bylaw::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE, Tags};
+use bylaw::names::{Kind, NodeId, ObjectKey, Tags};
 use bylaw::plan::model::{Edit, Tagged};
 use bylaw::plan::{Action, Change, Guarded, NodeRef, Plan, PolicyRef};
+
+use super::end::own_tag;
 
 /// What may be otherwise than declared: what a refusal names, and what rests on it. Everything else is compared.
 #[derive(Default)]
@@ -30,7 +32,7 @@ impl Excuses {
             if !refusal.changes.is_empty() {
                 continue;
             }
-            let carries = |tags: &Tags| tags.get(TAG_RESOURCE) == Some(&object);
+            let carries = |tags: &Tags| own_tag(tags) == Some(&*object);
             let there = policies().any(carries) || nodes().any(carries);
             match refusal.rule {
                 "taken" if there => drop(excuses.aspects.insert(format!("{object} name"))),
@@ -111,7 +113,7 @@ pub fn untouched(plan: &Plan<Guarded>, before: &State, state: &State) -> Result<
 }
 
 fn is_as_before(change: &Change, before: &State, state: &State) -> bool {
-    let tagged = |tags: &Tags| tags.get(TAG_RESOURCE) == Some(&change.object.to_string());
+    let tagged = |tags: &Tags| own_tag(tags) == Some(&*change.object.to_string());
     let account = |node: &NodeRef| match node {
         NodeRef::Known(NodeId::Account(id)) => state.accounts().get(id),
         _ => None,

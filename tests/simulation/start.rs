@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bylaw::aws::dice::Dice;
 use bylaw::aws::offline::{Account, Offline};
 use bylaw::aws::port::{AccountState, Request, Response};
-use bylaw::names::{AccountId, NodeId, TAG_DELETION, TAG_HOLD, TAG_RESOURCE, Tags};
+use bylaw::names::{AccountId, NodeId, TAG_DELETION, TAG_HOLD, TAG_MANAGED_BY, TAG_RESOURCE, Tags};
 
 use super::wish::{UNIT_NAMES, kind, text};
 
@@ -14,6 +14,10 @@ fn tags(dice: &mut Dice, object: &str, deletion: &str) -> Tags {
     let mut tags = Tags::new();
     if dice.chance(0.4) {
         tags.insert(TAG_RESOURCE.into(), object.into());
+        // Some of them are managed by another cluster.
+        if object.ends_with('4') {
+            tags.insert(TAG_MANAGED_BY.into(), "other".into());
+        }
         if dice.chance(0.6) {
             tags.insert(TAG_DELETION.into(), deletion.into());
         }

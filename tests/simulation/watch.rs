@@ -8,10 +8,11 @@ use bylaw::aws::Request;
 use bylaw::aws::offline::State;
 use bylaw::aws::port::{AccountState, Resource};
 use bylaw::desired::{Desired, NodeKey};
-use bylaw::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_HOLD, TAG_LEASE, TAG_RESOURCE, Tags, glob};
+use bylaw::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_HOLD, TAG_LEASE, TAG_MANAGED_BY, Tags, glob};
 use bylaw::plan::{Action, Guarded, Plan, PolicyRef, Reason};
 use tokio::time::Instant;
 
+use super::end::own_tag;
 use super::looks::Looks;
 use super::model::{Model, allows_anything, holds, nodes_of, says};
 
@@ -74,7 +75,7 @@ fn adopts(adoption: AdoptionPolicy) -> bool {
 
 /// The object that tags name.
 fn owner(tags: Option<&Tags>) -> Option<String> {
-    tags?.get(TAG_RESOURCE).map(str::to_owned)
+    own_tag(tags?).map(str::to_owned)
 }
 
 fn is_held(tags: &Tags, now: &str) -> bool {
@@ -113,13 +114,17 @@ impl Watch {
             }
         }
         for (id, account) in state.accounts() {
+            // What carries the tag of a declared object is that one's, whatever ids other manifests name.
+            let tag = owner(Some(&account.tags)).and_then(|tag| tag.parse::<ObjectKey>().ok());
+            let is_of_another =
+                |key: &ObjectKey| tag.as_ref().is_some_and(|tag| tag != key && self.desired.is_declared(tag));
             for declared in self.desired.accounts.values() {
                 if declared.spec.account_id.is_none() && tagged.contains(&declared.key.to_string()) {
                     continue;
                 }
                 let by_email = declared.spec.email.as_ref().is_some_and(|e| e.eq_ignore_ascii_case(&account.email));
                 if (by_name && by_email && owner(Some(&account.tags)).is_none())
-                    || declared.spec.account_id.as_ref() == Some(id)
+                    || (declared.spec.account_id.as_ref() == Some(id) && !is_of_another(&declared.key))
                 {
                     own.push((id.to_string(), declared.key.to_string()));
                 }
@@ -508,8 +513,28 @@ impl Watch {
         if let Some(policy) = Self::policy_parts(request) {
             self.policy_ownership(request, policy, state);
         }
+        let manager = Self::subject(request, state).and_then(|tags| tags.get(TAG_MANAGED_BY));
+        if manager.is_some_and(|manager| *manager != *self.desired.organization.key.name) {
+            self.problem(format!("managed by another: {request:?}"));
+        }
         self.node_ownership(request, state);
         self.deletions(request, state);
+    }
+
+    /// The tags of what a write changes, as opposed to where it is put or attached.
+    fn subject<'s>(request: &Request, state: &'s State) -> Option<&'s Tags> {
+        let node = match request {
+            Request::UpdateOrganizationalUnit { unit, .. } | Request::DeleteOrganizationalUnit { unit } => {
+                NodeId::Unit(unit.clone())
+            }
+            Request::MoveAccount { account, .. }
+            | Request::CloseAccount { account }
+            | Request::PutAccountName { account, .. }
+            | Request::PutAlternateContact { account, .. } => NodeId::Account(account.clone()),
+            Request::TagResource { resource: Resource::Node(node), .. } => node.clone(),
+            _ => return Some(&state.policies().get(Self::policy_parts(request)?)?.tags),
+        };
+        state.tags(&node)
     }
 
     /// A node and what is above it now and was above it when the plan was made: where somebody moved it since, the plan

@@ -10,7 +10,7 @@ use super::objects::same_meaning;
 use super::{Delta, matches_any};
 use crate::api::{Attachments, BaseAccess};
 use crate::desired::{Declared, NodeKey, model};
-use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType, TAG_RESOURCE};
+use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType, TAG_MANAGED_BY, TAG_RESOURCE};
 use crate::observed::{Part, Policy, Scope, Unknown};
 use crate::policy::Document;
 
@@ -93,7 +93,7 @@ impl Delta<'_> {
     /// siblings. `None` where that cannot be told; a target that is stuck is left out and nothing is detached for it.
     fn wanted_nodes(&mut self, policy: &Declared<model::Policy>, children: &Children) -> Option<BTreeSet<NodeRef>> {
         let excluded: BTreeSet<NodeRef> = policy.spec.excluding.iter().filter_map(|key| self.node(key)).collect();
-        if policy.spec.excluding.iter().any(|key| self.binding.is_stuck(key)) {
+        if policy.spec.excluding.iter().any(|key| self.is_unknown_target(policy, key)) {
             self.refuse(
                 "excluding-unknown",
                 &policy.key,
@@ -163,7 +163,7 @@ impl Delta<'_> {
         }
         let came = self.note_attached(policy, &found, &text);
         // Where a declared target cannot be told, an attachment that nothing explains may be that very target.
-        if policy.spec.targets.iter().any(|key| self.binding.is_stuck(key)) {
+        if policy.spec.targets.iter().any(|key| self.is_unknown_target(policy, key)) {
             return;
         }
         let surplus: Vec<&NodeRef> =
@@ -184,6 +184,11 @@ impl Delta<'_> {
                 self.push(&policy.key, Stage::Detach, action, reason.clone(), vec![fact]);
             }
         }
+    }
+
+    /// Whether it cannot be told what a target is in AWS. A newcomer that only a selector matches is nothing there.
+    fn is_unknown_target(&self, policy: &Declared<model::Policy>, key: &NodeKey) -> bool {
+        self.binding.is_stuck(key) && (policy.spec.named.contains(key) || !self.binding.is_newcomer(key))
     }
 
     /// Attaches a policy where it is missing. It comes back as drift only where what it says, or will say by
@@ -298,7 +303,7 @@ impl Delta<'_> {
             for kind in placed {
                 self.remember(&key, &format!("{EXCLUSIVE}/{kind}"), &[WHOLE]);
             }
-            let (mut came, mut left) = (vec![], vec![]);
+            let (mut came, mut left, mut others) = (vec![], vec![], vec![]);
             for (id, policy) in &self.observed.policies {
                 let attached = policy.targets.get().is_some_and(|targets| targets.contains(&node));
                 // A type that no manifest speaks of is read only now and then.
@@ -320,10 +325,23 @@ impl Delta<'_> {
                 {
                     continue;
                 }
+                let manager = tags.get(TAG_MANAGED_BY).filter(|manager| **manager != *organization.key.name);
+                if let Some(manager) = manager {
+                    others.push((policy.name.as_str(), manager.to_owned()));
+                    continue;
+                }
                 // What carries bylaw's tag was declared by somebody's manifests: that it no longer is is a change of them.
                 let foreign = tag.is_none() && !was && looked.contains(&policy.kind);
                 let list = if foreign { &mut came } else { &mut left };
                 list.push((id, policy));
+            }
+            for (policy, manager) in others {
+                self.refuse(
+                    "managed-by-another",
+                    &key,
+                    format!("policy `{policy}`, which no manifest attaches, is managed by the Organization object `{manager}`: it is not detached"),
+                    "name it in `spec.ignore.policies`, or detach it there",
+                );
             }
             let names: Vec<&str> = came.iter().map(|(_, policy)| policy.name.as_str()).collect();
             let (wanted, found) = ("nothing that no manifest attaches", names.join(", "));

@@ -1,5 +1,6 @@
 //! Changes of the objects themselves: existence, names, parents, contents, tags, contacts.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use super::super::bind::Bound;
@@ -7,8 +8,11 @@ use super::super::memory::{Fact, Mark};
 use super::super::model::{Action, Edit, NodeRef, PolicyRef, Reason, Stage, Tagged};
 use super::super::partial::Partial;
 use super::Delta;
+use crate::api::organization::AdoptionTags;
 use crate::desired::{Declared, NodeKey, model};
-use crate::names::{AccountId, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_MANAGED_BY, TAG_RESOURCE, Tags, UnitId};
+use crate::names::{
+    AccountId, NodeId, ObjectKey, PolicyId, TAG_ADOPTED, TAG_DELETION, TAG_MANAGED_BY, TAG_RESOURCE, Tags, UnitId,
+};
 use crate::observed::{self, Part};
 use crate::policy::Document;
 
@@ -127,11 +131,18 @@ impl Delta<'_> {
                         continue;
                     }
                     let same_place = |(other, unit): (&UnitId, &observed::Unit)| {
-                        (other != id && unit.parent == found.parent && unit.name == spec.name)
-                            .then(|| other.to_string())
+                        (other != id && unit.parent == found.parent && unit.name == spec.name).then(|| other.clone())
                     };
                     let observed = self.observed;
-                    let holder = || observed.units.iter().find_map(same_place);
+                    let objects = &self.binding.node_objects;
+                    let holder = || {
+                        let other = NodeId::Unit(observed.units.iter().find_map(same_place)?);
+                        Some(
+                            objects
+                                .get(&other)
+                                .map_or_else(|| format!("`{other}`"), |key| format!("`{key}` (`{other}`)")),
+                        )
+                    };
                     if let Some(differs) = self.compare(key, "name", &spec.name, Some(&found.name))
                         && !self.is_name_taken(key, &spec.name, holder())
                     {
@@ -302,8 +313,8 @@ impl Delta<'_> {
 
     /// Whether bylaw made the account and never came to place it: a run that was stopped in between.
     fn is_newborn(&self, found: &observed::Account, place: Mark) -> bool {
-        let maker = found.tags.get().and_then(|tags| tags.get(TAG_MANAGED_BY));
-        maker.is_some_and(|maker| *maker == *self.desired.organization.key.name)
+        let maker = &self.desired.organization.key.name;
+        found.tags.get().is_some_and(|tags| super::super::kept::is_made_by(maker, tags))
             && !self.memory.settled.contains_key(&place)
     }
 
@@ -355,10 +366,15 @@ impl Delta<'_> {
             Some(Edit { from: from.to_owned(), to: to.to_owned() })
         };
         let same = |(other, policy): (&PolicyId, &observed::Policy)| {
-            (other != id && policy.kind == spec.kind && policy.name == spec.name).then(|| other.to_string())
+            (other != id && policy.kind == spec.kind && policy.name == spec.name).then(|| other.clone())
         };
         let observed = self.observed;
-        let holder = || observed.policies.iter().find_map(same);
+        let objects = &self.binding.policy_objects;
+        let holder = || {
+            let other = observed.policies.iter().find_map(same)?;
+            let object = objects.get(&other).map(|name| format!("`OrganizationPolicy/{name}` (`{other}`)"));
+            Some(object.unwrap_or_else(|| format!("`{other}`")))
+        };
         let name = self.compare(key, "name", &spec.name, Some(&found.name));
         let name = if name.is_some() && self.is_name_taken(key, &spec.name, holder()) { None } else { name };
         let name = edit(name, &found.name, &spec.name);
@@ -410,6 +426,12 @@ impl Delta<'_> {
                 reason = differs.reason;
             }
         }
+        let adopted = adopt && self.desired.organization.spec.adoption_tags == AdoptionTags::Always;
+        let opts_in = deletion.is_some_and(|policy| found.get(TAG_DELETION) != Some(policy));
+        if adopt && !adopted && set.is_empty() && !opts_in {
+            self.adoptions.push((key.clone(), resource, found.clone()));
+            return;
+        }
         let mut own = |name: &str, value: &str| {
             if found.get(name) != Some(value) {
                 before.extend(found.get(name).map(|has| (name, has)));
@@ -417,7 +439,9 @@ impl Delta<'_> {
             }
         };
         if adopt {
-            own(TAG_RESOURCE, &key.to_string());
+            for (name, value) in adoption_tags(key, &self.desired.organization.key) {
+                own(name, &value);
+            }
         }
         match deletion {
             Some(policy) => {
@@ -429,6 +453,25 @@ impl Delta<'_> {
         }
         if !set.is_empty() {
             self.push(key, Stage::Details, Action::Tag { resource, set, before }, reason, facts);
+        }
+    }
+
+    /// Adopts what another change touches anyway, where adoption alone is to change nothing.
+    pub(super) fn adopt_what_changes(&mut self) {
+        let changed: BTreeSet<ObjectKey> = match self.adoptions.is_empty() {
+            true => return,
+            false => self.changes.iter().map(|change| change.object.clone()).collect(),
+        };
+        for (key, resource, found) in std::mem::take(&mut self.adoptions) {
+            if !changed.contains(&key) {
+                continue;
+            }
+            let (mut set, mut before) = (Tags::new(), Tags::new());
+            for (name, value) in adoption_tags(&key, &self.desired.organization.key) {
+                before.extend(found.get(name).map(|has| (name, has)));
+                set.insert(name.to_owned(), value);
+            }
+            self.push(&key, Stage::Details, Action::Tag { resource, set, before }, Reason::Adopted, vec![]);
         }
     }
 
@@ -478,6 +521,11 @@ impl Delta<'_> {
 /// That the account of an e-mail is there, as a fact and its value.
 fn identity(key: &ObjectKey, email: &str) -> (Mark, Mark) {
     (Mark::of_fact(key, "email"), Mark::of(&[&email.to_lowercase()]))
+}
+
+/// What an AWS object that is taken over is tagged with.
+fn adoption_tags(key: &ObjectKey, organization: &ObjectKey) -> [(&'static str, String); 3] {
+    [(TAG_RESOURCE, key.to_string()), (TAG_MANAGED_BY, organization.name.to_string()), (TAG_ADOPTED, "true".to_owned())]
 }
 
 fn contact_text(contact: &crate::aws::port::Contact) -> String {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::super::model::{Action, NodeRef, Reason, Stage};
 use super::super::partial::Partial;
 use super::{Delta, Options};
-use crate::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_RESOURCE, Tags, UnitId};
+use crate::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_MANAGED_BY, TAG_RESOURCE, Tags, UnitId};
 use crate::observed::Part;
 
 impl Delta<'_> {
@@ -20,6 +20,10 @@ impl Delta<'_> {
     fn orphan(&self, tags: &Part<Tags>, kind: Kind, id: &str, name: &str) -> Option<(ObjectKey, Option<String>)> {
         let tags = tags.get()?;
         let tag = tags.get(TAG_RESOURCE)?;
+        // What another Organization object manages is that one's to delete.
+        if tags.get(TAG_MANAGED_BY).is_some_and(|manager| *manager != *self.desired.organization.key.name) {
+            return None;
+        }
         let key: ObjectKey = tag.parse().ok()?;
         let declared = match key.kind {
             Kind::Organization => true,

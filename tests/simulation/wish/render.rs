@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use bylaw::api::organization::Partition;
+use bylaw::api::common::AdoptionPolicy;
+use bylaw::api::organization::{AdoptionTags, Partition};
 use bylaw::api::{Attachments, DeletionPolicy};
 use bylaw::aws::port::{Contact, ContactKind};
 use bylaw::desired::model::{Account, Organization, Policy, Unit};
@@ -67,6 +68,8 @@ impl Wish {
             key: ObjectKey::new(Kind::Organization, "org"),
             origin: origin.clone(),
             id: None,
+            created: None,
+            take_over: None,
             labels: Tags::new(),
             suspend: self.suspend,
             spec: Organization {
@@ -76,6 +79,7 @@ impl Wish {
                 policy_types: (0..3).map(kind).collect(),
                 attachments: exclusive(self.exclusive),
                 ignore: self.ignore.clone(),
+                adoption_tags: AdoptionTags::Always,
                 base_access: self.base,
                 access: None,
                 services,
@@ -95,7 +99,7 @@ impl Wish {
         fn declare<T>(kind: Kind, name: &str, suspend: bool, spec: T) -> (Box<str>, Declared<T>) {
             let key = ObjectKey::new(kind, name);
             let (origin, labels) = (Origin::default(), Tags::new());
-            (name.into(), Declared { key, origin, id: None, labels, suspend, spec })
+            (name.into(), Declared { key, origin, id: None, created: None, take_over: None, labels, suspend, spec })
         }
         let units = self.units.iter().map(|(index, unit)| {
             let spec = Unit {
@@ -123,6 +127,7 @@ impl Wish {
                 name: Some(account.name.clone()),
                 parent: unit_key(account.parent),
                 tags: tags(account.tag),
+                adoption: AdoptionPolicy::AdoptOrCreate,
                 contacts: kinds.map(|(_, kind)| (kind, contact(kind))).collect(),
                 role_name: None,
                 base_access: account.base,
@@ -154,6 +159,7 @@ impl Wish {
                 content: document(policy.kind, policy.mask, policy.allow),
                 targets,
                 excluding,
+                named: BTreeSet::new(),
                 tags: tags(policy.tag),
                 adoption: policy.adoption,
                 deletion: deletion(policy.delete),

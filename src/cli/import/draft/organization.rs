@@ -1,12 +1,14 @@
 //! The Organization: what holds for the whole, and the head of its file.
 
+use std::collections::BTreeMap;
+
 use super::policies::document;
 use super::{Cx, key, main_file, quoted};
 use crate::api::organization::Partition;
 use crate::cli::import::Options;
 use crate::cli::import::names::slug;
 use crate::cli::import::yaml::{Fields, Yaml};
-use crate::names::{AccountId, Kind, PolicyType, TAG_MANAGED_BY, Tags};
+use crate::names::{ANNOTATION_TAKE_OVER, AccountId, Kind, PolicyType, TAG_MANAGED_BY, Tags};
 use crate::observed::Part;
 use crate::observed::missing::Missing;
 use crate::policy::statement::DELEGATION_POLICY;
@@ -24,6 +26,7 @@ impl Cx<'_> {
         spec.maybe("partition", partition);
         spec.some("policyTypes", self.policy_types(&mut notes));
         spec.some("ignore", self.ignore());
+        spec.put("adoptionTags", Yaml::text("WithChanges"));
         spec.maybe("baseAccess", self.base_access(&observed.root_node()));
         spec.some("trustedServices", self.services(&mut notes));
         spec.some("delegatedAdministrators", self.administrators(&mut notes));
@@ -36,6 +39,16 @@ impl Cx<'_> {
             observed.organization.id
         )];
         head.extend(missing.iter().map(|missing| format!("not known: {missing}")));
+        head.extend(self.managed_by_others(&name).map(|(other, count)| {
+            let objects = if count == 1 { "1 object is" } else { "objects are" };
+            let count = if count == 1 { String::new() } else { format!("{count} ") };
+            format!(
+                "not ours: {count}{objects} managed by the Organization object `{}`, and left alone until the annotation \
+                 `{ANNOTATION_TAKE_OVER}: {}` is set on them, or on this Organization",
+                quoted(other),
+                quoted(other)
+            )
+        }));
         let left_out = self.draft.heads.remove(&main_file()).unwrap_or_default();
         head.extend(left_out);
         self.draft.heads.insert(main_file(), head);
@@ -44,20 +57,29 @@ impl Cx<'_> {
         self.draft.objects.rotate_right(1);
     }
 
-    /// The name that bylaw's tags agree on.
-    fn organization_name(&self) -> String {
+    /// Organization objects that bylaw's tags name, each with how many AWS objects carry it.
+    fn managers(&self) -> BTreeMap<&str, usize> {
         let observed = self.observed;
         let tags = observed.units.values().map(|unit| &unit.tags);
         let tags = tags.chain(observed.accounts.values().map(|account| &account.tags));
         let tags = tags.chain(observed.policies.values().map(|policy| &policy.tags));
-        let mut names: Vec<&str> =
-            tags.filter_map(Part::<Tags>::get).filter_map(|tags| tags.get(TAG_MANAGED_BY)).collect();
-        names.sort_unstable();
-        names.dedup();
-        match names.as_slice() {
-            [one] if !slug(one).is_empty() && slug(one) == *one => (*one).to_owned(),
-            _ => "main".to_owned(),
+        let mut names = BTreeMap::new();
+        for name in tags.filter_map(Part::<Tags>::get).filter_map(|tags| tags.get(TAG_MANAGED_BY)) {
+            *names.entry(name).or_default() += 1;
         }
+        names
+    }
+
+    /// Those whose objects a plan of the Organization `name` refuses.
+    fn managed_by_others(&self, name: &str) -> impl Iterator<Item = (&str, usize)> {
+        self.managers().into_iter().filter(move |(other, _)| *other != name)
+    }
+
+    /// The name that most of bylaw's tags have.
+    fn organization_name(&self) -> String {
+        let managers = self.managers();
+        let fit = managers.iter().filter(|(name, _)| !slug(name).is_empty() && slug(name) == **name);
+        fit.max_by_key(|(_, count)| **count).map_or_else(|| "main".to_owned(), |(name, _)| (*name).to_owned())
     }
 
     fn policy_types(&self, notes: &mut Vec<String>) -> Yaml {
