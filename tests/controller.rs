@@ -6,6 +6,7 @@ mod events;
 mod hours;
 mod keeps;
 mod outage;
+mod statuses;
 #[cfg(feature = "otel")]
 mod traces;
 mod trouble;

@@ -6,7 +6,7 @@ pub const READY: &str = "Ready";
 pub const RECONCILING: &str = "Reconciling";
 /// A person has to act before bylaw goes on. Present only when true.
 pub const STALLED: &str = "Stalled";
-/// AWS differs from what was last applied. Present only when true.
+/// AWS differs from what was last applied or, with `mode: Observe`, from what is declared. Present only when true.
 pub const DRIFTED: &str = "Drifted";
 
 /// AWS is as declared.
@@ -25,8 +25,16 @@ pub const REASON_EXPIRED: &str = "Expired";
 pub const REASON_AWS_ERROR: &str = "AwsError";
 /// Something the object depends on is not there yet.
 pub const REASON_WAITING: &str = "Waiting";
-/// A pass changes nothing because of `mode: Observe`, or because the Organization is suspended.
+/// Differences are told and left as they are, because of `mode: Observe`.
 pub const REASON_OBSERVED: &str = "Observed";
+/// The Organization is suspended.
+pub const REASON_SUSPENDED: &str = "Suspended";
+/// Objects of the Organization are not as declared.
+pub const REASON_OBJECTS: &str = "ObjectsNotReady";
+/// There is no Organization, so that nobody keeps the object.
+pub const REASON_NO_ORGANIZATION: &str = "NoOrganization";
+/// The objects of a kind cannot be listed, and nothing is planned before they are.
+pub const REASON_UNLISTED: &str = "Unlisted";
 /// Somebody changed AWS since it was last as declared.
 pub const REASON_CHANGED_OUTSIDE: &str = "ChangedOutside";
 /// Its AWS counterpart could not be read.

@@ -13,6 +13,8 @@ pub mod organization;
 pub mod organizational_unit;
 pub mod policy;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
+
 pub use account::{Account, AccountSpec, AccountStatus};
 pub use approval::{Approval, ApprovalSpec, ApprovalStatus};
 pub use common::{AdoptionPolicy, Attachments, BaseAccess, DeletionPolicy, LabelSelector, Mode, Reference, Target};
@@ -27,9 +29,27 @@ pub const API_VERSION: &str = "bylaw.dev/v1alpha1";
 pub const FINALIZER: &str = "bylaw.dev/delete";
 
 /// The definitions of all kinds, in the order in which objects depend on one another.
+///
+/// A status begins with an `observedGeneration` that no object has, so that kstatus takes what the controller has not looked
+/// at yet for `InProgress` and not for `Current`.
 #[must_use]
-pub fn definitions() -> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>
-{
+pub fn definitions() -> Vec<CustomResourceDefinition> {
     use kube::CustomResourceExt;
-    vec![Organization::crd(), OrganizationalUnit::crd(), Account::crd(), OrganizationPolicy::crd(), Approval::crd()]
+    let mut all = vec![
+        Organization::crd(),
+        OrganizationalUnit::crd(),
+        Account::crd(),
+        OrganizationPolicy::crd(),
+        Approval::crd(),
+    ];
+    let schemas = all.iter_mut().flat_map(|definition| &mut definition.spec.versions);
+    let schemas =
+        schemas.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()?.properties.as_mut());
+    for status in schemas.filter_map(|properties| properties.get_mut("status")) {
+        status.default = Some(JSON(serde_json::json!({"observedGeneration": NEVER_OBSERVED})));
+    }
+    all
 }
+
+/// `status.observedGeneration` of an object that the controller has not looked at.
+const NEVER_OBSERVED: i64 = -1;

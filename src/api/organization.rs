@@ -406,6 +406,14 @@ pub struct OrganizationStatus {
     /// Time of the oldest reading that the last plan rested on.
     #[schemars(extend("format" = "date-time"))]
     pub oldest_part: Option<String>,
+    /// What was in AWS as declared when the last pass ended, as hashes: the next leader tells drift by it.
+    #[serde(default)]
+    #[schemars(length(max = 1000), inner(length(max = 32)))]
+    pub settled: Vec<String>,
+    /// What was put right within the last hour, as hashes with the time.
+    #[serde(default)]
+    #[schemars(length(max = 50), inner(length(max = 64)))]
+    pub corrections: Vec<String>,
     /// Generation that the status speaks of.
     pub observed_generation: Option<i64>,
     /// `Ready` always; `Reconciling`, `Stalled`, `Drifted` when true.

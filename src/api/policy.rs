@@ -107,6 +107,14 @@ pub struct OrganizationPolicyStatus {
     #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub characters: Option<u32>,
+    /// What was in AWS as declared when the last pass ended, as hashes: the next leader tells drift by it.
+    #[serde(default)]
+    #[schemars(length(max = 1000), inner(length(max = 32)))]
+    pub settled: Vec<String>,
+    /// What was put right within the last hour, as hashes with the time.
+    #[serde(default)]
+    #[schemars(length(max = 50), inner(length(max = 64)))]
+    pub corrections: Vec<String>,
     /// Generation that the status speaks of.
     pub observed_generation: Option<i64>,
     /// `Ready` always; `Reconciling`, `Stalled`, `Drifted` when true.

@@ -3,7 +3,6 @@
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,24 +53,33 @@ pub struct Kept {
     store: Option<(Store, Journal)>,
     /// What is on disk says what `observed` says.
     stored: bool,
-    /// Fingerprint of the memory on disk.
-    remembered: Option<u64>,
 }
 
 impl Kept {
-    /// Goes on where the last process stopped.
+    /// Goes on where the last process stopped: what it read is on disk, where that is the same, and what it settled is in the
+    /// statuses of the objects, whichever replica that was.
     ///
     /// # Errors
     /// There is no place for the audit log.
-    pub fn remember(&mut self, management: &AccountId) -> Result<(), StoreError> {
+    pub fn remember(&mut self, management: &AccountId, cluster: &Cluster) -> Result<(), StoreError> {
+        self.recall(cluster);
         let store = Store::of(management)?;
         self.observed = store.snapshot();
         self.stored = self.observed.is_some();
-        self.memory = store.memory();
         self.trail = store.trail();
         let journal = store.journal()?;
         self.store = Some((store, journal));
         Ok(())
+    }
+
+    /// Takes in what the statuses tell of what was settled.
+    pub fn recall(&mut self, cluster: &Cluster) {
+        let objects = cluster.objects();
+        for entry in objects.known().values() {
+            let texts = |field: &str| entry.status.get(field).and_then(Value::as_array).into_iter().flatten();
+            let told = |field| texts(field).filter_map(Value::as_str);
+            self.memory.recall(told(SETTLED), told(CORRECTIONS));
+        }
     }
 
     /// Remembers what AWS told. Returns whether it is news.
@@ -91,18 +99,10 @@ impl Kept {
     fn keep(&mut self, observed: &Observed) {
         let Some((store, _)) = &self.store else { return };
         let known = self.stored && self.observed.as_ref().is_some_and(|before| observed.repeats(before));
-        let mut hasher = DefaultHasher::new();
-        self.memory.hash(&mut hasher);
-        let memory = hasher.finish();
         let none = self.trail.iter().next().is_none();
         let kept = if known { Ok(()) } else { store.keep_snapshot(observed) };
-        let kept = kept.and_then(|()| match self.remembered == Some(memory) {
-            true => Ok(()),
-            false => store.keep_memory(&self.memory),
-        });
         let kept = kept.and_then(|()| if none { Ok(()) } else { store.keep_trail(&self.trail) });
         self.stored = kept.is_ok();
-        self.remembered = kept.is_ok().then_some(memory);
         if let Err(error) = kept {
             tracing::warn!("what this pass learned could not be kept, a restart reads everything: {error}");
         }
@@ -286,12 +286,33 @@ pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, sto
     let mut turnout = turnout(scene, came, Some((desired, observed, pass)));
     let passed = report.map_or_else(Passed::default, |_| scene.passed(desired, &planned, pass.now));
     turnout.approve(scene, &passed, pass.now);
+    turnout.remember(&kept.memory, pass.now);
     kept.keep(observed);
     kept.observed = Some(match applied {
         Ok(Some(report)) => report.applied.observed,
         _ => planned.observed,
     });
     turnout
+}
+
+/// What is said of objects that no pass looks at now: a kind cannot be listed, or there is no Organization. `None` where
+/// passes say it.
+#[must_use]
+pub fn unkept(cluster: &Cluster) -> Option<Turnout> {
+    let objects = cluster.objects();
+    let verdict = match objects.lost() {
+        Some((kind, why)) => status::unlisted(kind, why),
+        None if objects.whole()?.keys().any(|key| key.kind == Kind::Organization) => return None,
+        None => status::without_organization(),
+    };
+    let said = |(key, entry): (&ObjectKey, &Entry)| {
+        let (uid, generation, verdict) = (entry.uid.clone(), entry.generation, verdict.clone());
+        (key.clone(), Said { uid, generation, verdict, facts: Map::new() })
+    };
+    let lost = objects.lost().map(|(kind, _)| kind);
+    let statuses = objects.known().iter().filter(|(key, _)| Some(key.kind) != lost).map(said).collect();
+    let (notices, gone, approvals) = (vec![], vec![], vec![]);
+    Some(Turnout { statuses, notices, gone, approvals, again: Again::After(INTERVAL), looked: false, calls: 0 })
 }
 
 /// What is said where AWS cannot even be asked.
@@ -459,7 +480,20 @@ fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, st
     Turnout { statuses, notices: status::notices(&came), gone, approvals, again, looked: found.is_some(), calls }
 }
 
+/// Fields of a status that hold what the memory says of the object.
+const SETTLED: &str = "settled";
+const CORRECTIONS: &str = "corrections";
+
 impl Turnout {
+    /// Adds to each status what is remembered of its object.
+    fn remember(&mut self, memory: &Memory, now: Timestamp) {
+        for (key, said) in &mut self.statuses {
+            let (settled, corrections) = memory.of_object(key, now);
+            said.facts.insert(SETTLED.into(), settled.into());
+            said.facts.insert(CORRECTIONS.into(), corrections.into());
+        }
+    }
+
     /// Adds what came of the approvals.
     fn approve(&mut self, scene: &Scene, passed: &Passed, now: Timestamp) {
         for (given, author) in &scene.approvals {

@@ -120,6 +120,10 @@ pub async fn run(cx: Arc<Context>, client: Client, cluster: Arc<Cluster>, mut st
         if names.is_empty() {
             finalize::let_go_of_all(&client, &cluster).await;
         }
+        let unkept = keep::unkept(&cluster);
+        if let Some(turnout) = unkept {
+            write(&cx, &client, &cluster, &turnout).await;
+        }
         for name in names {
             if let Some(wake) = keepers.get(&name) {
                 let _ = wake.send(());
@@ -264,7 +268,7 @@ impl Keeper {
         if way.is_none() {
             let door = Arc::new(self.cx.doors.open(partition, access.as_ref()).await?);
             if let Some(management) = &management {
-                kept.remember(management).map_err(|error| format!("{error}; {}", error.remedy()))?;
+                kept.remember(management, &self.cluster).map_err(|error| format!("{error}; {}", error.remedy()))?;
             }
             *way = Some(Way { partition, access, management, door, ear: None });
         }

@@ -63,12 +63,14 @@ impl List {
 pub struct Objects {
     entries: BTreeMap<ObjectKey, Entry>,
     lists: BTreeMap<Kind, List>,
+    /// Kinds that could not be listed and were not listed to their end since, each with the reason.
+    lost: BTreeMap<Kind, String>,
 }
 
 impl Default for Objects {
     fn default() -> Self {
         let unread = |kind| (kind, List::Missing("it was not listed yet".into()));
-        Self { entries: BTreeMap::new(), lists: Kind::ALL.into_iter().map(unread).collect() }
+        Self { entries: BTreeMap::new(), lists: Kind::ALL.into_iter().map(unread).collect(), lost: BTreeMap::new() }
     }
 }
 
@@ -94,6 +96,7 @@ impl Objects {
                 self.put(kind, object)
             }
             Event::InitDone => {
+                self.lost.remove(&kind);
                 let Some(List::Reading(seen) | List::Rereading(seen)) = self.lists.insert(kind, List::Whole) else {
                     return true;
                 };
@@ -110,6 +113,19 @@ impl Objects {
     /// The kind cannot be listed: nothing may be planned until it was listed to its end again.
     pub fn lose(&mut self, kind: Kind, why: &str) {
         self.lists.insert(kind, List::Missing(why.to_owned()));
+        self.lost.insert(kind, why.to_owned());
+    }
+
+    /// A kind that cannot be listed, with the reason; `None` also while a kind is listed for the first time.
+    #[must_use]
+    pub fn lost(&self) -> Option<(Kind, &str)> {
+        self.lost.iter().next().map(|(kind, why)| (*kind, why.as_str()))
+    }
+
+    /// Every object that is known, by key, whether or not there are others.
+    #[must_use]
+    pub fn known(&self) -> &BTreeMap<ObjectKey, Entry> {
+        &self.entries
     }
 
     /// Kinds that are not whole, each with the reason.
@@ -232,10 +248,11 @@ mod tests {
         let mut objects = all_listed();
         objects.lose(Kind::Account, "the server has no such kind");
         assert_eq!(objects.missing(), [(Kind::Account, "the server has no such kind")]);
+        assert_eq!(objects.lost(), Some((Kind::Account, "the server has no such kind")));
         objects.take(Kind::Account, Event::Init);
-        assert!(objects.whole().is_none());
+        assert!(objects.whole().is_none() && objects.lost().is_some());
         objects.take(Kind::Account, Event::InitDone);
-        assert!(objects.whole().is_some());
+        assert!(objects.whole().is_some() && objects.lost().is_none());
     }
 
     #[test]

@@ -19,6 +19,14 @@ pub const CONTEST_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 /// grow for ever.
 const MOST_UNREAD: usize = 10_000;
 
+/// The bits of a fact's mark that are those of its object.
+const OBJECT: u64 = !(u64::MAX >> 20);
+
+/// Most facts that are kept with one object; the rest is forgotten where only the objects are left.
+const MOST_KEPT: usize = 1000;
+/// Most corrections that are kept with one object.
+const MOST_CORRECTIONS: usize = 50;
+
 /// Hash of a fact's name, or of its value (FNV-1a, 64 bits: stable over versions and small in the file).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -31,11 +39,16 @@ impl Mark {
         parts.iter().fold(Self(0xcbf2_9ce4_8422_2325), |mark, part| mark.with(part).with("\0"))
     }
 
-    /// The mark of what an object is to hold at a path: that of its key as text and of the path.
+    /// The mark of what an object is to hold at a path. Its first bits are those of the object, so that the marks of an
+    /// object stand together.
     #[must_use]
     pub fn of_fact(object: &ObjectKey, path: &str) -> Self {
-        let key = Self(0xcbf2_9ce4_8422_2325).with(object.kind.as_str()).with("/").with(&object.name);
-        key.with("\0").with(path).with("\0")
+        let key = Self::of_object(object);
+        Self((key.0 & OBJECT) | (key.with(path).with("\0").0 >> OBJECT.count_ones()))
+    }
+
+    fn of_object(object: &ObjectKey) -> Self {
+        Self(0xcbf2_9ce4_8422_2325).with(object.kind.as_str()).with("/").with(&object.name).with("\0")
     }
 
     fn with(self, text: &str) -> Self {
@@ -92,6 +105,44 @@ impl Memory {
             self.settled.extend(stated);
         } else {
             self.settled = stated;
+        }
+    }
+
+    /// What is remembered of one object, as texts that [`Self::recall`] reads: facts with their values, and corrections of the
+    /// last hour. Few other objects share its first bits, and what is kept with it of theirs does no harm.
+    #[must_use]
+    pub fn of_object(&self, object: &ObjectKey, now: Timestamp) -> (Vec<String>, Vec<String>) {
+        let first = Mark::of_object(object).0 & OBJECT;
+        let (first, last) = (Mark(first), Mark(first | !OBJECT));
+        let settled = self.settled.range(first..=last).take(MOST_KEPT);
+        let settled = settled.map(|(fact, value)| format!("{:016x}{:016x}", fact.0, value.0)).collect();
+        let of_late = |c: &&Correction| (first..=last).contains(&c.fact) && now.duration_since(c.at) < CONTEST_WINDOW;
+        let newest = self.corrections.iter().rev().filter(of_late).take(MOST_CORRECTIONS);
+        let mut corrections: Vec<String> = newest.map(|c| format!("{:016x}@{}", c.fact.0, c.at)).collect();
+        corrections.reverse();
+        (settled, corrections)
+    }
+
+    /// Takes in what is kept with an object. What cannot be read tells nothing.
+    pub fn recall<'t>(
+        &mut self,
+        settled: impl IntoIterator<Item = &'t str>,
+        corrections: impl IntoIterator<Item = &'t str>,
+    ) {
+        let mark = |text: &str| u64::from_str_radix(text, 16).ok().map(Mark);
+        let pair = |text: &str| match text.split_at_checked(16) {
+            Some((fact, value)) if value.len() == 16 => Some((mark(fact)?, mark(value)?)),
+            _ => None,
+        };
+        self.settled.extend(settled.into_iter().filter_map(pair));
+        let correction = |text: &str| {
+            let (fact, at) = text.split_once('@')?;
+            Some(Correction { fact: mark(fact)?, at: at.parse().ok()? })
+        };
+        for correction in corrections.into_iter().filter_map(correction) {
+            if !self.corrections.contains(&correction) {
+                self.corrections.push(correction);
+            }
         }
     }
 
@@ -160,8 +211,53 @@ mod tests {
     #[test]
     fn a_mark_is_of_the_text_of_the_object() {
         let key = ObjectKey::new(crate::names::Kind::OrganizationalUnit, "a");
-        assert_eq!(Mark::of_fact(&key, "tags/owner"), Mark::of(&["OrganizationalUnit/a", "tags/owner"]));
+        assert_eq!(Mark::of_object(&key), Mark::of(&["OrganizationalUnit/a"]));
+        let paths = ["tags/owner", "tags/team", "name"].map(|path| Mark::of_fact(&key, path));
+        assert!(paths.iter().all(|mark| mark.0 & OBJECT == Mark::of_object(&key).0 & OBJECT), "{paths:?}");
+        assert!(paths[0] != paths[1] && paths[1] != paths[2]);
         assert_eq!(Mark::of(&["a"]), Mark(0x089b_e207_b544_f1e4), "marks stand in files: they stay what they are");
+    }
+
+    #[test]
+    fn what_is_kept_with_the_objects_is_the_whole_memory() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let object = |n: usize| ObjectKey::new(crate::names::Kind::Account, &format!("a{n}"));
+        let mut memory = Memory::default();
+        for n in 0..500 {
+            for path in ["name", "parent", "tags/owner"] {
+                memory.settled.insert(Mark::of_fact(&object(n), path), Mark::of(&[path, &n.to_string()]));
+            }
+            memory.corrected([Mark::of_fact(&object(n), "parent")], now);
+        }
+        let (mut next, mut longest) = (Memory::default(), 0);
+        for n in 0..500 {
+            let (settled, corrections) = memory.of_object(&object(n), now + SignedDuration::from_mins(5));
+            longest = longest.max(settled.len());
+            assert!(settled.len() >= 3 && corrections.len() == settled.len() / 3, "{settled:?} {corrections:?}");
+            assert!(settled.iter().all(|text| text.len() == 32) && corrections.iter().all(|text| text.len() <= 64));
+            next.recall(settled.iter().map(String::as_str), corrections.iter().map(String::as_str));
+            next.recall(["", "é", "zz", &"g".repeat(32)], ["", "@", "12@soon"]);
+        }
+        assert!(longest <= 9, "an object is told of another's facts: {longest}");
+        assert_eq!(next.settled, memory.settled);
+        assert_eq!(next.corrections.len(), memory.corrections.len());
+        let later = now + CONTEST_WINDOW;
+        assert_eq!(memory.of_object(&object(1), later).1, Vec::<String>::new(), "what is too old is not kept");
+    }
+
+    #[test]
+    fn what_is_kept_with_one_object_is_bounded() {
+        let (now, key) =
+            (Timestamp::from_second(1_000_000).unwrap(), ObjectKey::new(crate::names::Kind::Organization, "a"));
+        let mut memory = Memory::default();
+        for n in 0..5_000 {
+            let mark = Mark::of_fact(&key, &format!("attachments/Account/{n}"));
+            memory.settled.insert(mark, mark);
+            memory.corrected([mark], now);
+        }
+        assert_eq!(memory.settled.len(), 5_000, "no two facts of an object have one mark");
+        let (settled, corrections) = memory.of_object(&key, now);
+        assert_eq!((settled.len(), corrections.len()), (MOST_KEPT, MOST_CORRECTIONS));
     }
 
     #[test]

@@ -438,6 +438,14 @@ pub struct Refusal {
     pub cause: Option<Cause>,
 }
 
+impl Refusal {
+    /// Whether it is that AWS differs from the manifests: there are changes to make, and they are known.
+    #[must_use]
+    pub fn is_difference(&self) -> bool {
+        !self.changes.is_empty() && self.rule != super::partial::RULE
+    }
+}
+
 /// A difference between what was last applied and what AWS holds now, that no manifest explains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

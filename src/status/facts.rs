@@ -184,7 +184,8 @@ fn count(n: usize) -> u32 {
 /// The fields that are there.
 fn object(status: &impl Serialize) -> Map<String, Value> {
     let Ok(Value::Object(mut map)) = serde_json::to_value(status) else { return Map::new() };
-    map.retain(|key, value| !value.is_null() && key != "conditions");
+    // The memory is added by whoever has it.
+    map.retain(|key, value| !value.is_null() && !["conditions", "settled", "corrections"].contains(&key.as_str()));
     map
 }
 

@@ -7,7 +7,7 @@ use crate::api::conditions as reasons;
 use crate::apply::Outcome;
 use crate::apply::lease::LeaseError;
 use crate::aws::{AwsError, ErrorClass};
-use crate::desired::{Desired, Issue, Severity};
+use crate::desired::{Desired, Issue, NodeKey, Severity};
 use crate::names::{Kind, NodeId, ObjectKey};
 use crate::observed::{Observed, Part, Scope};
 use crate::pass::{ApplyError, PassError};
@@ -61,13 +61,31 @@ pub fn judge<'k>(subject: &Subject<'_>, keys: impl IntoIterator<Item = &'k Objec
     with_count(verdicts)
 }
 
-/// The organization's own verdict stays its own; it tells how many others are not as declared.
+/// An Organization is ready where its objects are: whoever waits for it waits for them.
 fn with_count(mut verdicts: BTreeMap<ObjectKey, Verdict>) -> BTreeMap<ObjectKey, Verdict> {
     let others = || verdicts.iter().filter(|(key, _)| key.kind != Kind::Organization);
-    let (all, odd) = (others().count(), others().filter(|(_, verdict)| verdict.ready != Readiness::True).count());
-    for (key, verdict) in &mut verdicts {
-        if key.kind == Kind::Organization && verdict.ready == Readiness::True && odd > 0 {
-            verdict.message = format!("{}; {odd} of its {all} objects are not", verdict.message);
+    let all = others().count();
+    let odd: Vec<(&ObjectKey, &Verdict)> = others().filter(|(_, verdict)| verdict.ready != Readiness::True).collect();
+    let first = odd.iter().min_by_key(|(_, verdict)| verdict.turn != Turn::Person);
+    let first = first.map(|(key, verdict)| format!("`{key}` ({})", verdict.reason));
+    let theirs = |turn: Turn| odd.iter().any(|(_, verdict)| verdict.turn == turn);
+    let turn = [Turn::Bylaw, Turn::Person].into_iter().find(|turn| theirs(*turn)).unwrap_or(Turn::Nobody);
+    let odd = odd.len();
+    let differ = others().filter(|(_, verdict)| verdict.reason == reasons::REASON_OBSERVED).count();
+    for (_, verdict) in verdicts.iter_mut().filter(|(key, _)| key.kind == Kind::Organization) {
+        if verdict.ready != Readiness::True {
+            continue;
+        }
+        if differ > 0 {
+            let message = format!(
+                "{differ} of its {all} objects are not so in AWS, which is left as it is (`spec.mode` is `Observe`)"
+            );
+            *verdict = observed(message);
+        }
+        if let Some(first) = &first {
+            let message = format!("{odd} of its {all} objects are not ready, such as {first}");
+            let (ready, reason) = (Readiness::False, reasons::REASON_OBJECTS);
+            *verdict = Verdict { ready, reason, message, turn, drifted: verdict.drifted.take() };
         }
     }
     verdicts
@@ -129,7 +147,7 @@ impl<'a> Index<'a> {
                 return (key.kind != Kind::Organization).then(|| waiting(message.into()));
             }
             Came::Unplanned(error) => {
-                return (key.kind == Kind::Organization).then(|| unplanned(error));
+                return if key.kind == Kind::Organization { Some(unplanned(error)) } else { self.going(key) };
             }
             Came::Planned { observed, unapplied, .. } => (observed, unapplied),
         };
@@ -137,14 +155,16 @@ impl<'a> Index<'a> {
             return None;
         }
         let drifted = self.drift.get(key).map(|drift| told(drift));
+        let observes = matches!(unapplied, Some(ApplyError::Observes));
         let verdict = self
             .refusals
             .get(key)
-            .map(|refusal| refused(refusal))
+            .map(|refusal| if observes && refusal.is_difference() { would_be(refusal) } else { refused(refusal) })
             .or_else(|| self.outcome(key))
             .or_else(|| self.undone(key, unapplied))
             .or_else(|| self.going(key))
             .or_else(|| self.unread(key, observed))
+            .or_else(|| self.unattached(key, observed))
             .unwrap_or_else(|| Verdict {
                 ready: Readiness::True,
                 reason: reasons::REASON_SUCCEEDED,
@@ -221,8 +241,9 @@ impl<'a> Index<'a> {
         let count = *self.changes.get(key)?;
         let what = if count == 1 { "1 change is".to_owned() } else { format!("{count} changes are") };
         Some(match unapplied {
-            Some(why @ (ApplyError::Observes | ApplyError::Suspended)) => {
-                stalled(reasons::REASON_OBSERVED, format!("{what} needed; {why}"))
+            Some(why @ ApplyError::Observes) => observed(format!("{what} needed; {why}")),
+            Some(why @ ApplyError::Suspended) => {
+                Verdict { turn: Turn::Nobody, ..stalled(reasons::REASON_SUSPENDED, format!("{what} needed; {why}")) }
             }
             // Until when, changes with each of its renewals, and would be written with each.
             Some(ApplyError::Lease(LeaseError::Held { holder, .. })) => {
@@ -231,6 +252,31 @@ impl<'a> Index<'a> {
             Some(why) => waiting(format!("{what} needed; {why}")),
             None => waiting(format!("{what} left for the next pass")),
         })
+    }
+
+    /// A declared attachment that is not there, whatever the reason: what is not attached guards nothing.
+    fn unattached(&self, key: &ObjectKey, observed: &Observed) -> Option<Verdict> {
+        let desired = self.subject.desired?;
+        let policy = desired.policies.get(&key.name).filter(|_| key.kind == Kind::OrganizationPolicy)?;
+        let bound = self.subject.binding.policies.get(&key.name)?.id()?;
+        let attached = observed.policies.get(bound)?.targets.get()?;
+        let binding = self.subject.binding;
+        let node = |target: &NodeKey| match target {
+            NodeKey::Root => Some(observed.root_node()),
+            NodeKey::Unit(name) => {
+                let of_unit = desired.units.get(name).filter(|unit| !unit.suspend).and(binding.units.get(name));
+                of_unit.and_then(|bound| bound.id()).map(|id| NodeId::Unit(id.clone()))
+            }
+            NodeKey::Account(name) => {
+                let of_account = desired.accounts.get(name).filter(|account| !account.suspend);
+                let of_account = of_account.and(binding.accounts.get(name)).and_then(|bound| bound.id());
+                of_account.map(|id| NodeId::Account(id.clone()))
+            }
+        };
+        let missing =
+            policy.spec.targets.iter().find(|target| node(target).is_some_and(|id| !attached.contains(&id)))?;
+        let message = format!("it is not attached to `{missing}`, and nothing of the plan attaches it");
+        Some(Verdict { turn: Turn::Nobody, ..waiting(message) })
     }
 
     /// What of its counterpart in AWS could not be read.
@@ -282,6 +328,36 @@ impl<'a> Index<'a> {
         };
         found.or_else(|| observed.gaps.iter().find_map(gap))
     }
+}
+
+/// What the pass came to say of an object that nobody keeps.
+#[must_use]
+pub fn without_organization() -> Verdict {
+    let message = "there is no Organization: nothing is done for the object, and what it is in AWS is left as it is";
+    Verdict { reason: reasons::REASON_NO_ORGANIZATION, ..waiting(message.into()) }
+}
+
+/// What is said while the objects of `kind` cannot be listed.
+#[must_use]
+pub fn unlisted(kind: Kind, why: &str) -> Verdict {
+    let message = format!("the `{kind}` objects cannot be listed, and nothing is planned before they are: {why}");
+    Verdict { ready: Readiness::Unknown, reason: reasons::REASON_UNLISTED, ..waiting(message) }
+}
+
+/// A difference that is told and left: with `mode: Observe` that is what was asked for.
+fn observed(message: String) -> Verdict {
+    let (ready, reason) = (Readiness::True, reasons::REASON_OBSERVED);
+    Verdict { ready, reason, turn: Turn::Nobody, drifted: Some(message.clone()), message }
+}
+
+/// What would be refused if it were not only told.
+fn would_be(refusal: &Refusal) -> Verdict {
+    observed(format!(
+        "changes are needed that would be refused ({}: {}); {}",
+        refusal.rule,
+        refusal.message,
+        ApplyError::Observes
+    ))
 }
 
 fn stalled(reason: &'static str, message: String) -> Verdict {

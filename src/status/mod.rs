@@ -11,6 +11,6 @@ mod notices;
 mod verdict;
 
 pub use facts::{Pass, facts, is_gone, status};
-pub use judge::{Came, Subject, judge};
+pub use judge::{Came, Subject, judge, unlisted, without_organization};
 pub use notices::{Notice, Weight, notices};
 pub use verdict::{Readiness, Turn, Verdict};

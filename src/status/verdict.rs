@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use crate::api::conditions::{DRIFTED, READY, REASON_CHANGED_OUTSIDE, RECONCILING, STALLED};
+use crate::api::conditions::{DRIFTED, READY, REASON_CHANGED_OUTSIDE, REASON_OBSERVED, RECONCILING, STALLED};
 
 /// Most characters of a condition's message (Kubernetes' limit is 32768); the rest is in the events and the log.
 const LONGEST: usize = 1024;
@@ -102,7 +102,8 @@ impl Verdict {
         };
         let ready = [READY, self.ready.as_str(), self.reason, &self.message];
         let turn = turn.map(|kind| [kind, "True", self.reason, &self.message]);
-        let drifted = self.drifted.as_deref().map(|drift| [DRIFTED, "True", REASON_CHANGED_OUTSIDE, drift]);
+        let reason = if self.reason == REASON_OBSERVED { REASON_OBSERVED } else { REASON_CHANGED_OUTSIDE };
+        let drifted = self.drifted.as_deref().map(|drift| [DRIFTED, "True", reason, drift]);
         [Some(ready), turn, drifted].into_iter().flatten()
     }
 }

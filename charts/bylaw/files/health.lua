@@ -28,13 +28,17 @@ if obj.status.observedGeneration ~= nil and obj.metadata.generation ~= nil
 end
 if stalled ~= nil and stalled.status == "True" then
   -- Somebody asked for nothing to be done: that is no failure.
-  if stalled.reason == "Observed" or stalled.reason == "Held" then
+  if stalled.reason == "Held" then
     return health("Suspended", stalled.message)
   end
   return health("Degraded", stalled.message)
 end
 if reconciling ~= nil and reconciling.status == "True" then
   return health("Progressing", reconciling.message)
+end
+-- `mode: Observe`, or `suspend` of the Organization.
+if ready.reason == "Observed" or ready.reason == "Suspended" then
+  return health("Suspended", ready.message)
 end
 if ready.status == "True" then
   return health("Healthy", ready.message)

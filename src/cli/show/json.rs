@@ -303,7 +303,7 @@ pub struct OutcomeOutput {
     pub object: String,
     /// The change in words.
     pub change: String,
-    /// `done`, `alreadyDone`, `changed`, `failed`, `unknown`, `waiting`, `blocked` or `notStarted`.
+    /// `done`, `alreadyDone`, `changed`, `failed`, `unknown`, `waiting`, `blocked`, `stopped` or `notStarted`.
     pub outcome: String,
     /// Why, where it is not in place.
     pub message: Option<String>,
