@@ -172,7 +172,14 @@ impl<'a> Index<'a> {
                 turn: Turn::Nobody,
                 drifted: None,
             });
-        Some(Verdict { drifted, ..verdict })
+        let verdict = match self.going(key) {
+            // What is to be gone is not ready while it is there.
+            Some(going) if verdict.ready == Readiness::True => going,
+            _ => verdict,
+        };
+        // In `mode: Observe` a difference is all that there is to be told, and no failure of the object.
+        let differs = verdict.drifted.clone().filter(|_| verdict.reason == reasons::REASON_OBSERVED);
+        Some(Verdict { drifted: drifted.or(differs), ..verdict })
     }
 
     /// What is not declared at all stands beside it, at the Organization.
