@@ -69,6 +69,16 @@ pub enum PassError {
         /// Of the manifests.
         declared: AccountId,
     },
+    /// The manifests name ids of AWS, and none of them is there.
+    #[error("the manifests are of another organization: {why}; `{organization}` is the organization of `{management}`")]
+    ForeignIds {
+        /// Which ids, in words.
+        why: String,
+        /// The organization.
+        organization: String,
+        /// Its management account.
+        management: AccountId,
+    },
     /// Only consolidated billing is on.
     #[error("organization `{id}` has consolidated billing only: policies need all features")]
     NotAllFeatures {
@@ -91,6 +101,11 @@ impl PassError {
             Self::WrongOrganization { .. } => {
                 Some("check `spec.managementAccountId` of the Organization, or the credentials".into())
             }
+            Self::ForeignIds { .. } => Some(
+                "use the manifests of this organization; where they are to be another's from now on, take `bylaw.dev/id` and \
+                 `spec.accountId` out of them, and check `spec.managementAccountId`"
+                    .into(),
+            ),
             Self::NotAllFeatures { .. } => {
                 Some("enable all features in the management account (every member has to agree), then run again".into())
             }
@@ -329,7 +344,14 @@ pub fn check_organization(desired: &Desired, observed: &Observed) -> Result<(), 
     if !observed.organization.all_features {
         return Err(PassError::NotAllFeatures { id: observed.organization.id.to_string() });
     }
-    Ok(())
+    match plan::bind::foreign_ids(desired, observed) {
+        Some(why) => Err(PassError::ForeignIds {
+            why,
+            organization: observed.organization.id.to_string(),
+            management: found.clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Reads again what a first plan touches and what guards it, where that is older than this pass, and proposes on that.
@@ -465,6 +487,14 @@ pub async fn apply_holding(
         .outcomes
         .iter()
         .filter(|(change, outcome)| change.reason == plan::Reason::Drift && *outcome == crate::apply::Outcome::Done);
+    for (change, outcome) in &applied.outcomes {
+        if let (plan::Action::CreateAccount { name, email, .. }, crate::apply::Outcome::Failed { error }) =
+            (&change.action, outcome)
+            && error.code == crate::aws::error::EMAIL_TAKEN
+        {
+            memory.turned_down(plan::memory::Mark::of_creation(&change.object, name, email), clock());
+        }
+    }
     memory.corrected(drift.flat_map(|(change, _)| change.facts.clone()), clock());
     let touched: Vec<&plan::Change> = applied.outcomes.iter().map(|(change, _)| change).collect();
     let requests = plan::fresh::touched(&touched, &applied.observed);

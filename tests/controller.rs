@@ -2,6 +2,7 @@
 
 mod brakes;
 mod cluster;
+mod docs;
 mod events;
 mod hours;
 mod keeps;

@@ -28,4 +28,5 @@ mod plan;
 mod simulation;
 mod support;
 mod tidy;
+mod told;
 mod undeclared;

@@ -12,6 +12,7 @@ pub mod conditions;
 pub mod organization;
 pub mod organizational_unit;
 pub mod policy;
+mod values;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 
@@ -42,6 +43,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         OrganizationPolicy::crd(),
         Approval::crd(),
     ];
+    all.iter_mut().for_each(values::explain);
     let schemas = all.iter_mut().flat_map(|definition| &mut definition.spec.versions);
     let schemas =
         schemas.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()?.properties.as_mut());

@@ -93,6 +93,16 @@ pub enum Enforcement {
     Audit,
 }
 
+/// A node that a policy is attached to in AWS.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Attached {
+    /// Id of the root, OU or account.
+    pub id: String,
+    /// Its name in AWS.
+    pub name: String,
+}
+
 /// What the controller last found.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
@@ -103,6 +113,9 @@ pub struct OrganizationPolicyStatus {
     #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub targets: Option<u32>,
+    /// The first fifty of them, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<Vec<Attached>>,
     /// Characters of the document as sent.
     #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]

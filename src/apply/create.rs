@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::check::{garbage, tags};
 use super::effect::Made;
 use super::ledger::Outcome;
+use crate::aws::error::EMAIL_TAKEN;
 use crate::aws::port::{Creation, CreationState, Resource};
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
 use crate::names::{AccountId, NodeId, ObjectKey, TAG_MANAGED_BY, TAG_RESOURCE};
@@ -21,9 +22,6 @@ const POLL: Duration = Duration::from_secs(5);
 const LOOKS: u32 = 3;
 /// How long one run waits for one account; the next goes on with it.
 const PATIENCE: Duration = Duration::from_secs(600);
-
-/// AWS's reason where another account has the e-mail.
-const EMAIL_TAKEN: &str = "EMAIL_ALREADY_EXISTS";
 
 /// What became of a creation.
 pub(super) type Creating = Result<(Outcome, Made), AwsError>;

@@ -259,7 +259,13 @@ fn as_holder(name: &str) -> String {
 async fn within<T>(time: Duration, call: impl Future<Output = Result<T, AwsError>>) -> Result<T, AwsError> {
     match tokio::time::timeout(time, call).await {
         Ok(answer) => answer,
-        Err(_) => Err(AwsError::unanswered("TagResource", "timeout", "the lease could not be written in time")),
+        Err(_) => {
+            let message = format!(
+                "the lease could not be written in the {} s that there are for it, whatever `--timeout` allows one call",
+                time.as_secs()
+            );
+            Err(AwsError::unanswered("TagResource", "timeout", &message))
+        }
     }
 }
 

@@ -111,6 +111,8 @@ const CLASSES: &[(&str, ErrorClass)] = &[
     ("InvalidClientTokenId", ErrorClass::Credentials),
     ("UnrecognizedClientException", ErrorClass::Credentials),
     ("SignatureDoesNotMatch", ErrorClass::Credentials),
+    ("RequestExpired", ErrorClass::Credentials),
+    ("RequestTimeTooSkewed", ErrorClass::Credentials),
     ("InvalidSignatureException", ErrorClass::Credentials),
     ("MissingAuthenticationToken", ErrorClass::Credentials),
     ("ConstraintViolationException", ErrorClass::Constraint),
@@ -125,6 +127,57 @@ const CLASSES: &[(&str, ErrorClass)] = &[
     ("InvalidParameterValue", ErrorClass::Invalid),
     ("ValidationException", ErrorClass::Invalid),
     ("MalformedPolicyDocumentException", ErrorClass::Invalid),
+    // Reasons of a failed account creation (AWS: `CreateAccountStatus`, `FailureReason`).
+    ("EMAIL_ALREADY_EXISTS", ErrorClass::Exists),
+    ("GOVCLOUD_ACCOUNT_ALREADY_EXISTS", ErrorClass::Exists),
+    ("ACCOUNT_LIMIT_EXCEEDED", ErrorClass::Constraint),
+    ("CONCURRENT_ACCOUNT_MODIFICATION", ErrorClass::Busy),
+    ("INTERNAL_FAILURE", ErrorClass::Busy),
+    ("FAILED_BUSINESS_VALIDATION", ErrorClass::Constraint),
+    ("INVALID_IDENTITY_FOR_BUSINESS_VALIDATION", ErrorClass::Constraint),
+    ("MISSING_BUSINESS_VALIDATION", ErrorClass::Constraint),
+    ("PENDING_BUSINESS_VALIDATION", ErrorClass::Constraint),
+    ("UNKNOWN_BUSINESS_VALIDATION", ErrorClass::Constraint),
+    ("INVALID_PAYMENT_INSTRUMENT", ErrorClass::Constraint),
+    ("MISSING_PAYMENT_INSTRUMENT", ErrorClass::Constraint),
+    ("INVALID_ADDRESS", ErrorClass::Constraint),
+    ("INVALID_EMAIL", ErrorClass::Constraint),
+    ("UPDATE_EXISTING_RESOURCE_POLICY_WITH_TAGS_NOT_SUPPORTED", ErrorClass::Constraint),
+];
+
+/// AWS's reason why an account was not created: another account, of whatever organization, has the e-mail. No later call
+/// goes better.
+pub const EMAIL_TAKEN: &str = "EMAIL_ALREADY_EXISTS";
+
+const CLOCK: &str = "set the clock of this machine: AWS takes no request whose time is minutes off its own";
+const SIGNATURE: &str = "check the secret access key in use, and the clock of this machine: AWS takes no request whose \
+                         time is minutes off its own";
+const BUSINESS: &str = "complete the business verification of the management account with AWS, then run again";
+const PAYMENT: &str = "put the payment method of the management account right in AWS Billing, then run again";
+
+/// What to do about codes that say more than their class.
+const REMEDIES: &[(&str, &str)] = &[
+    ("RequestExpired", CLOCK),
+    ("RequestTimeTooSkewed", CLOCK),
+    ("SignatureDoesNotMatch", SIGNATURE),
+    ("InvalidSignatureException", SIGNATURE),
+    ("AWSOrganizationsNotInUseException", "use credentials of an account that is in an organization"),
+    (
+        EMAIL_TAKEN,
+        "give another address in `spec.email`: an account of another organization, or a closed one, has this one; where the \
+         account is in this organization, give its `spec.accountId`",
+    ),
+    ("GOVCLOUD_ACCOUNT_ALREADY_EXISTS", "give the id of the account that is there in `spec.accountId`"),
+    ("ACCOUNT_LIMIT_EXCEEDED", "have AWS raise the quota of accounts of the organization, then run again"),
+    ("FAILED_BUSINESS_VALIDATION", BUSINESS),
+    ("INVALID_IDENTITY_FOR_BUSINESS_VALIDATION", BUSINESS),
+    ("MISSING_BUSINESS_VALIDATION", BUSINESS),
+    ("PENDING_BUSINESS_VALIDATION", BUSINESS),
+    ("UNKNOWN_BUSINESS_VALIDATION", BUSINESS),
+    ("INVALID_PAYMENT_INSTRUMENT", PAYMENT),
+    ("MISSING_PAYMENT_INSTRUMENT", PAYMENT),
+    ("INVALID_ADDRESS", "put the address of the management account right, then run again"),
+    ("INVALID_EMAIL", "give an e-mail address in `spec.email` that AWS takes"),
 ];
 
 impl AwsError {
@@ -180,14 +233,14 @@ impl AwsError {
     /// What the person who runs bylaw can do about it, in one sentence; `None` where waiting is all there is.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
+        if let Some((_, remedy)) = REMEDIES.iter().find(|(code, _)| *code == self.code) {
+            return Some((*remedy).to_owned());
+        }
         Some(match self.class {
             ErrorClass::Denied => return Some(self.permission()),
             ErrorClass::Credentials => {
                 "sign in again, or check the AWS profile, environment or role in use (`aws sts get-caller-identity`)"
                     .into()
-            }
-            ErrorClass::Constraint if self.code == "AWSOrganizationsNotInUseException" => {
-                "use credentials of an account that is in an organization".into()
             }
             ErrorClass::Constraint => "raise the quota, or change what the manifests ask for".into(),
             ErrorClass::Invalid => "this is a bug of bylaw or a newer AWS API: report it with the request id".into(),
@@ -209,6 +262,29 @@ pub const NOT_LEADER: &str = "not-leader";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the machine's clock or somebody's account is at the bottom of is no bug, and says what it is.
+    #[test]
+    fn no_error_of_the_clock_or_of_an_account_creation_is_told_as_a_bug() {
+        for (code, class, told) in [
+            ("RequestExpired", ErrorClass::Credentials, "clock"),
+            ("SignatureDoesNotMatch", ErrorClass::Credentials, "clock"),
+            ("InvalidSignatureException", ErrorClass::Credentials, "clock"),
+            ("RequestTimeTooSkewed", ErrorClass::Credentials, "clock"),
+            ("EMAIL_ALREADY_EXISTS", ErrorClass::Exists, "`spec.email`"),
+            ("ACCOUNT_LIMIT_EXCEEDED", ErrorClass::Constraint, "quota"),
+            ("INTERNAL_FAILURE", ErrorClass::Busy, "later"),
+            ("MISSING_PAYMENT_INSTRUMENT", ErrorClass::Constraint, "Billing"),
+        ] {
+            let error = AwsError::answered("CreateAccount", code, "no", None);
+            let remedy = error.remedy().unwrap();
+            assert_eq!(error.class, class, "{code}");
+            assert!(remedy.contains(told) && !remedy.contains("bug"), "{code}: {remedy}");
+        }
+        for (code, _) in REMEDIES {
+            assert!(CLASSES.iter().any(|(known, _)| known == code), "`{code}` has no class");
+        }
+    }
 
     #[test]
     fn a_denied_call_names_the_permission_and_where_the_rest_is() {

@@ -8,8 +8,9 @@ use super::failure::Failure;
 use super::files::plainly;
 use super::load;
 use super::plan::{Made, Setting, options};
-use super::show::{self, progress::Reporter, saved::SavedPlan};
-use super::terminal::{Terminal, interrupted};
+use super::show::progress::{EVERY, Reporter};
+use super::show::{self, saved::SavedPlan};
+use super::terminal::{Terminal, interrupted, meanwhile};
 use super::{approvals, args};
 use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Ledger, always};
@@ -104,7 +105,8 @@ async fn carry_out(
     let control =
         Control { stop: interrupted(), wanted: &always, progress: &progress, clock: &Timestamp::now, ledger, who };
     let shown = planned.clone();
-    let report = pass::apply_plan(&door, &setting.desired, planned, &mut memory, &setting.options, control).await;
+    let work = pass::apply_plan(&door, &setting.desired, planned, &mut memory, &setting.options, control);
+    let report = meanwhile(work, EVERY, || reporter.still()).await;
     reporter.finish();
     let report = report.map_err(refused)?;
     if let Some(store) = &store {

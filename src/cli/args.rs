@@ -329,7 +329,7 @@ pub struct Tree {
     /// Show this snapshot instead of AWS.
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
-    /// Show AWS's own policies too.
+    /// Show AWS's own policies too, and every OU and account of a large organization.
     #[arg(long)]
     pub all: bool,
     /// Form of the output.

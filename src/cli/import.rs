@@ -111,6 +111,28 @@ pub fn manifests(observed: &Observed, options: &Options) -> Result<Vec<(PathBuf,
     Err(ImportError::Inexpressible(complaints))
 }
 
+/// Objects of one file; a file of more is split, so that it can be reviewed, and shown by who hosts it.
+const MOST_OBJECTS: usize = 200;
+/// Bytes of one file after which the next object goes to another.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// Which part of a file is being written.
+struct Part {
+    number: usize,
+    objects: usize,
+}
+
+impl Part {
+    /// `accounts.yaml`, `accounts-2.yaml`, …
+    fn of(&self, file: &Path) -> PathBuf {
+        if self.number == 1 {
+            return file.to_owned();
+        }
+        let (stem, ending) = (file.file_stem().unwrap_or_default(), file.extension().unwrap_or_default());
+        file.with_file_name(format!("{}-{}.{}", stem.to_string_lossy(), self.number, ending.to_string_lossy()))
+    }
+}
+
 /// Documents by file, each with its comments.
 fn files(draft: &draft::Draft) -> BTreeMap<PathBuf, String> {
     let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
@@ -120,10 +142,18 @@ fn files(draft: &draft::Draft) -> BTreeMap<PathBuf, String> {
             yaml::comment(line, text);
         }
     }
-    let mut begun: BTreeSet<&Path> = BTreeSet::new();
+    let mut parts: BTreeMap<&Path, Part> = BTreeMap::new();
+    let mut begun: BTreeSet<PathBuf> = BTreeSet::new();
     for object in &draft.objects {
-        let text = files.entry(object.file.clone()).or_default();
-        if !begun.insert(object.file.as_path()) {
+        let part = parts.entry(object.file.as_path()).or_insert(Part { number: 1, objects: 0 });
+        let bytes = files.get(&part.of(&object.file)).map_or(0, String::len);
+        if part.objects >= MOST_OBJECTS || bytes >= MOST_BYTES {
+            *part = Part { number: part.number + 1, objects: 0 };
+        }
+        part.objects += 1;
+        let file = part.of(&object.file);
+        let text = files.entry(file.clone()).or_default();
+        if !begun.insert(file) {
             text.push_str("---\n");
         } else if !text.is_empty() {
             text.push('\n');

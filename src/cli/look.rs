@@ -66,7 +66,7 @@ pub async fn snapshot(asked: &args::Snapshot, terminal: &Terminal, out: &mut dyn
                 out,
                 "{}: {units} OUs, {accounts} accounts, {} policies",
                 path.display(),
-                observed.policies.len()
+                observed.own_policies()
             )?;
         }
     }
@@ -84,7 +84,13 @@ pub async fn import(asked: &args::Import, terminal: &Terminal, out: &mut dyn Wri
         None => {
             let door = door::aws(&Way::look(&asked.aws)).await?;
             let partition = snapshot::partition(&door).await?;
-            (observe(&door, terminal).await?, partition)
+            let observed = observe(&door, terminal).await?;
+            // The plan that comes next need not read all of it again.
+            match crate::store::Store::of(&observed.organization.management_account) {
+                Ok(store) => terminal.warn_if(store.keep_snapshot(&observed), "what was read could not be kept"),
+                Err(error) => terminal.warn(&format!("what was read could not be kept: {error}")),
+            }
+            (observed, partition)
         }
     };
     let options = import::Options { partition, name: asked.name.clone(), partial: asked.partial };

@@ -68,7 +68,7 @@ impl Terminal {
         format!("cli:{user}:{host}")
     }
 
-    /// Shows how many calls a read has taken while it lasts; on a terminal only.
+    /// Shows how many calls a read has taken while it lasts: on a terminal as it goes, elsewhere a line every 10 s.
     #[must_use]
     pub fn reading<'a>(&self, door: &'a Door) -> Reading<'a> {
         Reading { door, shown: io::stderr().is_terminal() }
@@ -85,7 +85,11 @@ impl Reading<'_> {
     /// Waits for the read and shows its progress.
     pub async fn watch<T>(self, read: impl Future<Output = T>) -> T {
         if !self.shown {
-            return read.await;
+            let tell = || {
+                let calls = self.door.tally().total();
+                drop(writeln!(io::stderr(), "reading the organization: {calls} calls"));
+            };
+            return meanwhile(read, super::show::progress::EVERY, tell).await;
         }
         let bar = indicatif::ProgressBar::new_spinner();
         bar.enable_steady_tick(Duration::from_millis(120));
@@ -102,6 +106,17 @@ impl Reading<'_> {
         };
         bar.finish_and_clear();
         result
+    }
+}
+
+/// Waits for some work, and says something each time that so much of it has passed.
+pub async fn meanwhile<T>(work: impl Future<Output = T>, every: Duration, tell: impl Fn()) -> T {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(every) => tell(),
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 mod forest;
 mod json;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use forest::{Attached, Forest};
+use forest::{Attached, Folded, Forest};
 pub use json::TreeOutput;
 
 use crate::names::{NodeId, PolicyType};
@@ -14,7 +15,7 @@ use crate::observed::Observed;
 /// How the tree is shown.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// AWS's own policies too.
+    /// AWS's own policies too, and every node of a large organization.
     pub all: bool,
     /// JSON instead of text.
     pub json: bool,
@@ -32,13 +33,16 @@ pub fn run(observed: &Observed, options: &Options, out: &mut dyn Write) -> io::R
     if options.json {
         json::write(&forest, &mut out)?;
     } else {
-        Text { forest: &forest, colour: options.colour, out: &mut out }.all()?;
+        let plain = if options.all { BTreeMap::new() } else { forest.plain() };
+        Text { forest: &forest, plain, colour: options.colour, out: &mut out }.all()?;
     }
     out.flush()
 }
 
 struct Text<'a, 'o> {
     forest: &'a Forest<'a>,
+    /// Nodes that are counted instead of shown, with what is at and below each.
+    plain: BTreeMap<NodeId, Folded>,
     colour: bool,
     out: &'o mut dyn Write,
 }
@@ -132,8 +136,15 @@ impl Text<'_, '_> {
             let line = self.paint(YELLOW, &format!("? {}", clean(reason)));
             writeln!(self.out, "{prefix}{}{line}", if last { "└── " } else { "├── " })?;
         }
-        for (index, child) in children.iter().enumerate() {
-            self.branch(child, prefix, index + 1 == children.len(), depth)?;
+        let shown: Vec<&NodeId> = children.iter().filter(|child| !self.plain.contains_key(child)).collect();
+        let folded = children.iter().filter_map(|child| self.plain.get(child)).fold(Folded::default(), Folded::and);
+        let folded = (folded != Folded::default()).then_some(folded);
+        for (index, child) in shown.iter().enumerate() {
+            self.branch(child, prefix, index + 1 == shown.len() && folded.is_none(), depth)?;
+        }
+        if let Some(folded) = folded {
+            let line = self.paint(DIM, &format!("… {}; `--all` shows all", folded.told()));
+            writeln!(self.out, "{prefix}└── {line}")?;
         }
         Ok(())
     }
@@ -167,6 +178,14 @@ impl Text<'_, '_> {
 
     fn paint(&self, sgr: &str, text: &str) -> String {
         if self.colour { format!("\u{1b}[{sgr}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+impl Folded {
+    fn told(self) -> String {
+        let parts = [(self.units, "OU"), (self.accounts, "account")];
+        let parts = parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| plural(count, word));
+        parts.collect::<Vec<_>>().join(" and ")
     }
 }
 

@@ -355,6 +355,12 @@ impl Observed {
         types.all(listed) && own.all(|policy| !on(policy) || policy.targets.get().is_some())
     }
 
+    /// How many policies there are that AWS did not make.
+    #[must_use]
+    pub fn own_policies(&self) -> usize {
+        self.policies.values().filter(|policy| !policy.aws_managed).count()
+    }
+
     /// Whether the account is the management account, which policies do not bind and bylaw never changes.
     #[must_use]
     pub fn is_management(&self, node: &NodeId) -> bool {

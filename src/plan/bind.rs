@@ -516,6 +516,40 @@ fn declared_id<T, Id: std::str::FromStr>(
     })
 }
 
+/// Fewest ids by which manifests show themselves as those of another organization.
+const FEWEST_FOREIGN: usize = 3;
+
+/// Why the manifests must be those of another organization, in words: they name ids of AWS, and not one of them is there.
+/// `None`: one is there, too few are named, or not all was read that could hold them.
+#[must_use]
+pub fn foreign_ids(desired: &Desired, observed: &Observed) -> Option<String> {
+    if !observed.gaps.is_empty() {
+        return None;
+    }
+    let accounts = desired.accounts.values().filter_map(|account| {
+        let declared = account.spec.account_id.as_ref().map(AccountId::as_str).or(account.id.as_deref())?;
+        let there = declared.parse().is_ok_and(|id: AccountId| observed.accounts.contains_key(&id));
+        Some((declared, there))
+    });
+    let units = desired.units.values().filter_map(|unit| {
+        let id = unit.id.as_deref()?;
+        Some((id, id.parse().is_ok_and(|id: UnitId| observed.units.contains_key(&id))))
+    });
+    let policies = desired.policies.values().filter_map(|policy| {
+        let id = policy.id.as_deref().filter(|_| observed.listed_types.contains(&policy.spec.kind))?;
+        Some((id, id.parse().is_ok_and(|id: PolicyId| observed.policies.contains_key(&id))))
+    });
+    let mut named = vec![];
+    for (id, there) in accounts.chain(units).chain(policies) {
+        if there {
+            return None;
+        }
+        named.push(id);
+    }
+    let first = named.first().filter(|_| named.len() >= FEWEST_FOREIGN)?;
+    Some(format!("none of the {} ids that they name (`{first}` is one) is there", named.len()))
+}
+
 fn bind_accounts(desired: &Desired, observed: &Observed, binding: &mut Binding) {
     let tagged =
         LazyCell::new(|| Tagged::of(desired, observed.accounts.iter().map(|(id, account)| (id, &account.tags))));

@@ -131,6 +131,9 @@ fn judge(
         court.blocks_everything(&before, &mut atoms);
         court.dependents();
     }
+    // What no approval lifts comes first, since an approval of the rest is in vain until it is mended; what only waits for
+    // another refused change comes last.
+    court.refusals.sort_by_key(|refusal| (refusal.rule == DEPENDS, refusal.hash.is_some()));
     (court.kept, court.refusals, court.approved)
 }
 
@@ -175,6 +178,9 @@ fn unjudged(plan: &Plan<Guarded>) -> Plan<Proposed> {
     proposed
 }
 
+/// Rule of what waits for something that is refused.
+const DEPENDS: &str = "depends";
+
 /// The changes on trial.
 struct Court<'a> {
     desired: &'a Desired,
@@ -195,6 +201,12 @@ struct Court<'a> {
 /// The hash that approves one change alone: that of a refusal of nothing else.
 pub(super) fn alone(rule: &'static str, print: &str) -> String {
     hash(&(rule, [print]))
+}
+
+/// What the remedy of a refusal ends with, where an approval of that hash lets it pass.
+#[must_use]
+pub fn approval(hash: &str) -> String {
+    format!(", or approve exactly these changes: `--approve {hash}`")
 }
 
 /// How a refusal reads.
@@ -250,7 +262,7 @@ impl Court<'_> {
             object: verdict.object,
             message: verdict.message,
             remedy: match &hash {
-                Some(hash) => format!("{}, or approve exactly these changes: `--approve {hash}`", verdict.remedy),
+                Some(hash) => format!("{}{}", verdict.remedy, approval(hash)),
                 None => verdict.remedy,
             },
             changes,
@@ -321,7 +333,7 @@ impl Court<'_> {
             for (missing, changes) in held {
                 let Some(object) = changes.first().map(|change| change.object.clone()) else { continue };
                 let verdict = Verdict {
-                    rule: "depends",
+                    rule: DEPENDS,
                     object,
                     message: format!("waits for {missing}, which does not run"),
                     remedy: "see the refusal of that change".into(),

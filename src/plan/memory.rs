@@ -27,6 +27,9 @@ const MOST_KEPT: usize = 1000;
 /// Most corrections that are kept with one object.
 const MOST_CORRECTIONS: usize = 50;
 
+/// How long an account is not asked for again whose e-mail AWS said is taken.
+pub const TAKEN_FOR: SignedDuration = SignedDuration::from_hours(24);
+
 /// Hash of a fact's name, or of its value (FNV-1a, 64 bits: stable over versions and small in the file).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -37,6 +40,12 @@ impl Mark {
     #[must_use]
     pub fn of(parts: &[&str]) -> Self {
         parts.iter().fold(Self(0xcbf2_9ce4_8422_2325), |mark, part| mark.with(part).with("\0"))
+    }
+
+    /// The mark of an account that is to be created.
+    #[must_use]
+    pub fn of_creation(object: &ObjectKey, name: &str, email: &str) -> Self {
+        Self::of_fact(object, "creation").with(name).with("\0").with(email)
     }
 
     /// The mark of what an object is to hold at a path. Its first bits are those of the object, so that the marks of an
@@ -76,9 +85,25 @@ pub struct Memory {
     /// Corrections of the last hour.
     #[serde(default)]
     pub corrections: Vec<Correction>,
+    /// Accounts to be created whose e-mail another account has, each with when AWS said so. Of this process alone: who runs
+    /// the command line again means to try again.
+    #[serde(skip)]
+    pub taken: BTreeMap<Mark, Timestamp>,
 }
 
 impl Memory {
+    /// Remembers that AWS does not create that account, whatever is called again.
+    pub fn turned_down(&mut self, account: Mark, at: Timestamp) {
+        self.taken.retain(|_, told| at.duration_since(*told) < TAKEN_FOR);
+        self.taken.insert(account, at);
+    }
+
+    /// Whether AWS said of late that it does not create that account.
+    #[must_use]
+    pub fn is_turned_down(&self, account: Mark, now: Timestamp) -> bool {
+        self.taken.get(&account).is_some_and(|told| now.duration_since(*told) < TAKEN_FOR)
+    }
+
     /// Whether the fact was settled with this value: a difference now is drift.
     #[must_use]
     pub fn was_settled(&self, fact: Mark, wanted: Mark) -> bool {
@@ -286,7 +311,8 @@ mod tests {
     #[test]
     fn a_fact_that_nobody_states_is_forgotten() {
         let (kept, gone) = (Mark::of(&["a"]), Mark::of(&["b"]));
-        let mut memory = Memory { settled: BTreeMap::from([(kept, kept), (gone, gone)]), corrections: vec![] };
+        let mut memory =
+            Memory { settled: BTreeMap::from([(kept, kept), (gone, gone)]), corrections: vec![], ..Memory::default() };
         memory.learn(&Facts::from_iter([(kept, Fact { wanted: gone, settled: false })]));
         assert_eq!(memory.settled, BTreeMap::from([(kept, kept)]));
     }

@@ -1,5 +1,7 @@
 //! What a status tells beside its conditions, by kind, and the status as a whole.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
@@ -7,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Verdict;
 use crate::api::organization::{Refused, UndeclaredCounts};
+use crate::api::policy::Attached;
 use crate::api::{AccountStatus, OrganizationPolicyStatus, OrganizationStatus, OrganizationalUnitStatus};
 use crate::aws::port::AccountState;
 use crate::desired::Desired;
@@ -45,6 +48,16 @@ fn refused(refusal: &Refusal) -> Refused {
     }
 }
 
+/// Most attachments that the status of a policy names.
+const MOST_ATTACHMENTS: usize = 50;
+
+fn attachments(targets: &BTreeSet<NodeId>, observed: &Observed) -> Vec<Attached> {
+    let mut named: Vec<(&str, &NodeId)> = targets.iter().map(|node| (observed.name(node), node)).collect();
+    named.sort();
+    let told = |(name, node): (&str, &NodeId)| Attached { id: node.to_string(), name: name.to_owned() };
+    named.into_iter().take(MOST_ATTACHMENTS).map(told).collect()
+}
+
 /// Most undeclared objects that a status names.
 const MOST_NAMED: usize = 10;
 
@@ -76,23 +89,20 @@ pub fn facts(
     pass: Pass<'_>,
 ) -> Map<String, Value> {
     match key.kind {
-        Kind::Organization => {
-            let own = observed.policies.values().filter(|policy| !policy.aws_managed).count();
-            object(&OrganizationStatus {
-                id: Some(observed.organization.id.to_string()),
-                root_id: Some(observed.root.id.to_string()),
-                accounts: Some(count(observed.accounts.len())),
-                organizational_units: Some(count(observed.units.len())),
-                policies: Some(count(own)),
-                drift: Some(count(pass.drift)),
-                undeclared: Some(undeclared(pass.undeclared, observed)),
-                refusals: pass.refusals.iter().take(MOST).map(refused).collect(),
-                calls: Some(u32::try_from(pass.calls).unwrap_or(u32::MAX)),
-                last_pass: Some(format!("{:.0}", pass.now)),
-                oldest_part: Some(format!("{:.0}", observed.oldest())),
-                ..OrganizationStatus::default()
-            })
-        }
+        Kind::Organization => object(&OrganizationStatus {
+            id: Some(observed.organization.id.to_string()),
+            root_id: Some(observed.root.id.to_string()),
+            accounts: Some(count(observed.accounts.len())),
+            organizational_units: Some(count(observed.units.len())),
+            policies: Some(count(observed.own_policies())),
+            drift: Some(count(pass.drift)),
+            undeclared: Some(undeclared(pass.undeclared, observed)),
+            refusals: pass.refusals.iter().take(MOST).map(refused).collect(),
+            calls: Some(u32::try_from(pass.calls).unwrap_or(u32::MAX)),
+            last_pass: Some(format!("{:.0}", pass.now)),
+            oldest_part: Some(format!("{:.0}", observed.oldest())),
+            ..OrganizationStatus::default()
+        }),
         Kind::OrganizationalUnit => {
             let Some(id) = binding.units.get(&key.name).and_then(|bound| bound.id()) else { return Map::new() };
             object(&OrganizationalUnitStatus {
@@ -118,6 +128,7 @@ pub fn facts(
             object(&OrganizationPolicyStatus {
                 id: Some(id.to_string()),
                 targets: targets.map(|targets| count(targets.len())),
+                attachments: targets.map(|targets| attachments(targets, observed)),
                 characters: declared.map(|policy| count(policy.spec.content.characters())),
                 ..OrganizationPolicyStatus::default()
             })

@@ -90,6 +90,9 @@ fn without_credentials_the_way_to_some_is_told() {
     run(&["plan", "-f", &files, "--profile", "elsewhere"]).complains(&["`elsewhere`", "help: "]);
     // A profile that is asked for is used, whatever keys the environment holds: they may be another organization's.
     shell.run(&["tree", "--profile", "elsewhere"]).exits(1).complains(&["`elsewhere`"]);
+    // Where there are no files of profiles at all, it is named as well.
+    let bare = Shell::new();
+    bare.run(&["tree", "--profile", "nowhere"]).exits(1).complains(&["profile `nowhere` is in neither"]);
 }
 
 #[test]

@@ -106,9 +106,15 @@ fn credentials(operation: &str, error: &(dyn Error + 'static)) -> Option<AwsErro
         message: match found.downcast_ref::<CredentialsError>() {
             // The chain's own words are a page about each place where there is nothing.
             Some(CredentialsError::CredentialsNotLoaded(_)) if causes(Some(found)).contains("Attempted") => {
-                "no credentials were found in the environment, a profile, a web identity token, the container or the \
-                 instance; name a profile with `--profile` or `AWS_PROFILE`"
-                    .to_owned()
+                let profile = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+                let (profile, then) = match profile {
+                    Some(name) => (format!("profile `{name}` (`AWS_PROFILE`)"), ""),
+                    None => ("a profile".to_owned(), "; name a profile with `--profile` or `AWS_PROFILE`"),
+                };
+                format!(
+                    "no credentials were found in the environment, {profile}, a web identity token, the container or \
+                     the instance{then}"
+                )
             }
             _ => causes(Some(found)).replace("the credential provider was not enabled: ", ""),
         },

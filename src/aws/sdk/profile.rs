@@ -10,13 +10,18 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 /// The SDK's provider, which tells only its first caller why it cannot start, and the others that it was told already.
 #[derive(Debug)]
 pub(super) struct Profile {
+    name: String,
     provider: ProfileFileCredentialsProvider,
     why: OnceLock<String>,
 }
 
 impl Profile {
     pub(super) fn new(name: &str) -> Self {
-        Self { provider: ProfileFileCredentialsProvider::builder().profile_name(name).build(), why: OnceLock::new() }
+        Self {
+            name: name.to_owned(),
+            provider: ProfileFileCredentialsProvider::builder().profile_name(name).build(),
+            why: OnceLock::new(),
+        }
     }
 
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
@@ -29,6 +34,13 @@ impl Profile {
             let why = self.why.get().cloned().unwrap_or(text);
             return Err(CredentialsError::not_loaded(why));
         }
+        // Where there is no file of profiles at all, the SDK does not say which one it looked for.
+        let (text, error) = if text.contains(&self.name) {
+            (text, error)
+        } else {
+            let why = format!("profile `{}` is in neither `~/.aws/config` nor `~/.aws/credentials`", self.name);
+            (why.clone(), CredentialsError::not_loaded(why))
+        };
         let _ = self.why.set(text);
         Err(error)
     }

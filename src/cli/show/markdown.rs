@@ -190,7 +190,7 @@ fn drift(comment: &mut Comment, planned: &Planned, names: &Names<'_>) {
     if drift.is_empty() {
         return;
     }
-    comment.push(&format!("\n#### Changed outside bylaw since the last pass ({})\n", drift.len()));
+    comment.push(&format!("\n#### Drift ({}): changed outside bylaw since the last pass\n", drift.len()));
     let rows = drift.iter().map(|drift| {
         let text = matches!(drift.path.as_str(), "content" | "delegationPolicy");
         let value = |value: &str| if text { "its text".to_owned() } else { cell(value) };

@@ -13,6 +13,7 @@ pub mod saved;
 pub mod view;
 
 mod links;
+mod refusals;
 mod undeclared;
 mod words;
 

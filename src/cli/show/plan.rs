@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::refusals::{self, Refused};
 use super::safe::{clipped, plain, quoted};
-use super::view::{Field, Item, Names, View, drift_of_text, short};
+use super::view::{Field, Item, Names, Reference, View, drift_of_text, short};
 use super::{Context, undeclared, words};
 use crate::aws::buckets;
 use crate::desired::Desired;
@@ -16,6 +17,8 @@ use crate::plan::{Action, Drift, Plan, Undeclared, Verb, estimate};
 const ALL_SHOWN: usize = 20;
 /// Changes of one kind in one stage that are shown where there are more.
 const FIRST_SHOWN: usize = 10;
+/// Moves from one place to another that are shown one by one.
+const MOST_MOVES: usize = 5;
 /// Lines of one new policy that are shown.
 const MOST_STATEMENTS: usize = 16;
 /// Most characters of one value.
@@ -129,7 +132,7 @@ impl Page<'_> {
         if drift.is_empty() {
             return Ok(());
         }
-        self.heading(&format!("Changed outside bylaw since the last pass ({})", drift.len()))?;
+        self.heading(&format!("Drift ({}): changed outside bylaw since the last pass", drift.len()))?;
         let shown = if self.full || drift.len() <= ALL_SHOWN { drift.len() } else { FIRST_SHOWN };
         for drift in drift.iter().take(shown) {
             let object = names.object(&drift.object);
@@ -172,7 +175,15 @@ impl Page<'_> {
             *all.entry(item.action).or_default() += 1;
         }
         let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
+        let folded = if self.full { BTreeMap::new() } else { moves(items) };
         for item in items {
+            if let Some(moves) = folded.get(&way(item)) {
+                if moves.first().is_some_and(|first| first.change.id == item.change.id) {
+                    self.moves(moves, names)?;
+                }
+                *shown.entry(item.action).or_default() += 1;
+                continue;
+            }
             let of_kind = all.get(item.action).copied().unwrap_or_default();
             let so_far = shown.entry(item.action).or_default();
             // What cannot be undone is never folded away.
@@ -186,6 +197,30 @@ impl Page<'_> {
             self.more(more, &format!("of the same kind ({action})"))?;
         }
         Ok(())
+    }
+
+    /// Accounts that go the same way, as one change.
+    fn moves(&mut self, moves: &[&Item<'_>], names: &Names<'_>) -> io::Result<()> {
+        let Some(first) = moves.first() else { return Ok(()) };
+        let Some((from, to)) = way(first) else { return Ok(()) };
+        let verb = first.change.action.verb();
+        let what = format!(
+            "{} move {} from {} to {}",
+            words::symbol(verb),
+            words::count(moves.len(), "account"),
+            quoted(from),
+            quoted(to)
+        );
+        writeln!(self.out, "{:>5} {}", first.change.id, self.paint.of_verb(verb, &what))?;
+        let why = format!("{} and others: {}", names.object(&first.change.object), first.because);
+        writeln!(self.out, "        {}", self.paint.dim(&why))?;
+        if let Some(between) = &first.between {
+            writeln!(self.out, "        in between: {between}")?;
+        }
+        let named: Vec<String> =
+            moves.iter().take(FIRST_SHOWN).filter_map(|item| item.target.as_ref()).map(Reference::short).collect();
+        writeln!(self.out, "        {}", named.join(", "))?;
+        self.more(moves.len().saturating_sub(FIRST_SHOWN), "accounts")
     }
 
     fn item(&mut self, item: &Item<'_>, names: &Names<'_>) -> io::Result<()> {
@@ -235,21 +270,63 @@ impl Page<'_> {
             return Ok(());
         }
         self.heading(&format!("Refused ({}): none of this runs", view.refusals.len()))?;
-        let shown = if self.full { usize::MAX } else { 50 };
-        for (refusal, items) in view.refusals.iter().take(shown) {
-            let object = view.names.object(&refusal.object);
-            writeln!(self.out, "  {} {object}", self.paint.red(&format!("✗ {}", refusal.rule)))?;
-            writeln!(self.out, "        {}", plain(&refusal.message))?;
-            writeln!(self.out, "        to do: {}", plain(&refusal.remedy))?;
-            if let Some(hash) = &refusal.hash {
-                writeln!(self.out, "        hash:  {}", self.paint.bold(hash))?;
-            }
-            if !items.is_empty() {
-                writeln!(self.out, "        held back:")?;
-                self.items(&items.iter().collect::<Vec<_>>(), view.names)?;
+        for alike in refusals::alike(view) {
+            match alike.as_slice() {
+                [one] => self.refusal(one, view.names)?,
+                many if self.full => many.iter().try_for_each(|one| self.refusal(one, view.names))?,
+                many => self.refusals_alike(many, view.names)?,
             }
         }
-        self.more(view.refusals.len().saturating_sub(shown), "refusals")
+        Ok(())
+    }
+
+    fn refusal(&mut self, (refusal, items): &Refused<'_, '_>, names: &Names<'_>) -> io::Result<()> {
+        let object = names.object(&refusal.object);
+        writeln!(self.out, "  {} {object}", self.paint.red(&format!("✗ {}", refusal.rule)))?;
+        writeln!(self.out, "        {}", plain(&refusal.message))?;
+        writeln!(self.out, "        to do: {}", plain(&refusal.remedy))?;
+        if let Some(hash) = &refusal.hash {
+            writeln!(self.out, "        hash:  {}", self.paint.bold(hash))?;
+        }
+        if !items.is_empty() {
+            writeln!(self.out, "        held back:")?;
+            self.items(&items.iter().collect::<Vec<_>>(), names)?;
+        }
+        Ok(())
+    }
+
+    /// Refusals of one rule as one block: how many, what is said of all of them once, then the objects.
+    fn refusals_alike(&mut self, many: &[Refused<'_, '_>], names: &Names<'_>) -> io::Result<()> {
+        let block = refusals::Block::of(many);
+        writeln!(
+            self.out,
+            "  {} {}",
+            self.paint.red(&format!("✗ {}", block.rule)),
+            words::count(many.len(), "refusal")
+        )?;
+        if let Some(message) = block.message {
+            writeln!(self.out, "        {}", plain(message))?;
+        }
+        for remedy in &block.remedies {
+            writeln!(self.out, "        to do: {}", plain(remedy))?;
+        }
+        if block.more_remedies > 0 {
+            self.more(block.more_remedies, "things to do")?;
+        }
+        for (refusal, _) in many.iter().take(FIRST_SHOWN) {
+            let why = match block.message {
+                Some(_) => String::new(),
+                None => format!(": {}", clipped(&plain(&refusal.message), MOST_OF_A_VALUE)),
+            };
+            let hash =
+                refusal.hash.as_ref().map(|hash| format!("  hash: {}", self.paint.bold(hash))).unwrap_or_default();
+            writeln!(self.out, "    · {}{why}{hash}", names.object(&refusal.object))?;
+        }
+        self.more(many.len().saturating_sub(FIRST_SHOWN), "objects")?;
+        if let Some(held) = block.held {
+            writeln!(self.out, "        held back: {held}")?;
+        }
+        Ok(())
     }
 
     fn notes(&mut self, planned: &Planned, names: &Names<'_>) -> io::Result<()> {
@@ -343,6 +420,22 @@ impl Page<'_> {
     }
 }
 
+/// Where an account goes from and to; `None` for other changes.
+fn way<'i>(item: &'i Item<'_>) -> Option<(&'i str, &'i str)> {
+    let field = item.fields.first().filter(|field| item.action == "moveAccount" && field.field == "parent")?;
+    Some((field.from.as_deref()?, &field.to))
+}
+
+/// Moves that go the same way, where they are more than [`MOST_MOVES`].
+fn moves<'i, 'a>(items: &[&'i Item<'a>]) -> BTreeMap<Option<(&'i str, &'i str)>, Vec<&'i Item<'a>>> {
+    let mut moves: BTreeMap<Option<(&str, &str)>, Vec<&Item<'_>>> = BTreeMap::new();
+    for item in items.iter().filter(|item| way(item).is_some()) {
+        moves.entry(way(item)).or_default().push(item);
+    }
+    moves.retain(|_, moves| moves.len() > MOST_MOVES);
+    moves
+}
+
 /// `reaches 3 accounts`; `None` for what binds nobody by its kind.
 pub(super) fn reach(item: &Item<'_>) -> Option<String> {
     match (item.change.reach, &item.change.action) {
@@ -354,10 +447,10 @@ pub(super) fn reach(item: &Item<'_>) -> Option<String> {
     }
 }
 
-/// `3 OUs, 12 accounts, 8 policies`.
+/// `3 OUs, 12 accounts, 8 policies`; AWS's own policies are not counted.
 pub(super) fn inventory(planned: &Planned) -> String {
     let observed = &planned.observed;
-    [(observed.units.len(), "OU"), (observed.accounts.len(), "account"), (observed.policies.len(), "policy")]
+    [(observed.units.len(), "OU"), (observed.accounts.len(), "account"), (observed.own_policies(), "policy")]
         .map(|(number, word)| words::count(number, word))
         .join(", ")
 }

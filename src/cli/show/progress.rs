@@ -12,7 +12,7 @@ use super::view::brief;
 use crate::apply::Progress;
 
 /// Time between two lines where there is no terminal. What failed is told at once.
-const EVERY: Duration = Duration::from_secs(10);
+pub const EVERY: Duration = Duration::from_secs(10);
 /// Most characters of a change on the bar.
 const MOST_ON_BAR: usize = 100;
 
@@ -27,6 +27,8 @@ enum Form {
 struct Lines {
     out: Box<dyn Write + Send>,
     last: Option<Instant>,
+    /// The line before.
+    at: String,
 }
 
 impl Reporter {
@@ -48,7 +50,7 @@ impl Reporter {
     /// Lines to somewhere else.
     #[must_use]
     pub fn lines(out: Box<dyn Write + Send>) -> Self {
-        Self(Form::Lines(Mutex::new(Lines { out, last: None })))
+        Self(Form::Lines(Mutex::new(Lines { out, last: None, at: String::new() })))
     }
 
     /// One change more is over. For [`crate::apply::Control::progress`].
@@ -74,6 +76,18 @@ impl Reporter {
                 let urgent = (!outcome.is_success() && told.name != "notStarted") || over == total;
                 lines.lock().unwrap_or_else(PoisonError::into_inner).say(&format!("{over}/{total} {what}"), urgent);
             }
+        }
+    }
+
+    /// Nothing new was told of late: where there is no terminal, a line says so every 10 s.
+    pub fn still(&self) {
+        if let Form::Lines(lines) = &self.0 {
+            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+            let text =
+                if lines.at.is_empty() { "at work".to_owned() } else { format!("still at work after {}", lines.at) };
+            let at = std::mem::take(&mut lines.at);
+            lines.say(&text, false);
+            lines.at = at;
         }
     }
 
@@ -107,6 +121,7 @@ impl Reporter {
 
 impl Lines {
     fn say(&mut self, text: &str, urgent: bool) {
+        text.clone_into(&mut self.at);
         let now = Instant::now();
         if !urgent && self.last.is_some_and(|last| now.duration_since(last) < EVERY) {
             return;

@@ -12,7 +12,7 @@ use crate::apply::Outcome;
 use crate::desired::Desired;
 use crate::names::AccountId;
 use crate::pass::{Planned, Report};
-use crate::plan::Action;
+use crate::plan::{Action, Change};
 
 /// Changes without success that are shown one by one.
 const MOST_SHOWN: usize = 50;
@@ -108,15 +108,19 @@ pub fn text(
     let what = |id: u32| what.get(&id).copied().unwrap_or_default();
     let outcomes = &report.applied.outcomes;
     let made = made(report);
-    for (change, outcome) in outcomes.iter().filter(|(_, outcome)| outcome.is_success()).take(MOST_SHOWN) {
+    // The plan was shown before: of what is in place only what it could not tell.
+    let news = |(change, outcome): &&(Change, Outcome)| {
+        outcome.is_success() && (*outcome != Outcome::Done || made.contains_key(&change.id))
+    };
+    let all_news = outcomes.iter().filter(news).count();
+    for (change, outcome) in outcomes.iter().filter(news).take(MOST_SHOWN) {
         let told = tell(outcome);
         let mark = if *outcome == Outcome::Done { paint.green("✓") } else { paint.dim("=") };
         let words = if *outcome == Outcome::Done { String::new() } else { format!(": {}", told.words) };
         let id = made.get(&change.id).map(|id| format!(": {id}")).unwrap_or_default();
         writeln!(out, "{:>5} {mark} {}{id}{words}", change.id, what(change.id))?;
     }
-    let in_place = outcomes.iter().filter(|(_, outcome)| outcome.is_success()).count();
-    more(out, in_place, "that are in place")?;
+    more(out, all_news, "that are in place")?;
 
     let not_started = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::NotStarted).count();
     let told: Vec<_> = outcomes

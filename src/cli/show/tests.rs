@@ -558,7 +558,12 @@ fn progress_is_a_line_now_and_then() {
         reporter.told(&Progress { over, total: 50, change, outcome: &outcome });
     }
     reporter.finish();
+    // Within ten seconds of a line nothing is said again.
+    reporter.still();
+    let quiet = super::progress::Reporter::lines(Box::new(kept.clone()));
+    quiet.still();
     let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    let text = text.strip_suffix("at work\n").unwrap().to_owned();
     let starts: Vec<&str> = text.lines().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(starts, ["1/50", "20/50", "50/50"]);
     assert!(!text.contains('\u{1b}') && text.contains("held back: x\\u{1b}"), "{text}");

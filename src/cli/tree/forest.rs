@@ -33,6 +33,22 @@ pub(super) struct Node<'a> {
     pub(super) unknown: Vec<String>,
 }
 
+/// Nodes from which on a tree is folded.
+const MOST_NODES: usize = 500;
+
+/// Nodes that are counted instead of shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Folded {
+    pub(super) units: usize,
+    pub(super) accounts: usize,
+}
+
+impl Folded {
+    pub(super) fn and(self, other: &Self) -> Self {
+        Self { units: self.units + other.units, accounts: self.accounts + other.accounts }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Counts<'a> {
     pub(super) units: usize,
@@ -90,6 +106,48 @@ impl<'a> Forest<'a> {
 
     pub(super) fn children(&self, id: &NodeId) -> &[NodeId] {
         self.children.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// In a large organization the nodes at and below which nothing is to be seen: no policy, no hold, no odd state,
+    /// nothing unknown. Each with what it stands for.
+    pub(super) fn plain(&self) -> BTreeMap<NodeId, Folded> {
+        let mut plain = BTreeMap::new();
+        if self.nodes.len() > MOST_NODES {
+            self.fold(&self.observed.root_node(), 0, &mut plain);
+            for stray in &self.strays {
+                self.fold(stray, 0, &mut plain);
+            }
+            // What is at the top is always shown.
+            plain.retain(|id, _| !matches!(id, NodeId::Root(_)) && !self.strays.contains(id));
+        }
+        plain
+    }
+
+    fn fold(&self, id: &NodeId, depth: usize, plain: &mut BTreeMap<NodeId, Folded>) -> Option<Folded> {
+        let node = self.node(id);
+        let own = match id {
+            NodeId::Account(_) => Folded { units: 0, accounts: 1 },
+            _ => Folded { units: 1, accounts: 0 },
+        };
+        let mut all = node.policies.is_empty()
+            && node.hold.is_none()
+            && node.state.is_none()
+            && !node.management
+            && node.unknown.is_empty();
+        let mut sum = own;
+        if depth <= MAX_DEPTH {
+            for child in self.children(id) {
+                match self.fold(child, depth + 1, plain) {
+                    Some(below) => sum = sum.and(&below),
+                    None => all = false,
+                }
+            }
+        }
+        if !all {
+            return None;
+        }
+        plain.insert(id.clone(), sum);
+        Some(sum)
     }
 
     fn plant(&mut self) {

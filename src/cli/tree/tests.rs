@@ -128,7 +128,8 @@ fn circles_and_long_chains_end() {
         observed.units.insert(id.clone(), crate::observed::Unit { name: format!("d{i}"), parent, tags: Part::Unread });
         parent = NodeId::Unit(id);
     }
-    let text = shown(&observed, Options::default());
+    assert!(shown(&observed, Options::default()).contains("not placed"), "folding ends as well");
+    let text = shown(&observed, Options { all: true, ..Options::default() });
     assert!(["Apps", "Security", "d0 ", "d1999 "].iter().all(|name| text.contains(name)));
     assert!(text.contains("not placed"));
     assert!(shown(&observed, Options { json: true, ..Options::default() }).contains("\"d1999\""));

@@ -193,6 +193,13 @@ impl Delta<'_> {
         if self.is_ignored_place(key, &parent, given) {
             return;
         }
+        if self.memory.is_turned_down(Mark::of_creation(key, given, email), self.now) {
+            let message = format!("AWS does not create it: another account has the e-mail `{email}`");
+            let remedy = "give another address in `spec.email`: an account of another organization, or a closed one, has \
+                          this one; AWS is asked again after a day";
+            self.refuse("email-taken", key, message, remedy);
+            return;
+        }
         let fact = self.missing(key);
         // An account can leave the organization, and a list of AWS can be behind; neither is made good by another account.
         let identity = identity(key, email);

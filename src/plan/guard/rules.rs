@@ -1,9 +1,11 @@
 //! Rules that look at one change or one node.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::super::bind::bind;
 use super::super::model::{Action, Change, NodeRef, PolicyRef};
 use super::super::world::{Interner, World, policy_of, touches};
 use super::{Court, Verdict};
@@ -86,7 +88,20 @@ impl Court<'_> {
     /// Attachment quotas at the fullest moment: attachments come before detachments (aws-facts section 2).
     pub(super) fn slots(&mut self, before: &World<'_>) {
         let mut counts: BTreeMap<(NodeRef, PolicyType), BTreeSet<PolicyRef>> = BTreeMap::new();
-        let observed = self.observed;
+        let (observed, desired) = (self.observed, self.desired);
+        let objects = LazyCell::new(|| bind(desired, observed).policy_objects);
+        let label = |policy: &PolicyRef| match policy {
+            PolicyRef::New(key) => format!("`{}` (new)", key.name),
+            PolicyRef::Known(id) => {
+                let found = observed.policies.get(id);
+                let whose = match found {
+                    Some(found) if found.aws_managed => " (AWS-managed)",
+                    _ if objects.contains_key(id) => "",
+                    _ => " (foreign)",
+                };
+                format!("`{}`{whose}", found.map_or(id.as_str(), |found| &found.name))
+            }
+        };
         self.hold_each(|change| {
             let Action::Attach { policy, kind, target } = &change.action else { return None };
             let attached = counts.entry((target.clone(), kind.clone())).or_insert_with(|| {
@@ -112,14 +127,15 @@ impl Court<'_> {
                 rule: "slots",
                 object: change.object.clone(),
                 message: format!(
-                    "{where_} has {} of {max} policies of type `{kind}` attached, foreign ones included; one more does \
-                     not fit while the others are there",
-                    attached.len()
+                    "{where_} has {} of {max} policies of type `{kind}` attached: {}; one more does not fit while the \
+                     others are there",
+                    attached.len(),
+                    attached.iter().map(&label).collect::<Vec<_>>().join(", ")
                 ),
-                remedy:
-                    "merge two policies, or change the content of one in place; detaching first would open a window"
-                        .into(),
                 cause: None,
+                remedy: "merge two policies, change the content of one in place, or have the owner of a foreign one take it \
+                         off; detaching first would open a window"
+                    .into(),
                 approvable: false,
             })
         });
