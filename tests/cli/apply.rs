@@ -148,7 +148,7 @@ fn drift_is_put_right_and_named() {
     shell
         .run(&["plan", "-f", &files])
         .exits(2)
-        .says(&["Changed outside bylaw since the last pass (1)", "attach policy `sagemaker-baseline`"]);
+        .says(&["Drift (1): changed outside bylaw since the last pass", "attach policy `sagemaker-baseline`"]);
     shell.run(&["apply", "-f", &files, "--yes"]).exits(0);
     assert_eq!(shell.writes(), 1 + 2, "one attachment, the lease taken and given back");
     shell.run(&["plan", "-f", &files]).exits(0);
