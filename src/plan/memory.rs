@@ -295,7 +295,11 @@ mod tests {
     #[test]
     fn after_a_partial_reading_nothing_is_forgotten_and_the_memory_stays_bounded() {
         let (kept, unread) = (Mark::of(&["a"]), Mark::of(&["b"]));
-        let mut memory = Memory { settled: BTreeMap::from([(kept, kept), (unread, unread)]), corrections: vec![] };
+        let mut memory = Memory {
+            settled: BTreeMap::from([(kept, kept), (unread, unread)]),
+            corrections: vec![],
+            ..Memory::default()
+        };
         let fact = |wanted, settled| (kept, Fact { wanted, settled });
         memory.learn(&Facts::of([fact(unread, true)], true));
         assert_eq!(memory.settled, BTreeMap::from([(kept, unread), (unread, unread)]));
