@@ -126,7 +126,7 @@ async fn what_was_applied_is_not_listed_a_second_time() {
     let planned = engine::plan(&world, &after, &memory, &options).await;
     let report = apply(&world, &after, planned.clone(), &mut memory, &options).await;
     let mut out = vec![];
-    show::result::text(&report, &planned, &after, false, &mut out).unwrap();
+    show::result::text(&report, &planned, &after, &Context::default(), false, &mut out).unwrap();
     let told = String::from_utf8(out).unwrap();
     assert!(told.contains("create account `n003`") && told.contains("Applied "), "{told}");
     assert!(!told.contains("move account") && !told.contains("create policy"), "{told}");
