@@ -6,7 +6,8 @@ use crate::support::kube::Cluster;
 
 /// The YAML blocks of a page that are objects of bylaw, each with its line.
 fn objects(text: &str) -> Vec<(usize, String)> {
-    let (mut found, mut block): (Vec<(usize, String)>, Option<(usize, String)>) = (vec![], None);
+    let mut found: Vec<(usize, String)> = vec![];
+    let mut block: Option<(usize, String)> = None;
     for (number, line) in text.lines().enumerate() {
         match &mut block {
             None if line.trim() == "```yaml" => block = Some((number + 2, String::new())),
