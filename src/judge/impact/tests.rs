@@ -359,3 +359,14 @@ fn keys_stand_in_many_places_of_a_record() {
     assert_eq!(by_scp(&signature, get(json!({"additionalEventData": {"SignatureVersion": "SigV2"}}))), (1, 1));
     assert_eq!(by_scp(&signature, get(json!({"additionalEventData": {"SignatureVersion": "SigV4"}}))), (0, 0));
 }
+
+#[test]
+fn what_aws_exempts_is_denied_by_nothing() {
+    let who = |account: &str| vec![call(account, "sts", "GetCallerIdentity", Value::Null)];
+    assert_eq!(by_scp(&format!(r#""Action":"*",{ALL}"#), who), (0, 0));
+    let retire = |account: &str| vec![call(account, "kms", "RetireGrant", json!({"grantId": "g"}))];
+    assert_eq!(by_rcp(&format!(r#""Action":"kms:*",{ALL}"#), retire), (0, 0));
+    assert_eq!(by_scp(&format!(r#""Action":"kms:*",{ALL}"#), retire), (1, 1));
+    let decrypt = |account: &str| vec![call(account, "kms", "Decrypt", json!({}))];
+    assert_eq!(by_rcp(&format!(r#""Action":"kms:*",{ALL}"#), decrypt), (1, 1));
+}
