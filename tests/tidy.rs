@@ -380,6 +380,37 @@ fn nothing_is_left_to_do(source: &Source<'_>) -> Vec<String> {
         .collect()
 }
 
+/// Where text that looks like Rust's own is meant: quoted keys of paths, and a set that nobody sees.
+const DEBUG_TEXT: [&str; 2] = ["src/policy/flaw.rs", "src/observed/read.rs"];
+
+fn no_debug_text_is_shown(source: &Source<'_>) -> Vec<String> {
+    if !source.is_product() || DEBUG_TEXT.contains(&source.path) {
+        return vec![];
+    }
+    // Strings are blank in the code, so formats are looked for in the text of lines that are code.
+    let code = source.code();
+    let product: BTreeSet<&str> = code.lines().map(str::trim_start).filter(|line| line.contains('"')).collect();
+    let is_product = |line: &str| product.contains(blank(line).trim_start());
+    let mut out = vec![];
+    for (at, line) in source.text.lines().enumerate() {
+        let trimmed = line.trim_start();
+        let shown = line.match_indices(":?}").chain(line.match_indices(":#?}")).next().is_some();
+        if shown && !trimmed.starts_with("//") && !trimmed.starts_with("assert") && is_product(line) {
+            out.push(format!("line {}: Rust's debug text in a format", at + 1));
+        }
+    }
+    for (at, line) in code.lines().enumerate() {
+        let field =
+            |at: usize| line.get(at + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+        let before =
+            |at: usize| line.get(..at).is_some_and(|b| b.ends_with(['(', ' ']) && !b.trim_end().ends_with([')', '?']));
+        if line.contains("tracing::") && line.match_indices('?').any(|(at, _)| field(at) && before(at)) {
+            out.push(format!("line {} of the code: Rust's debug text in a field of the log", at + 1));
+        }
+    }
+    out
+}
+
 fn reasons_are_documented(source: &Source<'_>) -> Vec<String> {
     let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
     let mut out = vec![];
@@ -536,6 +567,19 @@ const RULES: &[Samples] = &[
             ("src/a.rs", "fn f() { unimplemented!(\"x\") }"),
         ],
         good: &[("src/a.rs", "// todo!\nconst A: &str = \"dbg!\";"), ("docs/a.md", "todo!")],
+    },
+    Samples {
+        name: "no debug text is shown",
+        rule: no_debug_text_is_shown,
+        bad: &[
+            ("src/controller/a.rs", "fn f() { tracing::info!(object = %o, outcome = ?progress.outcome, \"over\"); }"),
+            ("src/controller/a.rs", "fn f() { tracing::info!(?watched, \"again\"); }"),
+            ("src/plan/a.rs", "fn f() -> String { format!(\"{outcome:?}\") }"),
+        ],
+        good: &[
+            ("src/plan/a.rs", "fn f() -> Option<u8> { tracing::info!(a = %b()?, \"x\"); g()?.h }"),
+            ("src/plan/a.rs", "// `{:?}`\nfn f() {}\n#[cfg(test)]\nmod tests {\n    fn f() { panic!(\"{x:?}\") }\n}\n"),
+        ],
     },
     Samples {
         name: "reasons are documented",

@@ -339,6 +339,13 @@ pub struct Refused {
     /// Hash of the changes; left out where no approval can let them pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
+    /// What an Approval of the hash has to be for, `Kind/name`: the object of its changes, or the Organization where they are
+    /// those of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve_for: Option<String>,
+    /// The changes, with what they replace; of more than 20 the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }
 
 /// What AWS has and no object declares: left alone, and counted. A number that is left out is not known.

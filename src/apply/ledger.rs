@@ -1,5 +1,7 @@
 //! The audit log: what was about to be written and what came of it.
 
+use std::fmt;
+
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +47,22 @@ pub enum Outcome {
     },
     /// Not started because the run ended before it.
     NotStarted,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::AlreadyDone => f.write_str("it was so already"),
+            Self::Changed { found } => write!(f, "not written, AWS is another by now: {found}"),
+            Self::Failed { error } => write!(f, "failed: {error}"),
+            Self::Unknown { error } => write!(f, "it is not known whether AWS did it: {error}"),
+            Self::Waiting { what } => write!(f, "under way: {what}"),
+            Self::Blocked { why } => write!(f, "not started: {why}"),
+            Self::Stopped { why } => write!(f, "stopped: {why}"),
+            Self::NotStarted => f.write_str("not started"),
+        }
+    }
 }
 
 impl Outcome {

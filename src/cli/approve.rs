@@ -97,6 +97,7 @@ pub async fn run(asked: &Approve, out: &mut dyn Write) -> Result<u8, Failure> {
             refused.rule,
             refused.message
         )?;
+        details(refused, out)?;
         out.flush()?;
     }
     let asks = text && io::stdin().is_terminal();
@@ -164,6 +165,19 @@ fn list(refusals: &[Refused], out: &mut dyn Write) -> io::Result<()> {
         let hash = refused.hash.as_deref().unwrap_or("(cannot be approved)");
         writeln!(out, "{hash}  {}  {} {}", refused.object, refused.changes, changes(refused))?;
         writeln!(out, "    {}: {}\n    {}", refused.rule, refused.message, refused.remedy)?;
+        details(refused, out)?;
+    }
+    Ok(())
+}
+
+/// What would be done, line by line.
+fn details(refused: &Refused, out: &mut dyn Write) -> io::Result<()> {
+    for detail in &refused.details {
+        writeln!(out, "    - {}", crate::names::words::plain(detail))?;
+    }
+    let more = usize::try_from(refused.changes).unwrap_or_default().saturating_sub(refused.details.len());
+    if more > 0 && !refused.details.is_empty() {
+        writeln!(out, "    - and {more} more; `bylaw plan --full` shows all")?;
     }
     Ok(())
 }
@@ -195,7 +209,8 @@ fn find<'r>(refusals: &'r [Refused], hash: &str) -> Result<&'r Refused, Failure>
 }
 
 fn subject(refused: &Refused) -> Result<Approved, Failure> {
-    let (kind, name) = refused.object.split_once('/').unwrap_or_default();
+    let subject = refused.approve_for.as_deref().unwrap_or(&refused.object);
+    let (kind, name) = subject.split_once('/').unwrap_or_default();
     let kind: ApprovedKind = serde_json::from_value(kind.into()).map_err(|_| {
         Failure::new(
             format!("`{}` is of no kind that this `bylaw` knows", refused.object),
@@ -253,6 +268,8 @@ mod tests {
             remedy: "raise it".into(),
             changes: 9,
             hash: hash.map(str::to_owned),
+            approve_for: None,
+            details: vec![],
         }
     }
 

@@ -62,9 +62,12 @@ async fn control(asked: &Controller, client: Client, log: Filter) -> Result<u8, 
     }
     let cluster = follow(&client);
     let (figures, counted, followed) = (metrics.clone(), cluster.clone(), cluster.clone());
-    let ready = Box::new(move || followed.objects().whole().is_some());
+    let waits = Box::new(move || {
+        let objects = followed.objects();
+        objects.missing().into_iter().map(|(kind, why)| format!("{kind}: {why}")).collect()
+    });
     let count = Box::new(move || figures::count(&figures, &counted));
-    tokio::spawn(serve(listener, Arc::new(Health { ready, log, count }), metrics.clone()));
+    tokio::spawn(serve(listener, Arc::new(Health { waits, log, count }), metrics.clone()));
 
     let instance = process_name(asked.name.as_deref().unwrap_or("bylaw"));
     let mut candidate = Candidate::new(&client, &asked.namespace, &asked.lease, &instance);

@@ -1,6 +1,5 @@
 //! The way to an organization: AWS, or a snapshot in memory. Both are paced ports.
 
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -128,10 +127,10 @@ fn door(port: Box<dyn Port>, pace: Pace, timeout: Duration) -> Door {
     let told = std::sync::Once::new();
     Paced::new(port, conduct).observed(move |moment| {
         if let Moment::Again(request, error, pause) = moment {
-            tracing::debug!(operation = request.operation(), %error, ?pause, "asked again");
+            tracing::debug!(operation = request.operation(), %error, pause_ms = pause.as_millis(), "asked again");
             // A person who waits for an endpoint that does not answer wants to know what for; once is enough.
             if error.class == ErrorClass::Unknown {
-                told.call_once(|| drop(writeln!(std::io::stderr(), "warning: {error}; asking again")));
+                told.call_once(|| tracing::warn!("{error}; asking again"));
             }
         }
     })

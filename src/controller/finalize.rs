@@ -8,7 +8,7 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::json;
 
 use super::objects::Entry;
-use super::watch::{Cluster, resource};
+use super::watch::{Cluster, resource, said};
 use crate::api::{API_VERSION, FINALIZER};
 use crate::names::ObjectKey;
 
@@ -67,6 +67,6 @@ async fn apply(client: &Client, (key, uid): &Named, finalizers: &[&str]) {
     match api.patch_metadata(&key.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&object)).await {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
-        Err(error) => tracing::warn!(object = %key, "the finalizer could not be changed: {error}"),
+        Err(error) => tracing::warn!(object = %key, "the finalizer could not be changed: {}", said(&error)),
     }
 }

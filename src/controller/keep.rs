@@ -130,6 +130,8 @@ pub struct Turnout {
     pub approvals: Vec<(Given, Verdict, Map<String, Value>)>,
     /// When to come back.
     pub again: Again,
+    /// Why it failed, where it did.
+    pub cause: Option<String>,
     /// The organization was read.
     pub looked: bool,
     /// AWS calls that it took.
@@ -159,8 +161,8 @@ pub struct Scene {
     seen: BTreeMap<ObjectKey, (String, i64)>,
     /// Objects that somebody deleted, and whose deletion policy says what is to go in AWS.
     deleted: BTreeSet<ObjectKey>,
-    /// Approvals of its objects, each with the author of what it approves.
-    approvals: Vec<(Given, Option<String>)>,
+    /// Approvals of its objects, each with the objects that its approver wrote.
+    approvals: Vec<(Given, BTreeSet<ObjectKey>)>,
 }
 
 impl Scene {
@@ -189,8 +191,9 @@ impl Scene {
             let subject = given.spec.as_ref().ok().map(subject);
             // Where there is one Organization, it also answers for approvals of what nobody has.
             if alone || subject.as_ref().is_some_and(|subject| own.contains(subject)) {
-                let author = subject.and_then(|subject| entries.get(&subject)?.author().map(str::to_owned));
-                approvals.push((given.clone(), author));
+                let approver = given.spec.as_ref().ok().map(|spec| spec.approver.as_str());
+                let wrote = entries.iter().filter(|(_, entry)| approver.is_some() && entry.author() == approver);
+                approvals.push((given.clone(), wrote.map(|(key, _)| key.clone()).collect()));
             }
         }
         scene.approvals = approvals;
@@ -214,7 +217,7 @@ impl Scene {
 
     /// What of its approvals counts now.
     pub(super) fn approved(&self, now: Timestamp) -> Approvals {
-        counting(self.approvals.iter().map(|(given, author)| (given, author.as_deref())), now)
+        counting(self.approvals.iter().map(|(given, wrote)| (given, wrote)), now)
     }
 
     /// How AWS is reached, and whose organization it is to be.
@@ -431,7 +434,10 @@ async fn carry_out(
     stop: signal::Receiver<bool>,
 ) -> Result<Report, ApplyError> {
     let progress = |progress: &crate::apply::Progress<'_>| {
-        tracing::info!(object = %progress.change.object, outcome = ?progress.outcome, "change {} of {}", progress.over, progress.total);
+        let (change, outcome) = (progress.change, progress.outcome);
+        let (operation, _) = change.action.operations();
+        tracing::info!(object = %change.object, operation, outcome = %outcome,
+            "change {} of {}: {operation} for {}: {outcome}", progress.over, progress.total, change.object);
     };
     let Kept { memory, tenure, store, .. } = kept;
     let ledger: &dyn Ledger = match store {
@@ -461,6 +467,7 @@ fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, st
     let (desired, issues, deleted) = (scene.desired.as_ref(), &scene.issues, &scene.deleted);
     let verdicts = status::judge(&Subject { desired, issues, came, deleted, binding }, scene.keys());
     let again = again(scene, &came, &verdicts);
+    let cause = (again == Again::Failed).then(|| cause(&came, &verdicts));
     let facts = |key: &ObjectKey| {
         found.map(|(desired, observed, pass)| status::facts(key, desired, observed, binding, pass)).unwrap_or_default()
     };
@@ -477,7 +484,7 @@ fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, st
     let gone = scene.deleted.iter().filter(is_gone).filter_map(named).collect();
     let approvals = vec![];
     let calls = found.map_or(0, |(_, _, pass)| pass.calls);
-    Turnout { statuses, notices: status::notices(&came), gone, approvals, again, looked: found.is_some(), calls }
+    Turnout { statuses, notices: status::notices(&came), gone, approvals, again, cause, looked: found.is_some(), calls }
 }
 
 /// Fields of a status that hold what the memory says of the object.
@@ -496,8 +503,8 @@ impl Turnout {
 
     /// Adds what came of the approvals.
     fn approve(&mut self, scene: &Scene, passed: &Passed, now: Timestamp) {
-        for (given, author) in &scene.approvals {
-            let (verdict, fields) = approval(given, author.as_deref(), passed, now);
+        for (given, wrote) in &scene.approvals {
+            let (verdict, fields) = approval(given, wrote, passed, now);
             if let Ok(spec) = &given.spec
                 && passed.hashes.contains(&spec.hash)
                 && verdict.ready == Readiness::True
@@ -509,6 +516,29 @@ impl Turnout {
             self.approvals.push((given.clone(), verdict, fields));
         }
     }
+}
+
+/// Why a pass failed, in one line of the log.
+fn cause(came: &Came<'_>, verdicts: &BTreeMap<ObjectKey, Verdict>) -> String {
+    match came {
+        Came::Unplanned(error) => return error.to_string(),
+        Came::Planned { unapplied: Some(why), .. } => return why.to_string(),
+        Came::Planned { outcomes, .. } => {
+            let bad = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::Unknown { .. });
+            let failed = || outcomes.iter().filter(|(_, outcome)| bad(outcome));
+            if let Some((change, outcome)) = failed().next() {
+                let (operation, _) = change.action.operations();
+                return format!(
+                    "{} changes failed, the first: {operation} for {}: {outcome}",
+                    failed().count(),
+                    change.object
+                );
+            }
+        }
+        Came::Nowhere => {}
+    }
+    let busy = verdicts.iter().find(|(_, verdict)| verdict.turn == status::Turn::Bylaw);
+    busy.map_or_else(|| "nothing says why".to_owned(), |(key, verdict)| format!("{key}: {}", verdict.message))
 }
 
 /// What the next pass waits for. Error kinds decide, not the place where they occurred.

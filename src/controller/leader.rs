@@ -15,6 +15,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 
+use super::watch::said;
 use crate::aws::error::NOT_LEADER;
 use crate::aws::{AwsError, Port, Request, Response, ServiceTime};
 use crate::process::Metrics;
@@ -162,7 +163,7 @@ impl Candidate {
                 Ok(Look::Theirs) => tokio::time::sleep(EVERY).await,
                 Ok(Look::Back) => return Err(WENT_BACK.into()),
                 Err(error) => {
-                    tracing::info!("the lease cannot be had: {error}");
+                    tracing::info!("the lease cannot be had: {}", said(&error));
                     tokio::time::sleep(EVERY).await;
                 }
             }
@@ -187,8 +188,8 @@ impl Candidate {
                     claim.end();
                     return WENT_BACK.into();
                 }
-                Err(error) if claim.holds() => tracing::warn!("the lease could not be renewed yet: {error}"),
-                Err(error) => return format!("the lease ran out and could not be renewed: {error}"),
+                Err(error) if claim.holds() => tracing::warn!("the lease could not be renewed yet: {}", said(&error)),
+                Err(error) => return format!("the lease ran out and could not be renewed: {}", said(&error)),
             }
         }
     }
@@ -207,7 +208,9 @@ impl Candidate {
         };
         match tokio::time::timeout(ANSWER, given).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::info!("the lease could not be given up, it runs out by itself: {error}"),
+            Ok(Err(error)) => {
+                tracing::info!("the lease could not be given up, it runs out by itself: {}", said(&error))
+            }
             Err(_) => tracing::info!("the lease could not be given up in time, it runs out by itself"),
         }
     }

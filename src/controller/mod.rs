@@ -253,7 +253,10 @@ impl Keeper {
         let outcome = if turnout.again == Again::Failed { "failed" } else { "done" };
         self.cx.metrics.pass(outcome, seconds, written);
         Span::current().record("outcome", outcome).record("statuses", written).record("calls", turnout.calls);
-        tracing::info!(organization = %self.name, seconds, written, outcome, "pass over");
+        match &turnout.cause {
+            Some(cause) => tracing::warn!(organization = %self.name, seconds, written, outcome, "pass failed: {cause}"),
+            None => tracing::info!(organization = %self.name, seconds, written, outcome, "pass over"),
+        }
         Some(if failed > 0 { Again::Failed } else { turnout.again })
     }
 

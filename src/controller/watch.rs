@@ -139,11 +139,12 @@ pub async fn watch(client: Client, watched: Watched, cluster: Arc<Cluster>) {
                     }
                 }
                 Err(error) if is_lasting(&error) => {
-                    cluster.lose(watched, &error.to_string());
+                    cluster.lose(watched, &told(&error));
                     break;
                 }
                 Err(error) => {
-                    tracing::info!(?watched, "the watch was interrupted and is begun again: {error}");
+                    let (kind, error) = (watched.resource().kind, told(&error));
+                    tracing::info!(kind, "the watch was interrupted and is begun again: {error}");
                     errors += 1;
                     // A server that was restored from a backup knows no such version as the last one seen here, and
                     // would be asked for it for ever.
@@ -158,6 +159,25 @@ pub async fn watch(client: Client, watched: Watched, cluster: Arc<Cluster>) {
 }
 
 /// The kind is not there, or not for us: what was known of it no longer counts.
+/// What the API server said, without what its client adds for programmers.
+fn told(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => said(error),
+        watcher::Error::WatchError(status) => status.message.clone(),
+        watcher::Error::NoResourceVersion => error.to_string(),
+    }
+}
+
+/// As [`told`], of any call.
+pub(super) fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("the API server answers {}: {}", status.code, status.message),
+        error => error.to_string(),
+    }
+}
+
 fn is_lasting(error: &watcher::Error) -> bool {
     let status = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))

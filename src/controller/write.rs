@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::keep::{Said, Turnout};
-use super::watch::{Cluster, Watched, resource};
+use super::watch::{Cluster, Watched, resource, said};
 use crate::api::API_VERSION;
 use crate::names::ObjectKey;
 use crate::status::{self, Notice, Weight};
@@ -50,7 +50,7 @@ pub async fn write<'t>(cx: &Context, client: &Client, cluster: &Cluster, turnout
             Err(kube::Error::Api(error)) if error.is_not_found() => true,
             Err(error) => {
                 let kind = &resource.kind;
-                tracing::warn!(object = %format_args!("{kind}/{name}"), "the status could not be written: {error}");
+                tracing::warn!(object = %format_args!("{kind}/{name}"), "the status could not be written: {}", said(&error));
                 false
             }
         }
@@ -92,7 +92,7 @@ pub async fn tell(recorder: &Recorder, cluster: &Cluster, notices: &[Notice]) {
             secondary: None,
         };
         if let Err(error) = recorder.publish(&event, &object.object_ref(&kind)).await {
-            tracing::warn!(object = %notice.object, reason = notice.reason, "an Event could not be told: {error}");
+            tracing::warn!(object = %notice.object, reason = notice.reason, "an Event could not be told: {}", said(&error));
         }
     }
 }

@@ -34,8 +34,23 @@ use crate::observed::Observed;
 pub struct Approvals {
     /// Hashes of refused changes.
     pub hashes: BTreeSet<String>,
-    /// Hashes that count only for the refusals of some objects, or, where an Organization is among them, for all.
-    pub only: BTreeMap<String, BTreeSet<ObjectKey>>,
+    /// Hashes that count only for what one of these lets pass.
+    pub only: BTreeMap<String, Vec<Word>>,
+}
+
+/// What one person lets pass by a hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The object that is approved; an Organization stands for all of its objects.
+    pub subject: ObjectKey,
+    /// Objects that this person wrote: their changes are for somebody else to approve.
+    pub wrote: BTreeSet<ObjectKey>,
+}
+
+impl Word {
+    fn covers(&self, object: &ObjectKey) -> bool {
+        (self.subject.kind == Kind::Organization || self.subject == *object) && !self.wrote.contains(object)
+    }
 }
 
 impl Approvals {
@@ -44,10 +59,11 @@ impl Approvals {
         Self { hashes: hashes.into_iter().map(Into::into).collect(), only: BTreeMap::new() }
     }
 
-    /// Whether what is refused of that object under that hash is approved.
-    fn hold(&self, hash: &str, object: &ObjectKey) -> bool {
-        let meant = |only: &ObjectKey| only.kind == Kind::Organization || only == object;
-        self.hashes.contains(hash) && self.only.get(hash).is_none_or(|only| only.iter().any(meant))
+    /// Whether what is refused under that hash is approved: by one person, for every object that it covers.
+    fn hold<'o>(&self, hash: &str, objects: impl IntoIterator<Item = &'o ObjectKey>) -> bool {
+        let objects: BTreeSet<&ObjectKey> = objects.into_iter().collect();
+        let all = |word: &Word| objects.iter().all(|object| word.covers(object));
+        self.hashes.contains(hash) && self.only.get(hash).is_none_or(|words| words.iter().any(all))
     }
 }
 
@@ -155,7 +171,7 @@ pub fn idle(
         let judged = guard(unjudged(plan), desired, observed, &met, now);
         let before = idle.len();
         for refusal in &judged.refusals {
-            let hash = refusal.hash.as_ref().filter(|hash| given.hold(hash, &refusal.object));
+            let hash = refusal.hash.as_ref().filter(|hash| given.hold(hash, refusal.changes.iter().map(|c| &c.object)));
             if let Some(hash) = hash.filter(|hash| idle.remove(*hash)) {
                 met.hashes.insert(hash.clone());
             }
@@ -275,13 +291,13 @@ impl Court<'_> {
     /// Whether the changes are approved together, or each alone: so is what is left of them when the others are done.
     fn is_approved(&self, hash: &str, verdict: &Verdict, changes: &[Change]) -> bool {
         let alone = || changes.iter().all(|change| self.is_approved_alone(verdict.rule, change));
-        self.approvals.hold(hash, &verdict.object) || (!changes.is_empty() && alone())
+        self.approvals.hold(hash, changes.iter().map(|change| &change.object)) || (!changes.is_empty() && alone())
     }
 
     /// Whether the change is approved by itself, under the hash that it has or had before what it touches was made.
     fn is_approved_alone(&self, rule: &'static str, change: &Change) -> bool {
         let made = || self.made.get_or_init(|| Made::of(self.desired, self.observed));
-        let held = |print: &String| self.approvals.hold(&alone(rule, print), &change.object);
+        let held = |print: &String| self.approvals.hold(&alone(rule, print), [&change.object]);
         !self.approvals.hashes.is_empty() && made().fingerprints(change).iter().any(held)
     }
 

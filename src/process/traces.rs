@@ -201,7 +201,8 @@ impl HttpClient for Courier {
                     Ok(client) => tokio::time::timeout(timeout, deliver(client, request)).await,
                     Err(error) => Ok(Err(error)),
                 };
-                let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {timeout:?}").into()));
+                let answer =
+                    answer.unwrap_or_else(|_| Err(format!("no answer within {} s", timeout.as_secs_f64()).into()));
                 state.learn(match &answer {
                     Ok(answer) if answer.status().is_success() => Ok(()),
                     Ok(answer) => Err(format!("it answers {}", answer.status())),

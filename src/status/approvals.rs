@@ -13,6 +13,7 @@ use crate::api::approval::{ApprovalSpec, ApprovalStatus, ApprovedKind};
 use crate::api::conditions as reasons;
 use crate::names::{Kind, ObjectKey};
 use crate::plan::Approvals;
+use crate::plan::guard::Word;
 
 /// An Approval as the cluster has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,9 +48,10 @@ pub fn subject(spec: &ApprovalSpec) -> ObjectKey {
     ObjectKey::new(kind, &spec.subject.name)
 }
 
-/// Why an approval does not count now; `None`: it does. `author` is who made what is approved, as far as the object says.
+/// Why an approval does not count now; `None`: it does. `wrote`: the objects that its approver is the author of, as far as
+/// they say.
 #[must_use]
-pub fn hindrance(given: &Given, author: Option<&str>, now: Timestamp) -> Option<(&'static str, String)> {
+pub fn hindrance(given: &Given, wrote: &BTreeSet<ObjectKey>, now: Timestamp) -> Option<(&'static str, String)> {
     let spec = match &given.spec {
         Ok(spec) => spec,
         Err(why) => return Some((reasons::REASON_INVALID, why.clone())),
@@ -62,23 +64,24 @@ pub fn hindrance(given: &Given, author: Option<&str>, now: Timestamp) -> Option<
         let message = format!("it expired at {expires}; approve again with `bylaw approve {}`", spec.hash);
         return Some((reasons::REASON_EXPIRED, message));
     }
-    if author == Some(spec.approver.as_str()) {
+    if wrote.contains(&subject(spec)) {
         let message = format!("`{}` is the author of {}: somebody else has to approve", spec.approver, subject(spec));
         return Some((reasons::REASON_REFUSED, message));
     }
     None
 }
 
-/// Approvals of those that count now, with what they let pass before; each comes with the author of what it approves.
-pub fn counting<'a>(all: impl IntoIterator<Item = (&'a Given, Option<&'a str>)>, now: Timestamp) -> Approvals {
+/// Approvals of those that count now, with what they let pass before; each comes with the objects that its approver wrote.
+pub fn counting<'a>(all: impl IntoIterator<Item = (&'a Given, &'a BTreeSet<ObjectKey>)>, now: Timestamp) -> Approvals {
     let mut approvals = Approvals::default();
-    for (given, author) in all {
+    for (given, wrote) in all {
         let Ok(spec) = &given.spec else { continue };
-        if hindrance(given, author, now).is_some() {
+        if hindrance(given, wrote, now).is_some() {
             continue;
         }
         approvals.hashes.insert(spec.hash.clone());
-        approvals.only.entry(spec.hash.clone()).or_default().insert(subject(spec));
+        let word = Word { subject: subject(spec), wrote: wrote.clone() };
+        approvals.only.entry(spec.hash.clone()).or_default().push(word);
         approvals.hashes.extend(given.before().covers);
     }
     approvals
@@ -95,9 +98,14 @@ pub struct Passed {
 
 /// What a pass means for one approval, and the fields of its status.
 #[must_use]
-pub fn approval(given: &Given, author: Option<&str>, passed: &Passed, now: Timestamp) -> (Verdict, Map<String, Value>) {
+pub fn approval(
+    given: &Given,
+    wrote: &BTreeSet<ObjectKey>,
+    passed: &Passed,
+    now: Timestamp,
+) -> (Verdict, Map<String, Value>) {
     let mut after = given.before();
-    let hindrance = hindrance(given, author, now);
+    let hindrance = hindrance(given, wrote, now);
     let hash = given.spec.as_ref().ok().map(|spec| spec.hash.as_str()).filter(|_| hindrance.is_none());
     let mine = passed.alone.iter().filter(|(_, group)| Some(group.as_str()) == hash).map(|(alone, _)| alone);
     for alone in mine {
@@ -116,9 +124,15 @@ pub fn approval(given: &Given, author: Option<&str>, passed: &Passed, now: Times
         }
         (None, Some((reason, message))) => say(Readiness::False, reason, message, Turn::Person),
         (None, None) => {
-            let message = "no refused change of that object has this hash now: changes that were done, or are others by \
-                           now, have another";
-            say(Readiness::False, reasons::REASON_WAITING, message.into(), Turn::Bylaw)
+            let mut message =
+                "nothing is refused under this hash that it is for: changes that were done, or are others by \
+                               now, have another; for changes of several objects it has to be for the Organization"
+                    .to_owned();
+            if !wrote.is_empty() {
+                message +=
+                    "; who approves is the author of objects here, and their changes are for somebody else to approve";
+            }
+            say(Readiness::False, reasons::REASON_WAITING, message, Turn::Bylaw)
         }
     };
     let mut fields = Map::new();
@@ -149,11 +163,15 @@ mod tests {
         "2026-11-25T10:00:00Z".parse().unwrap()
     }
 
+    fn nothing() -> BTreeSet<ObjectKey> {
+        BTreeSet::new()
+    }
+
     const LATER: &str = "2026-11-25T11:00:00Z";
 
     #[test]
     fn an_approval_counts_until_it_expires() {
-        let counts = |expires: &str| counting([(&given("aa", "p", expires), None)], now());
+        let counts = |expires: &str| counting([(&given("aa", "p", expires), &nothing())], now());
         assert!(counts(LATER).hashes.contains("aa"));
         assert!(counts("2026-11-25T11:00:00+02:00").hashes.is_empty(), "another zone's eleven is past");
         for expires in ["2026-11-25T10:00:00Z", "2026-11-25T09:59:59Z", "tomorrow", ""] {
@@ -164,17 +182,19 @@ mod tests {
     #[test]
     fn the_author_of_a_change_does_not_approve_it() {
         let slip = given("aa", "p", LATER);
-        assert!(counting([(&slip, Some("jane"))], now()).hashes.is_empty());
-        assert!(!counting([(&slip, Some("joe"))], now()).hashes.is_empty());
-        let (verdict, _) = approval(&slip, Some("jane"), &Passed::default(), now());
+        let wrote = |name: &str| BTreeSet::from([ObjectKey::new(Kind::OrganizationPolicy, name)]);
+        assert!(counting([(&slip, &wrote("p"))], now()).hashes.is_empty());
+        let other = counting([(&slip, &wrote("q"))], now());
+        assert_eq!(other.only["aa"][0].wrote, wrote("q"), "which the hash may cover as well");
+        let (verdict, _) = approval(&slip, &wrote("p"), &Passed::default(), now());
         assert_eq!((verdict.reason, verdict.turn), (reasons::REASON_REFUSED, Turn::Person));
     }
 
     #[test]
     fn an_approval_names_its_object() {
-        let both = [given("aa", "p", LATER), given("aa", "q", LATER)];
-        let approvals = counting(both.iter().map(|given| (given, None)), now());
-        let only: Vec<String> = approvals.only["aa"].iter().map(ToString::to_string).collect();
+        let (both, none) = ([given("aa", "p", LATER), given("aa", "q", LATER)], nothing());
+        let approvals = counting(both.iter().map(|given| (given, &none)), now());
+        let only: Vec<String> = approvals.only["aa"].iter().map(|word| word.subject.to_string()).collect();
         assert_eq!(only, ["OrganizationPolicy/p", "OrganizationPolicy/q"]);
     }
 
@@ -185,22 +205,22 @@ mod tests {
             hashes: hashes.iter().map(|hash| (*hash).into()).collect(),
             alone: alone.iter().map(|(alone, hash)| ((*alone).into(), (*hash).into())).collect(),
         };
-        let (waiting, none) = approval(&slip, None, &passed(&["bb"], &[("1", "bb")]), now());
+        let (waiting, none) = approval(&slip, &nothing(), &passed(&["bb"], &[("1", "bb")]), now());
         assert_eq!((waiting.ready, waiting.turn), (Readiness::False, Turn::Bylaw));
         assert!(none.is_empty());
         // One change alone has no hash beside that which was approved.
-        let (used, _) = approval(&slip, None, &passed(&["aa"], &[]), now());
+        let (used, _) = approval(&slip, &nothing(), &passed(&["aa"], &[]), now());
         assert_eq!(used.ready, Readiness::True);
         let passed = passed(&["aa", "bb"], &[("1", "aa"), ("2", "aa"), ("3", "bb")]);
-        let (used, fields) = approval(&slip, None, &passed, now());
+        let (used, fields) = approval(&slip, &nothing(), &passed, now());
         assert_eq!((used.ready, used.turn), (Readiness::True, Turn::Nobody));
         assert_eq!(fields["covers"], serde_json::json!(["1", "2"]));
         slip.status = fields.into();
-        let hashes = counting([(&slip, None)], now()).hashes;
+        let hashes = counting([(&slip, &nothing())], now()).hashes;
         assert!(["aa", "1", "2"].iter().all(|hash| hashes.contains(*hash)), "{hashes:?}");
         let later = "2026-11-26T10:00:00Z".parse().unwrap();
-        assert!(counting([(&slip, None)], later).hashes.is_empty());
-        let (still, _) = approval(&slip, None, &Passed::default(), later);
+        assert!(counting([(&slip, &nothing())], later).hashes.is_empty());
+        let (still, _) = approval(&slip, &nothing(), &Passed::default(), later);
         assert_eq!(still.message, "it let the changes pass, first at 2026-11-25T10:00:00Z");
     }
 }

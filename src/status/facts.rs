@@ -13,11 +13,11 @@ use crate::api::policy::Attached;
 use crate::api::{AccountStatus, OrganizationPolicyStatus, OrganizationStatus, OrganizationalUnitStatus};
 use crate::aws::port::AccountState;
 use crate::desired::Desired;
-use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE, Tags};
+use crate::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_RESOURCE, Tags};
 use crate::observed::{Observed, Part};
-use crate::plan::Refusal;
 use crate::plan::bind::Binding;
 use crate::plan::undeclared::{Sort, Undeclared};
+use crate::plan::{Action, NodeRef, PolicyRef, Refusal};
 
 /// What the pass as a whole tells.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +37,20 @@ pub struct Pass<'a> {
 /// Most refusals that a status lists.
 const MOST: usize = 50;
 
-fn refused(refusal: &Refusal) -> Refused {
+/// Most changes that a refusal of a status shows.
+const MOST_CHANGES: usize = 20;
+
+fn refused(organization: &ObjectKey, refusal: &Refusal, observed: &Observed) -> Refused {
+    let objects: BTreeSet<&ObjectKey> = refusal.changes.iter().map(|change| &change.object).collect();
+    let subject = match objects.iter().copied().collect::<Vec<_>>().as_slice() {
+        [one] => *one,
+        _ => organization,
+    };
+    let details =
+        refusal.changes.iter().map(|change| format!("{}: {}", change.object, detail(&change.action, observed)));
     Refused {
+        approve_for: refusal.hash.is_some().then(|| subject.to_string()),
+        details: details.take(MOST_CHANGES).collect(),
         rule: refusal.rule.into(),
         object: refusal.object.to_string(),
         message: refusal.message.clone(),
@@ -56,6 +68,51 @@ fn attachments(targets: &BTreeSet<NodeId>, observed: &Observed) -> Vec<Attached>
     named.sort();
     let told = |(name, node): (&str, &NodeId)| Attached { id: node.to_string(), name: name.to_owned() };
     named.into_iter().take(MOST_ATTACHMENTS).map(told).collect()
+}
+
+/// What a change does, for whoever is to approve it: the operation of AWS, what it is done to, and what it replaces.
+fn detail(action: &Action, observed: &Observed) -> String {
+    let node = |node: &NodeRef| match node {
+        NodeRef::Known(id) => format!("`{}` ({id})", observed.name(id)),
+        NodeRef::New(key) => format!("`{key}`, which is new"),
+    };
+    let policy = |id: &PolicyId| match observed.policies.get(id) {
+        Some(found) => format!("policy `{}` ({id})", found.name),
+        None => format!("policy {id}"),
+    };
+    let of_ref = |of: &PolicyRef| match of {
+        PolicyRef::Known(id) => policy(id),
+        PolicyRef::New(key) => format!("`{key}`, which is new"),
+    };
+    let (operation, _) = action.operations();
+    let what = match action {
+        Action::Attach { policy, target, .. } => format!("{} to {}", of_ref(policy), node(target)),
+        Action::Detach { policy: id, target, .. } => format!("{} from {}", policy(id), node(target)),
+        Action::MoveAccount { account, from, to } => format!("{} from {} to {}", node(account), node(from), node(to)),
+        Action::UpdatePolicy { policy: id, name, content, .. } => {
+            let name = name.as_ref().map(|name| format!(", named `{}`", name.to)).unwrap_or_default();
+            let shown = |text: &str| text.chars().take(300).collect::<String>();
+            let content = content.as_ref().map(|edit| format!(", from {} to {}", shown(&edit.from), shown(&edit.to)));
+            format!("{}{name}{}", policy(id), content.unwrap_or_default())
+        }
+        Action::CreateUnit { parent, name, .. } => format!("`{name}` below {}", node(parent)),
+        Action::CreatePolicy { name, .. } | Action::CreateAccount { name, .. } => format!("`{name}`"),
+        Action::RenameUnit { name, .. } => format!("`{}` to `{}`", name.from, name.to),
+        Action::RenameAccount { account, name } => format!("{account}, `{}` to `{}`", name.from, name.to),
+        Action::DeletePolicy { policy: id, name, .. } => format!("`{name}` ({id})"),
+        Action::DeleteUnit { unit, name } => format!("`{name}` ({unit})"),
+        Action::CloseAccount { account, name } => format!("`{name}` ({account})"),
+        Action::Tag { resource, set, .. } => {
+            let tags: Vec<String> = set.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            format!("{resource}, {}", tags.join(", "))
+        }
+        Action::EnablePolicyType { kind } => kind.to_string(),
+        Action::EnableService { principal } => principal.clone(),
+        Action::RegisterAdministrator { account, principal } => format!("{} for {principal}", node(account)),
+        Action::PutContact { account, .. } => node(account),
+        Action::PutDelegationPolicy { .. } => "the delegation policy".into(),
+    };
+    format!("{operation} {what}")
 }
 
 /// Most undeclared objects that a status names.
@@ -97,7 +154,7 @@ pub fn facts(
             policies: Some(count(observed.own_policies())),
             drift: Some(count(pass.drift)),
             undeclared: Some(undeclared(pass.undeclared, observed)),
-            refusals: pass.refusals.iter().take(MOST).map(refused).collect(),
+            refusals: pass.refusals.iter().take(MOST).map(|refusal| refused(key, refusal, observed)).collect(),
             calls: Some(u32::try_from(pass.calls).unwrap_or(u32::MAX)),
             last_pass: Some(format!("{:.0}", pass.now)),
             oldest_part: Some(format!("{:.0}", observed.oldest())),
