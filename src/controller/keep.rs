@@ -315,7 +315,16 @@ pub fn unkept(cluster: &Cluster) -> Option<Turnout> {
     let lost = objects.lost().map(|(kind, _)| kind);
     let statuses = objects.known().iter().filter(|(key, _)| Some(key.kind) != lost).map(said).collect();
     let (notices, gone, approvals) = (vec![], vec![], vec![]);
-    Some(Turnout { statuses, notices, gone, approvals, again: Again::After(INTERVAL), looked: false, calls: 0 })
+    Some(Turnout {
+        statuses,
+        notices,
+        gone,
+        approvals,
+        again: Again::After(INTERVAL),
+        cause: None,
+        looked: false,
+        calls: 0,
+    })
 }
 
 /// What is said where AWS cannot even be asked.
