@@ -137,6 +137,9 @@ fn a_policy_that_was_rewritten_by_hand_is_seen_by_the_next_plan_and_what_is_olde
     let json = shell.run(&["plan", "-f", &files, "--cached", "-o", "json"]).exits(0).json("plan");
     assert_eq!(json["organization"]["older"][0]["part"], "contents", "{json:#}");
     assert!(json["message"].as_str().unwrap().contains("This rests on contents of 3 policies"), "{json:#}");
-    shell.run(&["plan", "-f", &files]).exits(2).says(&["Changed outside bylaw since the last pass (1)", "content"]);
+    shell
+        .run(&["plan", "-f", &files])
+        .exits(2)
+        .says(&["Drift (1): changed outside bylaw since the last pass", "content"]);
     shell.run(&["apply", "-f", &files, "--yes"]).exits(0).says(&["read again, nothing is left. This rests on"]);
 }

@@ -188,6 +188,6 @@ fn what_is_no_kept_plan_is_not_applied_as_one() {
     edited["saved"]["sources"][0]["text"] = "a: [".into();
     shell.file("edited.json", &edited.to_string());
     let ran = shell.run(&["apply", "edited.json", "--yes"]).exits(1);
-    ran.complains(&["the manifests that the plan holds have errors", "the file was edited"]);
+    ran.complains(&["`edited.json`", "it was edited", "bylaw plan"]);
     assert_eq!(shell.writes(), 0);
 }
