@@ -6,7 +6,7 @@ use bylaw::api::AdoptionPolicy;
 use bylaw::aws::port::PolicySummary;
 use bylaw::aws::{AwsError, Port, Request, Response, ServiceTime, Still};
 use bylaw::desired::Desired;
-use bylaw::names::{TAG_DELETION, TAG_RESOURCE, Tags};
+use bylaw::names::{PolicyType, TAG_DELETION, TAG_RESOURCE, Tags};
 use bylaw::observed::Part;
 use bylaw::pass::{self, Options, Planned};
 use bylaw::plan::{Action, Change, Memory, Reason};
@@ -61,6 +61,9 @@ pub enum Mutant {
     /// Takes every attachment for done.
     Hasty,
 }
+
+/// A policy that is nowhere, and that [`Mutant::Blocks`] takes to allow everything everywhere.
+const ANOTHER_ALLOW: &str = "p-AnotherAllow";
 
 impl Mutant {
     pub const ALL: [(Self, &'static str); 20] = [
@@ -150,6 +153,13 @@ impl Mutant {
             let refused = planned.plan.refusals.iter().filter(|refusal| insists.contains(&refusal.rule));
             planned.plan.changes.extend(refused.flat_map(|refusal| refusal.changes.clone()));
             planned.plan.changes.sort_by_key(|change| change.id);
+            if self == Self::Blocks {
+                let policies = &mut planned.observed.policies;
+                let full = policies.values().find(|policy| policy.aws_managed && policy.kind == PolicyType::scp());
+                if let Some(full) = full.cloned() {
+                    policies.insert(ANOTHER_ALLOW.parse().unwrap(), full);
+                }
+            }
             return planned;
         }
         let mut planned = planned;
@@ -251,9 +261,10 @@ impl<P: Port> Port for Wrong<'_, P> {
                 (Mutant::Blocks, Request::ListPoliciesForTarget { kind, .. }) => {
                     let mut answer = self.port.call(request).await;
                     if let Ok(Response::Policies(page)) = &mut answer
-                        && let Some(Ok(id)) = kind.rule().default_policy.map(str::parse)
+                        && *kind == PolicyType::scp()
                     {
-                        let (kind, name, description) = (kind.clone(), "FullAWSAccess".into(), String::new());
+                        let (id, kind) = (ANOTHER_ALLOW.parse().unwrap(), kind.clone());
+                        let (name, description) = ("AnotherAllow".into(), String::new());
                         page.items.push(PolicySummary { id, kind, name, description, aws_managed: true });
                     }
                     answer
