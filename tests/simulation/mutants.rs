@@ -288,7 +288,8 @@ impl<P: Port> Port for Wrong<'_, P> {
     }
 
     fn call_while<'b>(&'b self, request: &'b Request, still: Still<'b>) -> BoxFuture<'b, Result<Response, AwsError>> {
-        let own = matches!(self.mutant, Mutant::DetachFirst | Mutant::TouchesForeign | Mutant::Unrecorded);
+        let own =
+            matches!(self.mutant, Mutant::DetachFirst | Mutant::TouchesForeign | Mutant::Unrecorded | Mutant::Hasty);
         if !own && request.is_write() {
             return self.port.call_while(request, still);
         }
