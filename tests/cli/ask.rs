@@ -535,6 +535,8 @@ fn requests_are_answered_line_by_line_and_a_bad_line_stops_none() {
     shell.run(&["can", "-f", &files, "--requests", &good, "-o", "jsonl"]).exits(0).quietly();
     let streamed = shell.run_with_input(&["can", "-f", &files, "--requests", "-", "-o", "jsonl"], &lines[0]).exits(0);
     assert_eq!(streamed.out.lines().count(), 1, "{streamed}");
+    let twice = shell.run(&["can", "-f", "-", "--requests", "-", "-o", "jsonl"]).exits(1);
+    twice.complains(&["standard input is named twice"]);
     shell.run(&["can", "-f", &files, "--requests", &good]).exits(1).complains(&["-o jsonl"]);
     shell.run(&["can", "-f", &files, "--requests", "nowhere", "-o", "jsonl"]).exits(1).complains(&["nowhere"]);
 }

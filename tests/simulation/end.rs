@@ -391,7 +391,10 @@ impl Compare<'_> {
                 });
                 let others = found.tags.contains_key(TAG_RESOURCE) && own_tag(&found.tags).is_none();
                 let broken = !self.desired.broken.is_empty();
-                let allowed = mine.contains(&id) || found.aws_managed || ignored || stuck || others || broken;
+                let manager = found.tags.get(TAG_MANAGED_BY);
+                let managed = manager.is_some_and(|manager| manager != &*self.desired.organization.key.name);
+                let allowed =
+                    mine.contains(&id) || found.aws_managed || ignored || stuck || others || broken || managed;
                 let name = found.name.clone();
                 self.check(&pair(&id, &node), allowed, || {
                     format!("`{name}` is attached to {key}, which is exclusive")

@@ -121,8 +121,15 @@ fn is_as_before(change: &Change, before: &State, state: &State) -> bool {
     match &change.action {
         Action::EnablePolicyType { kind } => !state.root.policy_types.contains_key(kind),
         Action::EnableService { principal } => !state.services.contains(principal),
-        Action::CreateUnit { .. } => !state.units().values().any(|unit| tagged(&unit.tags)),
-        Action::CreatePolicy { .. } => !state.policies().values().any(|policy| tagged(&policy.tags)),
+        // One that was there before is what a stale reading did not show.
+        Action::CreateUnit { .. } => {
+            let is_in = |state: &State| state.units().values().any(|unit| tagged(&unit.tags));
+            is_in(before) || !is_in(state)
+        }
+        Action::CreatePolicy { .. } => {
+            let is_in = |state: &State| state.policies().values().any(|policy| tagged(&policy.tags));
+            is_in(before) || !is_in(state)
+        }
         // One that an earlier life asked for may come to its end.
         Action::CreateAccount { name, email, .. } => {
             let earlier = |asked: &Creation| asked.state == CreationState::InProgress && asked.account_name == *name;

@@ -170,10 +170,13 @@ impl Life {
         tokio::time::sleep(Duration::from_secs(30)).await;
         if self.dice.chance(0.3) {
             self.memory = Memory::default();
-            self.ends = Ends::none();
         }
         if self.dice.chance(0.5) {
             self.previous = None;
+            // What an earlier pass read is gone as well: a snapshot that is kept shows the end of that one.
+            if self.memory == Memory::default() {
+                self.ends = Ends::none();
+            }
         }
     }
 

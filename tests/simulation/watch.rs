@@ -7,7 +7,7 @@ use bylaw::api::{AdoptionPolicy, Attachments, BaseAccess};
 use bylaw::aws::Request;
 use bylaw::aws::offline::State;
 use bylaw::aws::port::{AccountState, Resource};
-use bylaw::desired::{Desired, NodeKey};
+use bylaw::desired::{Declared, Desired, NodeKey};
 use bylaw::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_DELETION, TAG_HOLD, TAG_LEASE, TAG_MANAGED_BY, Tags, glob};
 use bylaw::plan::{Action, Guarded, Plan, PolicyRef, Reason};
 use tokio::time::Instant;
@@ -123,7 +123,11 @@ impl Watch {
                     continue;
                 }
                 let by_email = declared.spec.email.as_ref().is_some_and(|e| e.eq_ignore_ascii_case(&account.email));
-                if (by_name && by_email && owner(Some(&account.tags)).is_none())
+                // Of several objects that claim one untagged account, it belongs to the only one that states its id.
+                let states_id =
+                    |other: &&Declared<bylaw::desired::model::Account>| other.spec.account_id.as_ref() == Some(id);
+                let is_stated = self.desired.accounts.values().filter(states_id).count() == 1;
+                if (by_name && by_email && !is_stated && owner(Some(&account.tags)).is_none())
                     || (declared.spec.account_id.as_ref() == Some(id) && !is_of_another(&declared.key))
                 {
                     own.push((id.to_string(), declared.key.to_string()));

@@ -126,7 +126,14 @@ pub async fn run(asked: &Can, requests: &Path, terminal: &Terminal, out: &mut dy
         Failure::new(format!("`{shown}` cannot be read: {}", plainly(error)), "name a file, or `-`")
     };
     let source: Box<dyn Read> = if requests.as_os_str() == "-" {
-        Box::new(io::stdin().lock())
+        if asked.asked.manifests.files.iter().any(|file| file.as_os_str() == "-") {
+            return Err(Failure::new(
+                "standard input is named twice, by `-f` and by `--requests`",
+                "name a file for one of the two",
+            ));
+        }
+        // Not locked: reading the manifests takes the lock as well.
+        Box::new(io::stdin())
     } else {
         let file = File::open(requests).map_err(|error| unreadable(&error))?;
         if file.metadata().is_ok_and(|about| about.is_dir()) {
