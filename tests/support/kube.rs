@@ -14,7 +14,7 @@ use super::relay::Relay;
 use super::scratch::{self, Scratch};
 
 /// Longest wait for anything in a cluster: machines of tests are slow and busy.
-pub const PATIENCE: Duration = Duration::from_secs(240);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Users by token, as `tokens.csv` has them.
 const TOKENS: &str = "admintoken,admin,1,\"system:masters\"\neditortoken,editor,2,\"editors\"\napprovertoken,approver,3,\"approvers\"\nreadertoken,reader,4,\"readers\"\n";
