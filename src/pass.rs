@@ -280,13 +280,9 @@ pub async fn glance(
             && matches!(&change.action, plan::Action::Attach { policy, target, .. }
                 if matches!((policy, target), (plan::PolicyRef::Known(_), plan::NodeRef::Known(_))))
     };
-    let text_of = |change: &plan::Change| match &change.action {
-        plan::Action::UpdatePolicy { policy, content: Some(_), .. } => Some(policy.clone()),
-        _ => None,
-    };
     let text_for = |change: &plan::Change| match &change.action {
         plan::Action::Attach { policy: plan::PolicyRef::Known(policy), .. } => {
-            plan.changes.iter().find(|other| text_of(other).as_ref() == Some(policy))
+            plan.changes.iter().find(|other| other.action.rewrites() == Some(policy))
         }
         _ => None,
     };

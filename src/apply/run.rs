@@ -451,7 +451,7 @@ impl Run<'_> {
     /// Whether the text that a policy was to have before it is attached is not in place.
     fn is_uncorrected(&self, attachment: &Change) -> bool {
         let Action::Attach { policy: PolicyRef::Known(policy), .. } = &attachment.action else { return false };
-        let corrects = |change: &Change| matches!(&change.action, Action::UpdatePolicy { policy: of, content: Some(_), .. } if of == policy);
+        let corrects = |change: &Change| change.action.rewrites() == Some(policy);
         !self.shared().outcomes.iter().any(|(change, outcome)| corrects(change) && outcome.is_success())
     }
 

@@ -123,7 +123,7 @@ fn step_of_birth(change: &Change) -> Option<(Box<str>, u8)> {
 /// Policies whose text is corrected between the attachments: see [`Delta::mend_before_attaching`].
 fn mended_late(changes: &[Change]) -> BTreeSet<PolicyId> {
     let late = changes.iter().filter(|change| change.stage == Stage::Attach);
-    late.filter_map(|change| text_of(&change.action).cloned()).collect()
+    late.filter_map(|change| change.action.rewrites().cloned()).collect()
 }
 
 /// Place of a change among the attachments: those of other policies, then the texts, then what waits for them.
@@ -133,14 +133,6 @@ fn step_of_mending(change: &Change, mended: &BTreeSet<PolicyId>) -> u8 {
         Action::UpdatePolicy { .. } => 1,
         Action::Attach { policy: PolicyRef::Known(policy), .. } if mended.contains(policy) => 2,
         _ => 0,
-    }
-}
-
-/// The policy whose document a change replaces.
-fn text_of(action: &Action) -> Option<&PolicyId> {
-    match action {
-        Action::UpdatePolicy { policy, content: Some(_), .. } => Some(policy),
-        _ => None,
     }
 }
 
@@ -287,7 +279,7 @@ impl Delta<'_> {
         let attaches: BTreeSet<PolicyId> = self.changes.iter().filter_map(attached).collect();
         let mut texts: BTreeMap<PolicyId, Reason> = BTreeMap::new();
         for change in &mut self.changes {
-            let Some(policy) = text_of(&change.action).cloned() else { continue };
+            let Some(policy) = change.action.rewrites().cloned() else { continue };
             if attaches.contains(&policy) && change.stage == Stage::Narrow {
                 let found = self.observed.policies.get(&policy).and_then(|found| found.targets.get());
                 let nowhere = found.is_some_and(BTreeSet::is_empty);

@@ -378,6 +378,7 @@ impl<'a> Gone<'a> {
         let kept: BTreeSet<u32> = kept.iter().map(|change| change.id).collect();
         let mut gone = Self::default();
         for change in proposed.iter().filter(|change| !kept.contains(&change.id)) {
+            gone.mended.extend(change.action.rewrites());
             match &change.action {
                 Action::MoveAccount { account, from, .. } => {
                     gone.moved.insert(account);
@@ -387,7 +388,6 @@ impl<'a> Gone<'a> {
                 }
                 Action::Detach { policy, .. } => drop(gone.detached.insert(policy)),
                 Action::DeletePolicy { policy, .. } => drop(gone.deleted.insert(policy)),
-                Action::UpdatePolicy { policy, content: Some(_), .. } => drop(gone.mended.insert(policy)),
                 Action::DeleteUnit { unit, .. } => {
                     gone.emptied.extend(observed.units.get(unit).map(|unit| unit.parent.clone()));
                 }

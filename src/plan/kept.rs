@@ -180,10 +180,7 @@ impl Known {
     /// policy that is to be put right first is attached nowhere.
     #[must_use]
     pub fn standing(&self, now: &Plan<Guarded>) -> BTreeSet<u32> {
-        let update = |change: &Change| match &change.action {
-            Action::UpdatePolicy { policy, content: Some(_), .. } => Some(policy.clone()),
-            _ => None,
-        };
+        let update = |change: &Change| change.action.rewrites().cloned();
         let other = |change: &&Change| !self.holds(change);
         let edited: BTreeSet<PolicyId> = now.changes.iter().filter(other).filter_map(update).collect();
         // One that was made since says something else than was shown, whatever holds its correction back.

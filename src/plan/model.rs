@@ -332,6 +332,15 @@ impl Action {
         }
     }
 
+    /// The policy whose document it replaces.
+    #[must_use]
+    pub fn rewrites(&self) -> Option<&PolicyId> {
+        match self {
+            Self::UpdatePolicy { policy, content: Some(_), .. } => Some(policy),
+            _ => None,
+        }
+    }
+
     /// Object name of the account that does not exist yet and that it belongs to.
     #[must_use]
     pub fn new_account(&self) -> Option<&str> {
@@ -359,8 +368,7 @@ impl Action {
     /// Whether it can take a guard away from an account: it must not run when a change that adds one has failed.
     #[must_use]
     pub fn loosens(&self) -> bool {
-        matches!(self.verb(), Verb::Detach | Verb::Move | Verb::Delete)
-            || matches!(self, Self::UpdatePolicy { content: Some(_), .. })
+        matches!(self.verb(), Verb::Detach | Verb::Move | Verb::Delete) || self.rewrites().is_some()
     }
 
     /// The AWS operation that carries it out, and those that are asked before.

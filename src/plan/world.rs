@@ -336,6 +336,17 @@ fn unit_ref(id: &UnitId) -> NodeRef {
     NodeRef::Known(NodeId::Unit(id.clone()))
 }
 
+/// The nodes that a change touches, and those that it takes something from or puts something into.
+pub(super) fn concerns(change: &Change, world: &World<'_>) -> Vec<NodeRef> {
+    let mut nodes = touches(change, world);
+    match &change.action {
+        Action::MoveAccount { from, to, .. } => nodes.extend([from.clone(), to.clone()]),
+        Action::CreateUnit { parent, .. } => nodes.push(parent.clone()),
+        _ => {}
+    }
+    nodes
+}
+
 /// The nodes that a change bears on, before and after it.
 pub(super) fn touches(change: &Change, world: &World<'_>) -> Vec<NodeRef> {
     match &change.action {

@@ -58,7 +58,7 @@ impl Court<'_> {
         self.kept.iter().filter(granted).for_each(|change| settled.apply(change, atoms));
         let before = &settled;
         let special: BTreeSet<NodeRef> = self.kept.iter().flat_map(|change| touches(change, before)).collect();
-        if !self.kept.iter().any(|change| bears(&change) || rewrites(change).is_some()) {
+        if !self.kept.iter().any(|change| bears(&change) || change.action.rewrites().is_some()) {
             return;
         }
         // What an interrupted run made and did not place was never meant to be without what guards it now.
@@ -188,16 +188,7 @@ pub(in crate::plan) fn births(changes: &[Change]) -> BTreeSet<String> {
 
 /// Whether a change can bear on what is allowed or denied.
 fn bears(change: &Change) -> bool {
-    matches!(change.action.verb(), Verb::Attach | Verb::Detach | Verb::Move)
-        || matches!(change.action, Action::UpdatePolicy { content: Some(_), .. })
-}
-
-/// The policy whose document a change replaces.
-fn rewrites(change: &Change) -> Option<PolicyRef> {
-    match &change.action {
-        Action::UpdatePolicy { policy, content: Some(_), .. } => Some(PolicyRef::Known(policy.clone())),
-        _ => None,
-    }
+    matches!(change.action.verb(), Verb::Attach | Verb::Detach | Verb::Move) || change.action.rewrites().is_some()
 }
 
 /// By change, the classes of which it denies something that none of the `worlds` (before, restored, after) denies: a policy
@@ -209,7 +200,8 @@ fn meanwhile(
     atoms: &mut Interner,
 ) -> BTreeMap<u32, BTreeSet<usize>> {
     let mut found: BTreeMap<u32, BTreeSet<usize>> = BTreeMap::new();
-    let rewritten: BTreeSet<PolicyRef> = changes.iter().copied().filter_map(rewrites).collect();
+    let rewritten: BTreeSet<PolicyRef> =
+        changes.iter().filter_map(|change| change.action.rewrites().cloned().map(PolicyRef::Known)).collect();
     if rewritten.is_empty() {
         return found;
     }
@@ -224,7 +216,7 @@ fn meanwhile(
                 if under { vec![account.clone()] } else { vec![] }
             }
             Action::Attach { policy, target, .. } if rewritten.contains(policy) => vec![target.clone()],
-            _ if rewrites(change).is_some() => touches(change, &world),
+            _ if change.action.rewrites().is_some() => touches(change, &world),
             _ => vec![],
         };
         if nodes.is_empty() {

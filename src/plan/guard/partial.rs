@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::super::model::{Action, Change, NodeRef, PolicyRef, Reason};
 use super::super::partial::{Partial, RULE};
-use super::super::world::{World, policy_of, touches};
+use super::super::world::{World, concerns, policy_of};
 use super::{Court, Verdict};
 use crate::names::{NodeId, PolicyId, PolicyType, Tags};
 use crate::observed::{Gap, Observed, Part, Scope, Unknown};
@@ -178,13 +178,7 @@ impl Court<'_> {
         let observed = self.observed;
         let unread = Unread::of(observed);
         self.hold_each(|change| {
-            let mut touched = touches(change, before);
-            if let Action::MoveAccount { from, to, .. } = &change.action {
-                touched.extend([from.clone(), to.clone()]);
-            }
-            if let Action::CreateUnit { parent, .. } = &change.action {
-                touched.push(parent.clone());
-            }
+            let touched = concerns(change, before);
             // Above what was not seen to hang on the root may be a brake, or a pattern of `ignore`.
             let lost = || {
                 touched.iter().find_map(|node| {

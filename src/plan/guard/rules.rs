@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::super::bind::bind;
 use super::super::model::{Action, Change, NodeRef, PolicyRef};
-use super::super::world::{Interner, World, policy_of, touches};
+use super::super::world::{Interner, World, concerns, policy_of, touches};
 use super::{Court, Verdict};
 use crate::names::{NodeId, PolicyType, TAG_HOLD, Tags};
 use crate::observed::Part;
@@ -55,13 +55,7 @@ impl Court<'_> {
         }
         let root = NodeRef::Known(observed.root_node());
         self.hold_each(|change| {
-            let mut touched = touches(change, before);
-            if let Action::MoveAccount { from, to, .. } = &change.action {
-                touched.extend([from.clone(), to.clone()]);
-            }
-            if let Action::CreateUnit { parent, .. } = &change.action {
-                touched.push(parent.clone());
-            }
+            let mut touched = concerns(change, before);
             // Somebody may hold the root alone.
             if touched.is_empty() || matches!(change.action, Action::CreateAccount { .. }) {
                 touched.push(root.clone());

@@ -6,7 +6,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::policy::eval::pattern::{Pattern, Piece};
+use crate::policy::eval::pattern::{Pattern, Token};
 
 /// Parts of an ARN, less one.
 const COLONS: u8 = 5;
@@ -38,15 +38,6 @@ impl Bits {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Token {
-    Letter(char),
-    One,
-    OneWithin,
-    Any,
-    Within,
-}
-
 /// Which texts there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -69,17 +60,7 @@ pub(super) struct Glob {
 
 impl Glob {
     pub(super) fn new(pattern: &Pattern, any_case: bool) -> Self {
-        let mut tokens = vec![];
-        for piece in pattern.pieces() {
-            match piece {
-                Piece::Text(text) => tokens.extend(text.chars().map(Token::Letter)),
-                Piece::One => tokens.push(Token::One),
-                Piece::OneWithin => tokens.push(Token::OneWithin),
-                Piece::Any | Piece::Variable { .. } => tokens.push(Token::Any),
-                Piece::Within => tokens.push(Token::Within),
-            }
-        }
-        Self { tokens, any_case, parts: pattern.wants_parts() }
+        Self { tokens: pattern.tokens(), any_case, parts: pattern.wants_parts() }
     }
 
     /// The pattern of all texts of a shape.

@@ -1,21 +1,10 @@
 //! Resources of which only patterns are known, held against the patterns of a policy.
 
-use super::pattern::{Pattern, Piece};
+use super::pattern::{Pattern, Token};
 use crate::policy::pattern::subsumes_resource;
 
 /// Colons of an ARN before the resource itself.
 const COLONS: usize = 5;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
-    Letter(char),
-    One,
-    /// One that is no colon.
-    OneWithin,
-    Any,
-    /// Any that are no colons.
-    Within,
-}
 
 impl Token {
     fn is_star(self) -> bool {
@@ -31,21 +20,6 @@ impl Token {
             _ => true,
         }
     }
-}
-
-fn of_pattern(pattern: &Pattern) -> Vec<Token> {
-    let mut tokens = vec![];
-    for piece in pattern.pieces() {
-        match piece {
-            Piece::Text(text) => tokens.extend(text.chars().map(Token::Letter)),
-            Piece::One => tokens.push(Token::One),
-            Piece::OneWithin => tokens.push(Token::OneWithin),
-            // What a variable stands for may be anything.
-            Piece::Any | Piece::Variable { .. } => tokens.push(Token::Any),
-            Piece::Within => tokens.push(Token::Within),
-        }
-    }
-    tokens
 }
 
 /// The resources of a pattern: a wildcard stands for no colon but in a key of S3, since names of other services hold none.
@@ -72,7 +46,7 @@ pub(super) fn matches_all(pattern: &Pattern, resources: &str) -> bool {
 
 /// Whether a pattern may match a resource of another, of `*` and `?` alone.
 pub(super) fn may_match(pattern: &Pattern, resources: &str) -> bool {
-    let (own, other) = (of_pattern(pattern), of_resources(resources));
+    let (own, other) = (pattern.tokens(), of_resources(resources));
     // row[j]: the tokens of `own` before the present one, and the first j of `other`, take a text in common.
     let mut row = vec![false; other.len() + 1];
     if let Some(start) = row.first_mut() {

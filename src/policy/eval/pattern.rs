@@ -27,6 +27,21 @@ pub(in crate::policy) enum Piece {
     Variable { key: Key, default: Option<Box<str>> },
 }
 
+/// A letter or a wildcard of a pattern, for walks that hold two patterns against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::policy) enum Token {
+    /// A letter that stands for itself.
+    Letter(char),
+    /// `?`.
+    One,
+    /// `?` that is no colon.
+    OneWithin,
+    /// `*`, over colons too.
+    Any,
+    /// `*` that ends at a colon.
+    Within,
+}
+
 /// How a text is read as a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::policy) enum Reading {
@@ -188,6 +203,21 @@ impl Pattern {
     /// What it is made of.
     pub(in crate::policy) fn pieces(&self) -> &[Piece] {
         &self.pieces
+    }
+
+    /// Its letters and wildcards. A variable, which may stand for anything, is `*`.
+    pub(in crate::policy) fn tokens(&self) -> Vec<Token> {
+        let mut tokens = vec![];
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => tokens.extend(text.chars().map(Token::Letter)),
+                Piece::One => tokens.push(Token::One),
+                Piece::OneWithin => tokens.push(Token::OneWithin),
+                Piece::Any | Piece::Variable { .. } => tokens.push(Token::Any),
+                Piece::Within => tokens.push(Token::Within),
+            }
+        }
+        tokens
     }
 
     /// Whether only a text of the parts of an ARN is matched.
