@@ -105,11 +105,11 @@ impl<'a> Brakes<'a> {
         if self.scene.is_deleted(key) {
             return if now.is_deleted(key) { Ok(()) } else { stop("is no longer to be deleted") };
         }
-        match (state(self.desired, key), state(desired, key)) {
-            (State::Unknown, _) => Ok(()),
-            (_, State::Unknown) if broken(desired, key) => stop("cannot be used any more as it is written"),
-            (_, State::Unknown) => stop("was deleted from the cluster"),
-            (_, State::Suspended) => stop("was suspended (`spec.suspend`)"),
+        match (self.desired.is_suspended(key), desired.is_suspended(key)) {
+            (None, _) => Ok(()),
+            (_, None) if broken(desired, key) => stop("cannot be used any more as it is written"),
+            (_, None) => stop("was deleted from the cluster"),
+            (_, Some(true)) => stop("was suspended (`spec.suspend`)"),
             _ if now.uid(key) != self.scene.uid(key) => stop("was deleted from the cluster and made anew"),
             _ if !object_says_the_same(desired, self.desired, key) => stop("was edited"),
             _ => Ok(()),
@@ -137,29 +137,6 @@ impl<'a> Brakes<'a> {
 }
 
 const GONE: &str = "the Organization was deleted from the cluster, or cannot be used any more as it is written";
-
-/// What an object is in a tree.
-#[derive(PartialEq, Eq)]
-enum State {
-    Declared,
-    Suspended,
-    /// It is not in the tree.
-    Unknown,
-}
-
-fn state(desired: &Desired, key: &ObjectKey) -> State {
-    let suspend = match key.kind {
-        Kind::Organization => (*key == desired.organization.key).then_some(desired.organization.suspend),
-        Kind::OrganizationalUnit => desired.units.get(&key.name).map(|object| object.suspend),
-        Kind::Account => desired.accounts.get(&key.name).map(|object| object.suspend),
-        Kind::OrganizationPolicy => desired.policies.get(&key.name).map(|object| object.suspend),
-    };
-    match suspend {
-        None => State::Unknown,
-        Some(true) => State::Suspended,
-        Some(false) => State::Declared,
-    }
-}
 
 fn broken(desired: &Desired, key: &ObjectKey) -> bool {
     desired.broken.iter().any(|broken| broken.key.as_ref() == Some(key))

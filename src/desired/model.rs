@@ -98,6 +98,18 @@ pub enum NodeKey {
     /// The account of that object name.
     Account(Box<str>),
 }
+impl NodeKey {
+    /// The object that declares the node; nothing but the Organization declares the root.
+    #[must_use]
+    pub fn object(&self) -> Option<ObjectKey> {
+        match self {
+            Self::Root => None,
+            Self::Unit(name) => Some(ObjectKey::new(Kind::OrganizationalUnit, name)),
+            Self::Account(name) => Some(ObjectKey::new(Kind::Account, name)),
+        }
+    }
+}
+
 impl fmt::Display for NodeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -286,6 +298,17 @@ impl Desired {
                 Claimant { id, created: account.created }
             }),
             Kind::OrganizationPolicy => self.policies.get(name).map(of),
+        }
+    }
+
+    /// Whether an object is suspended (`spec.suspend`). `None`: it is not in the tree.
+    #[must_use]
+    pub fn is_suspended(&self, key: &ObjectKey) -> Option<bool> {
+        match key.kind {
+            Kind::Organization => (*key == self.organization.key).then_some(self.organization.suspend),
+            Kind::OrganizationalUnit => self.units.get(&key.name).map(|unit| unit.suspend),
+            Kind::Account => self.accounts.get(&key.name).map(|account| account.suspend),
+            Kind::OrganizationPolicy => self.policies.get(&key.name).map(|policy| policy.suspend),
         }
     }
 

@@ -95,12 +95,7 @@ impl Binding {
     /// Whether a node is that of a [newcomer](Self::newcomers).
     #[must_use]
     pub fn is_newcomer(&self, node: &NodeKey) -> bool {
-        let key = match node {
-            NodeKey::Root => return false,
-            NodeKey::Unit(name) => ObjectKey::new(Kind::OrganizationalUnit, name),
-            NodeKey::Account(name) => ObjectKey::new(Kind::Account, name),
-        };
-        self.newcomers.contains(&key)
+        node.object().is_some_and(|key| self.newcomers.contains(&key))
     }
 
     pub(super) fn refuse(

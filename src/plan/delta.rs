@@ -260,11 +260,7 @@ impl Delta<'_> {
     }
 
     fn is_same_node(&self, node: &NodeKey) -> bool {
-        match node {
-            NodeKey::Root => true,
-            NodeKey::Unit(name) => self.is_same(&ObjectKey::new(Kind::OrganizationalUnit, name)),
-            NodeKey::Account(name) => self.is_same(&ObjectKey::new(Kind::Account, name)),
-        }
+        node.object().is_none_or(|object| self.is_same(&object))
     }
 
     /// A policy is brought to its text before it is attached, whichever of the two is the stricter: what an attachment denies

@@ -213,13 +213,8 @@ impl<'a> Index<'a> {
     }
 
     fn is_suspended(&self, key: &ObjectKey) -> bool {
-        let Some(desired) = self.subject.desired else { return false };
-        match key.kind {
-            Kind::Organization => false,
-            Kind::OrganizationalUnit => desired.units.get(&key.name).is_some_and(|unit| unit.suspend),
-            Kind::Account => desired.accounts.get(&key.name).is_some_and(|account| account.suspend),
-            Kind::OrganizationPolicy => desired.policies.get(&key.name).is_some_and(|policy| policy.suspend),
-        }
+        let suspended = self.subject.desired.and_then(|desired| desired.is_suspended(key));
+        key.kind != Kind::Organization && suspended == Some(true)
     }
 
     /// What went wrong with the object's changes, the worst first.
@@ -267,18 +262,9 @@ impl<'a> Index<'a> {
         let policy = desired.policies.get(&key.name).filter(|_| key.kind == Kind::OrganizationPolicy)?;
         let bound = self.subject.binding.policies.get(&key.name)?.id()?;
         let attached = observed.policies.get(bound)?.targets.get()?;
-        let binding = self.subject.binding;
-        let node = |target: &NodeKey| match target {
-            NodeKey::Root => Some(observed.root_node()),
-            NodeKey::Unit(name) => {
-                let of_unit = desired.units.get(name).filter(|unit| !unit.suspend).and(binding.units.get(name));
-                of_unit.and_then(|bound| bound.id()).map(|id| NodeId::Unit(id.clone()))
-            }
-            NodeKey::Account(name) => {
-                let of_account = desired.accounts.get(name).filter(|account| !account.suspend);
-                let of_account = of_account.and(binding.accounts.get(name)).and_then(|bound| bound.id());
-                of_account.map(|id| NodeId::Account(id.clone()))
-            }
+        let node = |target: &NodeKey| {
+            let left = target.object().is_some_and(|object| desired.is_suspended(&object) != Some(false));
+            self.subject.binding.node(target, observed).filter(|_| !left)
         };
         let missing =
             policy.spec.targets.iter().find(|target| node(target).is_some_and(|id| !attached.contains(&id)))?;

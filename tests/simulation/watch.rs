@@ -165,12 +165,7 @@ impl Watch {
 
     fn declared(&self, object: &str) -> Option<(ObjectKey, bool)> {
         let key: ObjectKey = object.parse().ok()?;
-        let suspend = match key.kind {
-            Kind::Organization => None,
-            Kind::OrganizationalUnit => self.desired.units.get(&key.name).map(|unit| unit.suspend),
-            Kind::Account => self.desired.accounts.get(&key.name).map(|account| account.suspend),
-            Kind::OrganizationPolicy => self.desired.policies.get(&key.name).map(|policy| policy.suspend),
-        }?;
+        let suspend = self.desired.is_suspended(&key).filter(|_| key.kind != Kind::Organization)?;
         Some((key, suspend))
     }
 
