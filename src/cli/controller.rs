@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::args::Reach;
 use super::door::{self, Way};
@@ -36,6 +37,15 @@ pub struct Controller {
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub reach: Reach,
+}
+
+/// The threads of the controller: one that makes the passes, and two for the leases, watches and health. A pass that computes
+/// for a while delays no renewal.
+#[must_use]
+pub fn threads() -> tokio::runtime::Builder {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    threads.worker_threads(2);
+    threads
 }
 
 /// Runs until it is told to end, or loses the lease.
@@ -70,7 +80,8 @@ async fn control(asked: &Controller, client: Client, log: Filter) -> Result<u8, 
     tokio::spawn(serve(listener, Arc::new(Health { waits, log, count }), metrics.clone()));
 
     let instance = process_name(asked.name.as_deref().unwrap_or("bylaw"));
-    let mut candidate = Candidate::new(&client, &asked.namespace, &asked.lease, &instance);
+    // A connection of its own, so that no renewal waits for one that a pass has in use.
+    let mut candidate = Candidate::new(&super::cluster::client().await?, &asked.namespace, &asked.lease, &instance);
     let claim = Claim::default();
     let mut told = stop.clone();
     tokio::select! {
@@ -83,17 +94,32 @@ async fn control(asked: &Controller, client: Client, log: Filter) -> Result<u8, 
     let seed = Timestamp::now().as_nanosecond().unsigned_abs() as u64;
     let predecessor = candidate.predecessor().map(str::to_owned);
     let context = Context { clock: Box::new(Timestamp::now), doors, metrics, instance, predecessor, seed };
-    let lost = tokio::select! {
+    let (over, told) = oneshot::channel::<()>();
+    let mut leading = tokio::spawn(async move {
+        tokio::select! {
+            why = candidate.lost(&claim) => Some(why),
+            _ = told => {
+                candidate.give_up(&claim).await;
+                None
+            }
+        }
+    });
+    let kept = tokio::select! {
         () = keep_all(Arc::new(context), client, cluster, stop) => None,
-        why = candidate.lost(&claim) => Some(why),
+        lost = &mut leading => Some(lost),
+    };
+    let lost = match kept {
+        Some(lost) => lost,
+        None => {
+            drop(over);
+            leading.await
+        }
     };
     match lost {
+        Ok(None) => Ok(0),
         // Whatever was in flight is left to its fate: the next leader looks before it writes.
-        Some(why) => Err(ends(why)),
-        None => {
-            candidate.give_up(&claim).await;
-            Ok(0)
-        }
+        Ok(Some(why)) => Err(ends(why)),
+        Err(_) => Err(ends("the lease is no longer renewed".into())),
     }
 }
 

@@ -149,15 +149,23 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         #[cfg(feature = "controller")]
         Command::Approve(asked) => waiting(approve::run(asked, out)),
         #[cfg(feature = "controller")]
-        Command::Controller(asked) => waiting(controller::run(asked)),
+        Command::Controller(asked) => run_on(controller::threads(), controller::run(asked)),
     }
 }
 
 /// Runs a command that waits for answers. One thread is enough: AWS's rates are the bound, not the processor.
 fn waiting(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    run_on(tokio::runtime::Builder::new_current_thread(), command)
+}
+
+/// Runs a command on threads of that kind.
+fn run_on(
+    mut threads: tokio::runtime::Builder,
+    command: impl Future<Output = Result<u8, Failure>>,
+) -> Result<u8, Failure> {
     #[cfg(feature = "aws")]
     crate::aws::sdk::install_crypto();
-    tokio::runtime::Builder::new_current_thread()
+    threads
         .enable_all()
         .build()
         .map_err(|error| Failure { message: format!("the runtime cannot start: {error}"), help: None })?

@@ -64,7 +64,8 @@ fn of_two_controllers_of_two_clusters_one_writes_and_the_other_takes_over() {
 
     // The first goes, and something is to be done: the second takes the lease and does it, without being asked.
     first.terminate(0);
-    assert_eq!(first.holder(), None, "the lease is given back:\n{}", first.log(0));
+    // It may be the second's already.
+    assert!(!first.holds(), "the lease is given back:\n{}", first.log(0));
     second.until_aws(|| second.holds());
     second.until("organizations", "acme", |object| is_ready(object) && !says(object, "controller:"));
     first.shell.aws("DetachPolicy", &json!({"PolicyId": policy, "TargetId": unit}));
