@@ -67,6 +67,11 @@ pub struct OrganizationalUnitStatus {
     pub id: Option<String>,
     /// Path of ids from the organization down.
     pub path: Option<String>,
+    /// Account that manages the organization that the object is kept in. Several: those of the Organizations that were there
+    /// when it was first seen and did not say which is its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 12)))]
+    pub management_accounts: Vec<String>,
     /// What was in AWS as declared when the last pass ended, as hashes: the next leader tells drift by it.
     #[serde(default)]
     #[schemars(length(max = 1000), inner(length(max = 32)))]

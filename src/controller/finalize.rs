@@ -10,6 +10,7 @@ use serde_json::json;
 use super::objects::Entry;
 use super::watch::{Cluster, resource, said};
 use crate::api::{API_VERSION, FINALIZER};
+use crate::desired::Home;
 use crate::names::ObjectKey;
 
 /// Field manager of the finalizer.
@@ -46,13 +47,15 @@ pub async fn let_go(client: &Client, object: &Named) {
     apply(client, object, &[]).await;
 }
 
-/// Takes the finalizer off everything that is being deleted where no Organization is left to govern it: nothing in AWS is
+/// Takes the finalizer off everything that is being deleted and that no Organization is left to govern: nothing in AWS is
 /// touched then.
-pub async fn let_go_of_all(client: &Client, cluster: &Cluster) {
+pub async fn let_go_of_ungoverned(client: &Client, cluster: &Cluster) {
     let leaving: Vec<Named> = {
         let objects = cluster.objects();
         let Some(entries) = objects.whole() else { return };
-        entries.iter().filter(|(_, entry)| entry.deleting && entry.finalizer).map(named).collect()
+        let organizations = objects.organizations();
+        let governed = |entry: &Entry| matches!(organizations.home(&entry.manifest), Home::Of(_) | Home::Unsaid);
+        entries.iter().filter(|(_, entry)| entry.deleting && entry.finalizer && !governed(entry)).map(named).collect()
     };
     for object in leaving {
         let_go(client, &object).await;

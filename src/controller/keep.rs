@@ -22,7 +22,7 @@ use crate::apply::lease::LeaseError;
 use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Ledger, Outcome};
 use crate::aws::{AwsError, Request};
-use crate::desired::{Desired, Issue, build_from};
+use crate::desired::{Desired, Home, Issue, build_from};
 use crate::events::{Hint, Trail};
 use crate::names::{AccountId, Kind, ObjectKey};
 use crate::observed::{Observed, Renew};
@@ -61,8 +61,13 @@ impl Kept {
     ///
     /// # Errors
     /// There is no place for the audit log.
-    pub fn remember(&mut self, management: &AccountId, cluster: &Cluster) -> Result<(), StoreError> {
-        self.recall(cluster);
+    pub fn remember(
+        &mut self,
+        management: &AccountId,
+        cluster: &Cluster,
+        organization: &str,
+    ) -> Result<(), StoreError> {
+        self.recall(cluster, management, organization);
         let store = Store::of(management)?;
         self.observed = store.snapshot();
         self.stored = self.observed.is_some();
@@ -72,10 +77,14 @@ impl Kept {
         Ok(())
     }
 
-    /// Takes in what the statuses tell of what was settled.
-    pub fn recall(&mut self, cluster: &Cluster) {
+    /// Takes in what the statuses tell of what was settled in the organization of that account.
+    fn recall(&mut self, cluster: &Cluster, management: &AccountId, organization: &str) {
         let objects = cluster.objects();
-        for entry in objects.known().values() {
+        let here = |(key, entry): &(&ObjectKey, &Entry)| match key.kind {
+            Kind::Organization => &*key.name == organization,
+            _ => entry.manifest.was_kept_in(management),
+        };
+        for (_, entry) in objects.known().iter().filter(here) {
             let texts = |field: &str| entry.status.get(field).and_then(Value::as_array).into_iter().flatten();
             let told = |field| texts(field).filter_map(Value::as_str);
             self.memory.recall(told(SETTLED), told(CORRECTIONS));
@@ -150,6 +159,37 @@ pub struct Said {
     pub facts: Map<String, Value>,
 }
 
+/// An object as a pass saw it.
+struct Seen {
+    uid: String,
+    generation: i64,
+    whose: Whose,
+}
+
+/// Whose an object is to a pass.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// That of the Organization of the pass.
+    Own,
+    /// Nobody's, and nobody kept it yet.
+    Open,
+    /// Nobody's since somebody kept it.
+    Let,
+    /// Another Organization's.
+    Others,
+}
+
+impl Whose {
+    fn of(entry: &Entry, home: Home<'_>, organization: &str) -> Self {
+        match home {
+            Home::Of(name) if name == organization => Self::Own,
+            Home::Of(_) => Self::Others,
+            Home::Unsaid if !entry.manifest.was_kept() => Self::Open,
+            Home::Unsaid | Home::Other(_) | Home::Gone(_) | Home::Nobody => Self::Let,
+        }
+    }
+}
+
 /// The objects of the cluster as a pass sees them: read once, at its beginning.
 pub struct Scene {
     /// Where they were read.
@@ -158,7 +198,9 @@ pub struct Scene {
     pub(super) version: u64,
     desired: Option<Desired>,
     issues: Vec<Issue>,
-    seen: BTreeMap<ObjectKey, (String, i64)>,
+    seen: BTreeMap<ObjectKey, Seen>,
+    /// Accounts that manage the organizations of the cluster.
+    managed_by: Vec<AccountId>,
     /// Objects that somebody deleted, and whose deletion policy says what is to go in AWS.
     deleted: BTreeSet<ObjectKey>,
     /// Approvals of its objects, each with the objects that its approver wrote.
@@ -178,12 +220,25 @@ impl Scene {
         let (desired, found) = build_from(&manifests, Some(organization));
         let mut issues: Vec<Issue> = standing().flat_map(|(_, entry)| entry.issues.iter().cloned()).collect();
         issues.extend(found);
-        let going = |entry: &Entry| entry.deleting && entry.finalizer && entry.deletes;
-        let deleted = entries.iter().filter(|(_, entry)| going(entry)).map(|(key, _)| key.clone()).collect();
-        let seen = entries.iter().filter(|(_, entry)| !entry.deleting || going(entry));
-        let seen = seen.map(|(key, entry)| (key.clone(), (entry.uid.clone(), entry.generation))).collect();
-        let (cluster_of, approvals) = (cluster.clone(), vec![]);
-        let mut scene = Self { cluster: cluster_of, version, desired, issues, seen, deleted, approvals };
+        let organizations = objects.organizations();
+        let (mut seen, mut deleted) = (BTreeMap::new(), BTreeSet::new());
+        for (key, entry) in entries {
+            let home = organizations.home(&entry.manifest);
+            let whose = Whose::of(entry, home, organization);
+            if entry.deleting {
+                // Whose deletion it is, nobody can say of what is nobody's.
+                if !(entry.finalizer && entry.deletes) || whose == Whose::Others {
+                    continue;
+                }
+                if whose == Whose::Own {
+                    deleted.insert(key.clone());
+                }
+                issues.extend(organizations.issue(&entry.manifest, home));
+            }
+            seen.insert(key.clone(), Seen { uid: entry.uid.clone(), generation: entry.generation, whose });
+        }
+        let (cluster_of, approvals, managed_by) = (cluster.clone(), vec![], organizations.management_accounts());
+        let mut scene = Self { cluster: cluster_of, version, desired, issues, seen, managed_by, deleted, approvals };
         let alone = entries.keys().filter(|key| key.kind == Kind::Organization).count() == 1;
         let own = LazyCell::new(|| scene.keys());
         let mut approvals = vec![];
@@ -207,7 +262,7 @@ impl Scene {
 
     /// The `metadata.uid` of an object.
     pub(super) fn uid(&self, key: &ObjectKey) -> Option<&str> {
-        self.seen.get(key).map(|(uid, _)| uid.as_str())
+        self.seen.get(key).map(|seen| seen.uid.as_str())
     }
 
     /// Whether somebody deleted the object, and its counterpart in AWS is to go.
@@ -258,11 +313,24 @@ impl Scene {
         Some(Claimant { management, who: self.holder(&cx.instance), predecessor })
     }
 
-    /// Keys of the objects that belong to the Organization: all where it could not be built.
+    /// Keys of the objects that belong to the Organization, and of those that are nobody's.
     fn keys(&self) -> BTreeSet<&ObjectKey> {
-        let Some(desired) = &self.desired else { return self.seen.keys().collect() };
-        let broken = desired.broken.iter().filter_map(|broken| broken.key.as_ref());
-        desired.objects().map(|(key, ..)| key).chain(broken).chain(&self.deleted).collect()
+        self.seen.iter().filter(|(_, seen)| seen.whose != Whose::Others).map(|(key, _)| key).collect()
+    }
+
+    /// Accounts that manage the organizations that an object is kept in, or may be meant for; nothing where it keeps what
+    /// was said of it.
+    fn management_accounts(&self, key: &ObjectKey) -> Vec<Value> {
+        let accounts: Vec<&AccountId> = match self.seen.get(key).map(|seen| seen.whose) {
+            Some(Whose::Own) => self.desired.iter().map(|d| &d.organization.spec.management_account).collect(),
+            Some(Whose::Open) => self.managed_by.iter().collect(),
+            _ => vec![],
+        };
+        accounts.into_iter().map(|account| account.as_str().into()).collect()
+    }
+
+    fn is_own(&self, key: &ObjectKey) -> bool {
+        self.seen.get(key).is_some_and(|seen| seen.whose == Whose::Own)
     }
 }
 
@@ -289,7 +357,7 @@ pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, sto
     let mut turnout = turnout(scene, came, Some((desired, observed, pass)));
     let passed = report.map_or_else(Passed::default, |_| scene.passed(desired, &planned, pass.now));
     turnout.approve(scene, &passed, pass.now);
-    turnout.remember(&kept.memory, pass.now);
+    turnout.remember(scene, &kept.memory, pass.now);
     kept.keep(observed);
     kept.observed = Some(match applied {
         Ok(Some(report)) => report.applied.observed,
@@ -483,13 +551,17 @@ fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, st
     let statuses = verdicts
         .into_iter()
         .filter_map(|(key, verdict)| {
-            let (uid, generation) = scene.seen.get(&key)?.clone();
-            let facts = facts(&key);
+            let (uid, generation) = scene.seen.get(&key).map(|seen| (seen.uid.clone(), seen.generation))?;
+            let mut facts = facts(&key);
+            let accounts = scene.management_accounts(&key);
+            if key.kind != Kind::Organization && !accounts.is_empty() {
+                facts.insert("managementAccounts".into(), accounts.into());
+            }
             Some((key, Said { uid, generation, verdict, facts }))
         })
         .collect();
     let is_gone = |key: &&ObjectKey| found.is_some_and(|(_, observed, _)| status::is_gone(key, observed));
-    let named = |key: &ObjectKey| Some((key.clone(), scene.seen.get(key)?.0.clone()));
+    let named = |key: &ObjectKey| Some((key.clone(), scene.uid(key)?.to_owned()));
     let gone = scene.deleted.iter().filter(is_gone).filter_map(named).collect();
     let approvals = vec![];
     let calls = found.map_or(0, |(_, _, pass)| pass.calls);
@@ -501,9 +573,9 @@ const SETTLED: &str = "settled";
 const CORRECTIONS: &str = "corrections";
 
 impl Turnout {
-    /// Adds to each status what is remembered of its object.
-    fn remember(&mut self, memory: &Memory, now: Timestamp) {
-        for (key, said) in &mut self.statuses {
+    /// Adds to each status what is remembered of its object. What is not this Organization's was settled elsewhere.
+    fn remember(&mut self, scene: &Scene, memory: &Memory, now: Timestamp) {
+        for (key, said) in self.statuses.iter_mut().filter(|(key, _)| scene.is_own(key)) {
             let (settled, corrections) = memory.of_object(key, now);
             said.facts.insert(SETTLED.into(), settled.into());
             said.facts.insert(CORRECTIONS.into(), corrections.into());

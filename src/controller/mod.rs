@@ -117,9 +117,7 @@ pub async fn run(cx: Arc<Context>, client: Client, cluster: Arc<Cluster>, mut st
             None => keepers.keys().cloned().collect(),
         };
         keepers.retain(|name, _| names.contains(name));
-        if names.is_empty() {
-            finalize::let_go_of_all(&client, &cluster).await;
-        }
+        finalize::let_go_of_ungoverned(&client, &cluster).await;
         let unkept = keep::unkept(&cluster);
         if let Some(turnout) = unkept {
             write(&cx, &client, &cluster, &turnout).await;
@@ -271,7 +269,8 @@ impl Keeper {
         if way.is_none() {
             let door = Arc::new(self.cx.doors.open(partition, access.as_ref()).await?);
             if let Some(management) = &management {
-                kept.remember(management, &self.cluster).map_err(|error| format!("{error}; {}", error.remedy()))?;
+                kept.remember(management, &self.cluster, &self.name)
+                    .map_err(|error| format!("{error}; {}", error.remedy()))?;
             }
             *way = Some(Way { partition, access, management, door, ear: None });
         }

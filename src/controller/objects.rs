@@ -10,7 +10,7 @@ use kube::runtime::watcher::Event;
 use serde_json::Value;
 
 use crate::api::FINALIZER;
-use crate::desired::{Issue, Manifest};
+use crate::desired::{Issue, Manifest, Organizations};
 use crate::names::{ANNOTATION_AUTHOR, ANNOTATION_ID, ANNOTATION_RECONCILE_AT, ANNOTATION_TAKE_OVER, Kind, ObjectKey};
 
 /// One object of the cluster.
@@ -139,6 +139,12 @@ impl Objects {
     #[must_use]
     pub fn whole(&self) -> Option<&BTreeMap<ObjectKey, Entry>> {
         self.missing().is_empty().then_some(&self.entries)
+    }
+
+    /// The Organizations that are not being deleted.
+    #[must_use]
+    pub fn organizations(&self) -> Organizations<'_> {
+        Organizations::of(self.entries.values().filter(|entry| !entry.deleting).map(|entry| &entry.manifest))
     }
 
     fn put(&mut self, kind: Kind, object: DynamicObject) -> bool {

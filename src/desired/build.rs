@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::content;
+use super::home::{Home, Organizations};
 use super::model::{Broken, Declared, Desired, Issue, NodeKey, Organization, Origin, Severity};
 use super::read::{Body, Manifest};
 use super::report::{grouped, nearest, quoted};
@@ -298,55 +299,26 @@ impl<'a> Build<'a> {
         Origin { file, line: 0, column: 0 }
     }
 
-    /// Who belongs to the chosen Organization.
+    /// Who belongs to the chosen Organization. What is nobody's is told, and its counterpart in AWS is left as it is.
     fn membership(&mut self, chosen: Option<usize>) {
-        let organizations: BTreeSet<&str> =
-            self.index.keys().filter(|key| key.kind == Kind::Organization).map(|key| &*key.name).collect();
-        let chosen_name = chosen.and_then(|i| self.manifests.get(i)).and_then(|m| m.key.as_ref()).map(|key| &*key.name);
+        let organizations = Organizations::of(self.manifests.iter().copied());
+        let chosen = chosen.and_then(|i| self.manifests.get(i)).and_then(|m| m.key.as_ref()).map(|key| &*key.name);
         for (index, manifest) in self.manifests.iter().copied().enumerate() {
-            if manifest.key.as_ref().is_some_and(|key| key.kind == Kind::Organization) {
-                if let Some(belongs) = self.belongs.get_mut(index) {
-                    *belongs = chosen.is_none()
-                        || Some(index) == chosen
-                        || manifest.key.as_ref().map(|k| &*k.name) == chosen_name;
-                }
-                continue;
+            let home = organizations.home(manifest);
+            if let Home::Of(name) = home
+                && let Some(belongs) = self.belongs.get_mut(index)
+            {
+                *belongs = chosen.is_none_or(|chosen| chosen == name);
             }
-            let Some(name) = manifest.organization.as_deref() else {
-                // Whose it is, nobody can say: it is nobody's, and its counterpart in either is left as it is.
-                if organizations.len() > 1 {
-                    let names = organizations.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                    let issue = manifest
-                        .error(
-                            "ambiguous-organization",
-                            "spec.organizationRef",
-                            format!(
-                                "there are {} Organizations, and the object does not say to which it belongs",
-                                organizations.len()
-                            ),
-                        )
-                        .help(format!("say which: `organizationRef: {{name: …}}` with one of {names}"));
-                    self.fail(index, issue);
-                }
-                continue;
-            };
-            if Some(name) == chosen_name {
-                continue;
-            }
-            if organizations.contains(name) {
-                if let Some(belongs) = self.belongs.get_mut(index) {
-                    *belongs = chosen.is_none();
-                }
-            } else if !organizations.is_empty() {
-                let help = match nearest(name, organizations.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "leave `organizationRef` out where there is one Organization".to_owned(),
-                };
-                let message = format!("there is no `Organization` named `{}`", quoted(name));
-                let issue = manifest.error("dangling-reference", "spec.organizationRef.name", message).help(help);
+            if let Some(issue) = organizations.issue(manifest, home) {
                 self.fail(index, issue);
             }
         }
+    }
+
+    /// The AWS id of an object in this organization.
+    pub(super) fn id<'m>(&self, manifest: &'m Manifest) -> Option<&'m str> {
+        manifest.id_in(self.organization.map(|spec| spec.management_account_id.as_str()))
     }
 
     /// The Organization itself. A part of it that is wrong is told and left out: nothing is ever taken away for want of it.
@@ -388,7 +360,7 @@ impl<'a> Build<'a> {
         Some(Declared {
             key: manifest.key.clone()?,
             origin: manifest.origin.clone(),
-            id: manifest.id.clone(),
+            id: self.id(manifest).map(str::to_owned),
             created: manifest.created,
             take_over: manifest.take_over.clone(),
             labels: manifest.labels.clone(),
@@ -422,7 +394,7 @@ impl<'a> Build<'a> {
             .map(|(_, manifest)| Broken {
                 key: manifest.key.clone(),
                 origin: manifest.origin.clone(),
-                id: manifest.id.clone(),
+                id: self.id(manifest).map(str::to_owned),
                 name: manifest.aws_name.clone(),
             })
             .collect()

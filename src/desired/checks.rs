@@ -83,7 +83,7 @@ fn unique_ids(cx: &mut Build<'_>) {
     for (index, manifest, key) in
         cx.sound().map(|(index, manifest, key, _)| (index, manifest, key)).chain(cx.unusable())
     {
-        let Some(id) = manifest.id.as_deref() else { continue };
+        let Some(id) = cx.id(manifest) else { continue };
         match seen.get(&(key.kind, id)) {
             // Two documents of one key are told already.
             Some(first) if cx.manifest(*first).and_then(|m| m.key.as_ref()) != Some(key) => {

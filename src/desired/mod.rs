@@ -8,6 +8,7 @@ mod build;
 mod checks;
 mod content;
 mod fixes;
+mod home;
 mod lint;
 mod metadata;
 pub mod model;
@@ -23,6 +24,7 @@ mod yaml;
 
 pub use build::{build, build_from};
 pub use fixes::{Mended, Placed, Unplaced, mend};
+pub use home::{Home, Organizations};
 pub use lint::{LintIssue, lint, lint_with_fixes};
 pub use model::{Broken, Declared, Desired, Issue, NodeKey, Origin, Severity};
 pub use read::{Found, Manifest, Source, read, read_all};

@@ -68,7 +68,7 @@ pub(super) fn units(cx: &mut Build<'_>) -> Units {
                 Declared {
                     key,
                     origin: manifest.origin.clone(),
-                    id: manifest.id.clone(),
+                    id: cx.id(manifest).map(str::to_owned),
                     created: manifest.created,
                     take_over: manifest.take_over.clone(),
                     labels: manifest.labels.clone(),
@@ -185,7 +185,7 @@ pub(super) fn accounts(cx: &mut Build<'_>, units: &Units) -> Accounts {
         .collect();
     for (index, manifest, spec) in all {
         let own_id = spec.account_id.as_deref();
-        if let (Some(bound), Some(own)) = (manifest.id.as_deref(), own_id)
+        if let (Some(bound), Some(own)) = (cx.id(manifest), own_id)
             && bound != own
         {
             let message = format!("`{}` is not the `accountId` `{own}` of the same object", quoted(bound));
@@ -197,7 +197,7 @@ pub(super) fn accounts(cx: &mut Build<'_>, units: &Units) -> Accounts {
             );
             continue;
         }
-        if cx.is_management(own_id.or(manifest.id.as_deref())) {
+        if cx.is_management(own_id.or(cx.id(manifest))) {
             management(cx, index, manifest, spec);
         }
         // An OU that came through is one that can be referred to.
@@ -220,7 +220,7 @@ pub(super) fn accounts(cx: &mut Build<'_>, units: &Units) -> Accounts {
             Declared {
                 key,
                 origin: manifest.origin.clone(),
-                id: manifest.id.clone(),
+                id: cx.id(manifest).map(str::to_owned),
                 created: manifest.created,
                 take_over: manifest.take_over.clone(),
                 labels: manifest.labels.clone(),

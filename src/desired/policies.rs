@@ -79,7 +79,7 @@ pub(super) fn policies(cx: &mut Build<'_>, units: &Units, accounts: &Accounts) -
             Declared {
                 key: key.clone(),
                 origin: manifest.origin.clone(),
-                id: manifest.id.clone(),
+                id: cx.id(manifest).map(str::to_owned),
                 created: manifest.created,
                 take_over: manifest.take_over.clone(),
                 labels: manifest.labels.clone(),

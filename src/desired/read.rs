@@ -10,12 +10,12 @@ use super::report::{grouped, nearest, one_of, quoted};
 use super::schema::{self, Finding};
 use super::tree::{Form, Node, Place};
 use super::yaml::{self, Chunk, Document};
-use super::{checks, metadata, outputs};
+use super::{checks, home, metadata, outputs};
 use crate::api::account::AccountSpec;
 use crate::api::organization::OrganizationSpec;
 use crate::api::organizational_unit::OrganizationalUnitSpec;
 use crate::api::policy::OrganizationPolicySpec;
-use crate::names::{ANNOTATION_ID, ANNOTATION_OWNER, ANNOTATION_TAKE_OVER, Kind, ObjectKey, Tags};
+use crate::names::{ANNOTATION_ID, ANNOTATION_OWNER, ANNOTATION_TAKE_OVER, AccountId, Kind, ObjectKey, Tags};
 use crate::policy;
 
 /// A text and where it is from.
@@ -57,6 +57,10 @@ pub struct Manifest {
     pub origin: Origin,
     /// AWS id of annotation `bylaw.dev/id`, or of status.
     pub id: Option<String>,
+    /// Its id is that of its status.
+    pub(super) id_of_status: bool,
+    /// `status.managementAccounts`: the organizations that it was kept in, or may have been meant for.
+    pub(super) kept_in: Box<[AccountId]>,
     /// Its AWS name, where it could be read.
     pub aws_name: Option<String>,
     /// `metadata.creationTimestamp`, which the API server sets.
@@ -510,12 +514,13 @@ impl Manifest {
         let name = text(&["metadata", "name"]);
         let kind = Kind::ALL.into_iter().find(|k| tree.get("kind").and_then(Node::text) == Some(k.as_str()));
         let own = if kind == Some(Kind::OrganizationPolicy) { name } else { None };
+        let own_id = text(&["metadata", "annotations", ANNOTATION_ID]);
         let manifest = Self {
             key: kind.zip(name).map(|(kind, name)| ObjectKey::new(kind, name)),
             origin: cx.origin(tree.place),
-            id: text(&["metadata", "annotations", ANNOTATION_ID])
-                .or_else(|| text(&["status", "id"]))
-                .map(str::to_owned),
+            id: own_id.or_else(|| text(&["status", "id"])).map(str::to_owned),
+            id_of_status: own_id.is_none(),
+            kept_in: home::kept_in(&tree),
             aws_name: text(&["spec", "name"]).or(own).map(str::to_owned),
             created: text(&["metadata", "creationTimestamp"]).and_then(|at| at.parse().ok()),
             take_over: text(&["metadata", "annotations", ANNOTATION_TAKE_OVER]).map(Into::into),

@@ -223,6 +223,34 @@ fn of_two_organizations_an_object_that_does_not_say_which_is_neithers() {
 }
 
 #[test]
+fn what_was_kept_in_another_organization_does_not_fall_to_the_only_one_that_is_left() {
+    let kept = |accounts: &str| {
+        let text = policy("p", "  targets: [{root: true}]\n") + "status: {id: p-11111111, managementAccounts: ";
+        run(&(ORGANIZATION.to_owned() + "---\n" + &text + accounts + "}\n"), None)
+    };
+    for accounts in ["[]", "[\"111122223333\"]"] {
+        let (desired, issues) = kept(accounts);
+        assert!(issues.is_empty(), "{issues:#?}");
+        assert_eq!(desired.unwrap().policies["p"].id.as_deref(), Some("p-11111111"));
+    }
+    for accounts in ["[\"999999999999\"]", "[\"111122223333\", \"999999999999\"]"] {
+        let (desired, issues) = kept(accounts);
+        assert_eq!(issues.iter().map(|issue| issue.rule).collect::<Vec<_>>(), ["other-organization"], "{issues:#?}");
+        assert!(
+            issues[0].message.contains("`999999999999`") && issues[0].help.as_ref().unwrap().contains("name: main")
+        );
+        let desired = desired.unwrap();
+        assert!(desired.policies.is_empty() && desired.broken.len() == 1);
+        // Somebody says so: then what the status says of the other organization counts for nothing.
+        let text = policy("p", "  targets: [{root: true}]\n  organizationRef: {name: main}\n");
+        let text = format!("{ORGANIZATION}---\n{text}status: {{id: p-11111111, managementAccounts: {accounts}}}\n");
+        let (desired, issues) = run(&text, None);
+        assert!(issues.is_empty(), "{issues:#?}");
+        assert_eq!(desired.unwrap().policies["p"].id, None);
+    }
+}
+
+#[test]
 fn no_organization_says_what_to_add() {
     let (manifests, _) = read(&[source("a.yaml", &unit("a", None, ""))]);
     let (desired, issues) = build(manifests, None);

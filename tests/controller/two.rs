@@ -120,3 +120,123 @@ fn of_two_controllers_of_one_cluster_with_leases_of_their_own_one_writes_and_the
     scene.terminate(second);
     assert_eq!(scene.holder(), None);
 }
+
+/// Objects that do not say to which Organization they belong.
+const UNSAID: &str = "\
+apiVersion: bylaw.dev/v1alpha1
+kind: OrganizationalUnit
+metadata: {name: prod}
+spec: {name: Production}
+---
+apiVersion: bylaw.dev/v1alpha1
+kind: OrganizationPolicy
+metadata: {name: guard}
+spec:
+  type: SERVICE_CONTROL_POLICY
+  content: {Version: '2012-10-17', Statement: [{Effect: Deny, Action: 's3:*', Resource: '*'}]}
+  targets: [{organizationalUnitRef: {name: prod}}]
+---
+apiVersion: bylaw.dev/v1alpha1
+kind: OrganizationPolicy
+metadata: {name: doomed}
+spec:
+  type: SERVICE_CONTROL_POLICY
+  deletionPolicy: Delete
+  content: {Version: '2012-10-17', Statement: [{Effect: Deny, Action: 'sqs:*', Resource: '*'}]}
+";
+
+/// An Organization of the cluster; bylaw takes a role in its management account.
+fn organization(name: &str, shell: &Shell) -> String {
+    let account = &shell.account;
+    format!(
+        "apiVersion: bylaw.dev/v1alpha1\nkind: Organization\nmetadata: {{name: {name}}}\nspec:\n  \
+         managementAccountId: \"{account}\"\n  policyTypes: [SERVICE_CONTROL_POLICY]\n  \
+         access: {{managementRoleArn: 'arn:aws:iam::{account}:role/bylaw'}}\n"
+    )
+}
+
+/// Calls since the last time that change the organization: the lease does not.
+fn changes(shell: &Shell) -> Vec<String> {
+    let others = ["Get", "List", "Describe", "Assume", "TagResource", "UntagResource"];
+    let calls = shell.calls().into_keys();
+    calls.filter(|name| !others.iter().any(|other| name.starts_with(other))).collect()
+}
+
+#[test]
+fn of_two_organizations_of_one_cluster_neither_gets_what_names_none_not_even_when_the_other_is_gone() {
+    let mut scene = Scene::new();
+    let (acme, lab) = (scene.shell.clone(), Shell::new());
+    scene.start();
+    scene.cluster.apply(&organization("acme", &acme));
+    scene.cluster.apply(UNSAID);
+    for (kind, name) in
+        [("organizationalunits", "prod"), ("organizationpolicies", "guard"), ("organizationpolicies", "doomed")]
+    {
+        let object = scene.until(kind, name, is_ready);
+        assert_eq!(object["status"]["managementAccounts"], json!([acme.account]), "{object:#}");
+    }
+    let policy = scene.cluster.get("organizationpolicies", "guard")["status"]["id"].as_str().unwrap().to_owned();
+    let unit = scene.targets(&policy).pop().unwrap();
+
+    // Another Organization comes, one object more, and drift.
+    scene.cluster.apply(&organization("lab", &lab));
+    let unclear = |object: &Value| says(object, "there are 2 Organizations");
+    scene.until("organizationalunits", "prod", unclear);
+    scene.until("organizationpolicies", "guard", unclear);
+    (acme.calls(), lab.calls());
+    acme.aws("DetachPolicy", &json!({"PolicyId": policy, "TargetId": unit}));
+    acme.calls();
+    scene.cluster.apply(
+        "apiVersion: bylaw.dev/v1alpha1\nkind: OrganizationalUnit\nmetadata: {name: late}\nspec: {name: Late}\n",
+    );
+    scene.cluster.kubectl(&["delete", "organizationpolicy.bylaw.dev", "doomed", "--wait=false"]);
+    let late = scene.until("organizationalunits", "late", |object| {
+        unclear(object) && object["status"]["managementAccounts"].is_array()
+    });
+    let mut both = [&acme.account, &lab.account];
+    both.sort();
+    assert_eq!(late["status"]["managementAccounts"], json!(both));
+    let doomed = scene.until("organizationpolicies", "doomed", unclear);
+    assert!(!doomed["metadata"]["deletionTimestamp"].is_null());
+    for name in ["acme", "lab"] {
+        let asked = format!("bylaw.dev/reconcile-at={:?}", std::time::SystemTime::now());
+        scene.cluster.kubectl(&["annotate", "--overwrite", "organization.bylaw.dev", name, &asked]);
+        scene.until("organizations", name, |object| condition(object, "Ready").is_some_and(|c| c["status"] == "False"));
+    }
+    assert_eq!((changes(&acme), changes(&lab)), (vec![], vec![]), "{}", scene.log(0));
+    assert_eq!(scene.targets(&policy), Vec::<String>::new(), "it is nobody's by now");
+
+    // The one goes. What was kept in it, or may have been meant for it, is not the other's; nor is it to the next process.
+    scene.cluster.kubectl(&["delete", "organization.bylaw.dev", "acme", "--timeout=60s"]);
+    let others = |object: &Value| says(object, "does not say that it belongs to `lab`");
+    let settled = scene.until("organizationpolicies", "guard", others)["status"]["settled"].clone();
+    scene.until("organizationpolicies", "doomed", Value::is_null);
+    let listed = acme.aws("ListPolicies", &json!({"Filter": "SERVICE_CONTROL_POLICY"}));
+    assert!(listed["Policies"].as_array().unwrap().iter().any(|policy| policy["Name"] == "doomed"), "let go of");
+    scene.terminate(0);
+    scene.start();
+    scene.until_aws(|| scene.log(1).contains("pass over") || scene.log(1).contains("pass failed"));
+    for (kind, name) in
+        [("organizationalunits", "prod"), ("organizationpolicies", "guard"), ("organizationalunits", "late")]
+    {
+        scene.until(kind, name, others);
+    }
+    assert_eq!(scene.cluster.get("organizationpolicies", "guard")["status"]["settled"], settled);
+    assert_eq!((changes(&acme), changes(&lab)), (vec![], vec![]), "{}", scene.log(1));
+
+    // A person says so.
+    for (kind, name) in
+        [("organizationalunit", "late"), ("organizationalunit", "prod"), ("organizationpolicy", "guard")]
+    {
+        let patch = r#"{"spec":{"organizationRef":{"name":"lab"}}}"#;
+        scene.cluster.kubectl(&["patch", &format!("{kind}.bylaw.dev"), name, "--type=merge", "-p", patch]);
+    }
+    let guard = scene.until("organizationpolicies", "guard", is_ready);
+    assert_eq!(guard["status"]["managementAccounts"], json!([lab.account]));
+    assert_ne!(guard["status"]["id"].as_str(), Some(&*policy), "it is another policy");
+    scene.until("organizationalunits", "late", is_ready);
+    scene.until("organizations", "lab", is_ready);
+    assert_eq!(changes(&acme), Vec::<String>::new());
+    let calls = lab.calls();
+    assert!(calls.is_empty() || !calls.contains_key("CreateAccount"), "{calls:?}");
+}
