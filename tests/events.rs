@@ -1,9 +1,10 @@
 //! Events of AWS on the organization in memory: what is put back at a glance, and who is named.
 
-use bylaw::aws::Request;
+use bylaw::apply::Outcome;
 use bylaw::aws::offline::Offline;
 use bylaw::aws::paced::{Conduct, Pace, Paced};
 use bylaw::aws::port::Resource;
+use bylaw::aws::{AwsError, Port, Request, Response};
 use bylaw::desired::Desired;
 use bylaw::events::{Hint, Trail};
 use bylaw::names::{NodeId, PolicyId, Tags};
@@ -11,6 +12,7 @@ use bylaw::observed::Observed;
 use bylaw::pass::{self, Options};
 use bylaw::plan::bind::bind;
 use bylaw::plan::{Memory, name_authors};
+use futures::future::BoxFuture;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::engine::{apply, clock, manifests, plan, world};
@@ -192,4 +194,108 @@ async fn whoever_deleted_a_policy_or_took_a_tag_off_is_named() {
     for (what, by) in &told {
         assert!(by.is_none() || what.contains("exists") || by.as_deref() == Some("untagger"), "{told:#?}");
     }
+}
+
+/// The organization, with what a test does before calls: a foreign hand, or an error.
+struct Before<'a, F>(&'a Offline, F);
+
+impl<F: Fn(&Request) -> Option<AwsError> + Send + Sync> Port for Before<'_, F> {
+    fn call<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, AwsError>> {
+        Box::pin(async move {
+            match (self.1)(request) {
+                Some(error) => Err(error),
+                None => self.0.call(request).await,
+            }
+        })
+    }
+}
+
+const FOREIGN: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+
+fn rewrite(world: &Offline, policy: &PolicyId) {
+    let (name, description, content) = (None, None, Some(FOREIGN.to_owned()));
+    world.foreign(&Request::UpdatePolicy { policy: policy.clone(), name, description, content }).unwrap();
+}
+
+async fn text(world: &Offline, policy: &PolicyId) -> String {
+    match world.call(&Request::DescribePolicy { policy: policy.clone() }).await.unwrap() {
+        Response::Policy { content, .. } => content,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn outcomes(report: &bylaw::pass::Report) -> Vec<(&'static str, &Outcome)> {
+    report.applied.outcomes.iter().map(|(change, outcome)| (change.action.operations().0, outcome)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_was_detached_and_rewritten_comes_back_at_a_glance_with_its_own_text_alone() {
+    for told in [vec!["DetachPolicy"], vec!["DetachPolicy", "UpdatePolicy"]] {
+        let Settled { desired, world, mut memory, observed, policy, production, .. } = settled().await;
+        let own = text(&world, &policy).await;
+        world.foreign(&Request::DetachPolicy { policy: policy.clone(), target: production.clone() }).unwrap();
+        rewrite(&world, &policy);
+        let options = Options::default();
+        let hints = told.iter().map(|call| hint("mallory", call, Some(&policy), &[&production], &[]));
+        let requests: Vec<Request> = hints.flat_map(|hint| observed.named_by(&hint)).collect();
+        let glance = pass::glance(&world, &desired, observed.clone(), requests, &memory, &options, &later);
+        let planned = glance.await.unwrap().unwrap();
+        let operations: Vec<_> = planned.plan.changes.iter().map(|c| c.action.operations().0).collect();
+        assert_eq!(operations, ["UpdatePolicy", "AttachPolicy"], "{told:?}: {:#?}", planned.plan);
+
+        // Where the text cannot be corrected nothing is attached.
+        let refused = Before(&world, |request: &Request| {
+            let denied = || AwsError::answered("UpdatePolicy", "AccessDeniedException", "no", None);
+            matches!(request, Request::UpdatePolicy { .. }).then(denied)
+        });
+        let report = apply(&refused, &desired, planned.clone(), &mut memory.clone(), &options).await;
+        let [("UpdatePolicy", Outcome::Failed { .. }), ("AttachPolicy", Outcome::Blocked { .. })] = *outcomes(&report)
+        else {
+            panic!("{:#?}", report.applied.outcomes)
+        };
+        assert!(world.with(|state| state.targets(&policy).is_empty()));
+
+        let report = apply(&world, &desired, planned, &mut memory, &options).await;
+        assert!(report.applied.is_success() && report.left.is_empty(), "{:#?}", report.applied.outcomes);
+        assert!(world.with(|state| state.targets(&policy).contains(&production)));
+        assert_eq!(text(&world, &policy).await, own);
+    }
+}
+
+/// Between the plan and the attachment somebody can be as fast as bylaw.
+#[tokio::test(start_paused = true)]
+async fn what_was_rewritten_since_the_plan_was_made_is_not_attached() {
+    let Settled { desired, world, mut memory, policy, production, .. } = settled().await;
+    world.foreign(&Request::DetachPolicy { policy: policy.clone(), target: production.clone() }).unwrap();
+    let options = Options::default();
+    let planned = plan(&world, &desired, &memory, &options).await;
+    rewrite(&world, &policy);
+    let report = apply(&world, &desired, planned, &mut memory, &options).await;
+    let [("AttachPolicy", Outcome::Changed { .. })] = *outcomes(&report) else {
+        panic!("{:#?}", report.applied.outcomes)
+    };
+    assert!(world.with(|state| state.targets(&policy).is_empty()), "the foreign text binds nobody");
+    let planned = plan(&world, &desired, &memory, &options).await;
+    let report = apply(&world, &desired, planned, &mut memory, &options).await;
+    assert!(report.left.is_empty(), "{:#?}", report.left);
+    assert!(text(&world, &policy).await != FOREIGN && world.with(|state| state.targets(&policy).contains(&production)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_policy_says_is_looked_at_once_for_all_its_attachments() {
+    let Settled { desired, world, mut memory, policy, production, other, .. } = settled().await;
+    let more: Vec<NodeId> = world.with(|state| state.targets(&other)).into_iter().collect();
+    world.foreign(&Request::DetachPolicy { policy: policy.clone(), target: production.clone() }).unwrap();
+    for target in &more {
+        world.foreign(&Request::DetachPolicy { policy: other.clone(), target: target.clone() }).unwrap();
+    }
+    let options = Options::default();
+    let planned = plan(&world, &desired, &memory, &options).await;
+    let port = Paced::new(&world, Conduct { pace: Pace::None, ..Conduct::default() });
+    let attachments = planned.plan.changes.len();
+    assert!(attachments >= 2, "{:#?}", planned.plan.changes);
+    let (reads, _) = bylaw::plan::estimate::calls(&planned.plan);
+    let report = apply(&port, &desired, planned, &mut memory, &options).await;
+    assert!(report.applied.is_success());
+    assert_eq!((reads["DescribePolicy"], port.tally().calls["AttachPolicy"]), (2, attachments as u64));
 }

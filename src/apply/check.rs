@@ -38,18 +38,18 @@ pub(super) async fn look(
             Look::Needed(request)
         }
         (Action::Attach { kind, .. }, Request::AttachPolicy { policy, target }) => {
-            if state.lock().is_new(target) {
-                return Ok(Look::Needed(request));
+            if !state.lock().is_new(target) {
+                let attached = attached(port, state, target, kind, clock).await?;
+                let max = kind.rule().max_attached;
+                if attached.contains(policy) {
+                    return Ok(Look::Already);
+                }
+                if attached.len() >= max {
+                    let found = format!("`{target}` has {} of {max} policies attached by now", attached.len());
+                    return Ok(Look::Changed(found));
+                }
             }
-            let attached = attached(port, state, target, kind, clock).await?;
-            let max = kind.rule().max_attached;
-            if attached.contains(policy) {
-                Look::Already
-            } else if attached.len() >= max {
-                Look::Changed(format!("`{target}` has {} of {max} policies attached by now", attached.len()))
-            } else {
-                Look::Needed(request)
-            }
+            rewritten(port, state, policy, kind, clock).await?.unwrap_or(Look::Needed(request))
         }
         (Action::Detach { kind, .. }, Request::DetachPolicy { policy, target }) => {
             // What is left when it is gone is looked at right before, whoever looked a moment ago.
@@ -123,6 +123,31 @@ pub(super) async fn look(
         }
         _ => look_at_details(port, state, change, request, clock).await?,
     })
+}
+
+/// Why a policy is not attached as it is: it binds by what it says, and says something else than when the plan was made.
+/// One look serves all attachments of a policy for a while.
+async fn rewritten(
+    port: &dyn Port,
+    state: &State,
+    policy: &PolicyId,
+    kind: &PolicyType,
+    clock: Clock<'_>,
+) -> Result<Option<Look>, AwsError> {
+    // Nobody can edit AWS's own.
+    if kind.rule().default_policy == Some(policy.as_str()) || state.lock().knows_text(policy, clock()) {
+        return Ok(None);
+    }
+    let Response::Policy { content, .. } = port.call(&Request::DescribePolicy { policy: policy.clone() }).await? else {
+        return Err(garbage("DescribePolicy"));
+    };
+    let mut state = state.lock();
+    let planned = state.observed.policies.get(policy).and_then(|found| found.content.get());
+    if planned != Some(&content) {
+        return Ok(Some(Look::Changed("the text of the policy was changed since the plan was made".into())));
+    }
+    state.saw_text(policy, clock());
+    Ok(None)
 }
 
 /// The node at which nothing would be allowed any more after an edit that takes every allow out of a policy: what else is

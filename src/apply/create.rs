@@ -1,7 +1,7 @@
 //! Creations: once, whatever call the process dies in. AWS refuses a second of the same name or e-mail; what was made by a
 //! life that did not live to see the answer is known by bylaw's tag and taken up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::check::{garbage, tags};
@@ -10,7 +10,7 @@ use super::ledger::Outcome;
 use crate::aws::error::EMAIL_TAKEN;
 use crate::aws::port::{Creation, CreationState, Resource};
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
-use crate::names::{AccountId, NodeId, ObjectKey, TAG_MANAGED_BY, TAG_RESOURCE};
+use crate::names::{AccountId, NodeId, ObjectKey, TAG_MANAGED_BY, TAG_RESOURCE, Tags};
 use crate::observed::pages;
 
 /// How soon the state of an account creation is asked for first, before it is known how long one takes; each further
@@ -97,8 +97,8 @@ pub(super) struct Creations {
 #[derive(Debug, Default)]
 struct Earlier {
     under_way: Vec<Creation>,
-    /// Accounts that AWS created and does not list yet, by the object that their tag names.
-    unlisted: BTreeMap<String, AccountId>,
+    /// Accounts that AWS created and does not list yet, with their tags.
+    unlisted: Vec<(AccountId, Tags)>,
 }
 
 impl Creations {
@@ -118,7 +118,7 @@ pub(super) async fn account(
 ) -> Creating {
     let Request::CreateAccount { name, .. } = request else { return Err(garbage("CreateAccount")) };
     let earlier = creations.earlier.get_or_try_init(|| earlier(port, is_listed)).await?;
-    if let Some(made) = earlier.unlisted.get(&object.to_string()) {
+    if let Some((made, _)) = earlier.unlisted.iter().find(|(_, has)| is_by(has, request, object)) {
         return Ok((Outcome::AlreadyDone, Made::Account(made.clone())));
     }
     for creation in earlier.under_way.iter().filter(|creation| creation.account_name == *name) {
@@ -140,13 +140,13 @@ pub(super) async fn account(
     let (outcome, made) = match answer {
         Ok(Response::Creation(creation)) => wait(port, creations, creation).await?,
         Ok(_) => return Err(garbage("CreateAccount")),
-        Err(error) if error.class == ErrorClass::Unknown => match lost(port, name, object, is_listed).await? {
+        Err(error) if error.class == ErrorClass::Unknown => match lost(port, request, object, is_listed).await? {
             Some(creation) => {
                 let is_over = creation.state == CreationState::Succeeded;
                 let (outcome, made) = wait(port, creations, creation).await?;
                 match &made {
                     // Two accounts can have one name: what became of this call is still open.
-                    Made::Account(id) if !is_ours(port, id, object).await? => {
+                    Made::Account(id) if !is_ours(port, id, request, object).await? => {
                         (Outcome::Unknown { error }, Made::Nothing)
                     }
                     // Anybody may have been at it since.
@@ -174,19 +174,20 @@ pub(super) async fn account(
 /// The creation under a name whose answer was lost: AWS may take a moment to list it.
 async fn lost(
     port: &dyn Port,
-    name: &str,
+    request: &Request,
     object: &ObjectKey,
     is_listed: &(dyn Fn(&AccountId) -> bool + Send + Sync),
 ) -> Result<Option<Creation>, AwsError> {
+    let Request::CreateAccount { name, .. } = request else { return Err(garbage("CreateAccount")) };
     for look in 0..LOOKS {
         if look > 0 {
             tokio::time::sleep(POLL).await;
         }
-        for creation in listed(port).await?.into_iter().filter(|creation| creation.account_name == name) {
+        for creation in listed(port).await?.into_iter().filter(|creation| creation.account_name == *name) {
             // One that is over can be of long ago, and the account another's.
             let own = match (creation.state, &creation.account) {
                 (CreationState::InProgress, _) => true,
-                (CreationState::Succeeded, Some(id)) => !is_listed(id) && is_ours(port, id, object).await?,
+                (CreationState::Succeeded, Some(id)) => !is_listed(id) && is_ours(port, id, request, object).await?,
                 _ => false,
             };
             if own {
@@ -205,8 +206,8 @@ async fn earlier(port: &dyn Port, is_listed: &(dyn Fn(&AccountId) -> bool + Send
         match (creation.state, &creation.account) {
             (CreationState::InProgress, _) => earlier.under_way.push(creation),
             (CreationState::Succeeded, Some(id)) if !is_listed(id) => {
-                let tag = owner(port, id).await?;
-                earlier.unlisted.extend(tag.map(|tag| (tag, id.clone())));
+                let has = tags_of(port, id).await?;
+                earlier.unlisted.extend(has.map(|has| (id.clone(), has)));
             }
             _ => {}
         }
@@ -216,25 +217,30 @@ async fn earlier(port: &dyn Port, is_listed: &(dyn Fn(&AccountId) -> bool + Send
 
 /// Whether what is there carries the tag of the object, and that of the Organization object that asks for it.
 async fn is_of(port: &dyn Port, resource: &Resource, request: &Request, object: &ObjectKey) -> Result<bool, AwsError> {
+    Ok(is_by(&tags(port, resource).await?, request, object))
+}
+
+/// Whether these are the tags of what `request` makes for the object: two clusters have objects of one name, so that the
+/// Organization object counts as well.
+fn is_by(has: &Tags, request: &Request, object: &ObjectKey) -> bool {
     let maker = match request {
         Request::CreateOrganizationalUnit { tags, .. }
         | Request::CreatePolicy { tags, .. }
         | Request::CreateAccount { tags, .. } => tags.get(TAG_MANAGED_BY),
         _ => None,
     };
-    let has = tags(port, resource).await?;
     let same_maker = has.get(TAG_MANAGED_BY).is_none_or(|has| maker.is_none_or(|maker| maker == has));
-    Ok(same_maker && has.get(TAG_RESOURCE) == Some(&object.to_string()))
+    same_maker && has.get(TAG_RESOURCE) == Some(&object.to_string())
 }
 
-async fn is_ours(port: &dyn Port, id: &AccountId, object: &ObjectKey) -> Result<bool, AwsError> {
-    Ok(owner(port, id).await?.as_deref() == Some(&object.to_string()))
+async fn is_ours(port: &dyn Port, id: &AccountId, request: &Request, object: &ObjectKey) -> Result<bool, AwsError> {
+    Ok(tags_of(port, id).await?.is_some_and(|has| is_by(&has, request, object)))
 }
 
-/// The object that an account's tag names. An account that left the organization belongs to none.
-async fn owner(port: &dyn Port, id: &AccountId) -> Result<Option<String>, AwsError> {
+/// The tags of an account; `None` where it left the organization.
+async fn tags_of(port: &dyn Port, id: &AccountId) -> Result<Option<Tags>, AwsError> {
     match tags(port, &Resource::Node(NodeId::Account(id.clone()))).await {
-        Ok(mut has) => Ok(has.remove(TAG_RESOURCE)),
+        Ok(has) => Ok(Some(has)),
         Err(error) if error.class == ErrorClass::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -16,7 +16,7 @@ use crate::plan::model::Tagged;
 use crate::plan::{Action, Change, NodeRef, PolicyRef};
 use crate::policy::Document;
 
-/// A look at what is attached to a node serves the attachments that follow within this time.
+/// A look at what is attached to a node, or at what a policy says, serves the attachments that follow within this time.
 const FRESH: SignedDuration = SignedDuration::from_secs(FRESH_SECONDS as i64);
 
 pub(super) struct State {
@@ -30,6 +30,8 @@ pub(super) struct Inner {
     made: BTreeSet<NodeId>,
     pub policies: BTreeMap<ObjectKey, PolicyId>,
     attached: BTreeMap<(NodeId, PolicyType), (Timestamp, BTreeSet<PolicyId>)>,
+    /// Policies that say what the model says: since when that was read or written; `None` where this run made the policy.
+    texts: BTreeMap<PolicyId, Option<Timestamp>>,
 }
 
 impl State {
@@ -40,6 +42,7 @@ impl State {
             made: BTreeSet::new(),
             policies: BTreeMap::new(),
             attached: BTreeMap::new(),
+            texts: BTreeMap::new(),
         };
         Self { inner: Mutex::new(inner) }
     }
@@ -68,7 +71,9 @@ impl Inner {
             }
             (Action::CreatePolicy { .. }, Made::Policy(id)) => {
                 self.policies.insert(change.object.clone(), id.clone());
+                self.texts.insert(id.clone(), None);
             }
+            (Action::UpdatePolicy { policy, content: Some(_), .. }, _) => self.saw_text(policy, now),
             _ => {}
         }
         let (kind, action) = match &change.action {
@@ -103,6 +108,16 @@ impl Inner {
         self.attached.insert((node.clone(), kind.clone()), (now, found));
     }
 
+    /// Whether it need not be asked what a policy says.
+    pub(super) fn knows_text(&self, policy: &PolicyId, now: Timestamp) -> bool {
+        let known = self.texts.get(policy);
+        known.is_some_and(|at| at.is_none_or(|at| now.duration_since(at) <= FRESH))
+    }
+
+    pub(super) fn saw_text(&mut self, policy: &PolicyId, now: Timestamp) {
+        self.texts.insert(policy.clone(), Some(now));
+    }
+
     /// Whether of all that is `attached` only `policy` allows anything, as far as contents are known.
     pub(super) fn is_last_allow(&self, policy: &PolicyId, attached: &BTreeSet<PolicyId>) -> bool {
         let allows = |id: &PolicyId| {
@@ -118,7 +133,8 @@ impl Inner {
         match made {
             Made::Unit(id) => drop(self.made.take(&NodeId::Unit(id.clone()))),
             Made::Account(id) => drop(self.made.take(&NodeId::Account(id.clone()))),
-            Made::Policy(_) | Made::Nothing => {}
+            Made::Policy(id) => drop(self.texts.remove(id)),
+            Made::Nothing => {}
         }
     }
 

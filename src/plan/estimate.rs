@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::model::{Action, NodeRef, Plan, Reason, takes_every_allow};
+use super::model::{Action, NodeRef, Plan, PolicyRef, Reason, takes_every_allow};
 use crate::aws::buckets::rate_of;
-use crate::names::PolicyType;
+use crate::names::{PolicyId, PolicyType};
 
 /// Calls by operation.
 pub type Calls = BTreeMap<&'static str, u64>;
 
-/// A look at what is attached to a node serves the attachments that follow within this many seconds.
+/// A look at what is attached to a node, or at what a policy says, serves the attachments that follow within this many seconds.
 pub const FRESH: u32 = 10;
 
 /// The calls that a plan's changes take: the looks before them, and the writes. A list counts as one page, an account
@@ -30,9 +30,17 @@ pub fn calls<State>(plan: &Plan<State>) -> (Calls, Calls) {
         if change.reason == Reason::Removed && matches!(change.action, Action::Detach { .. }) {
             *reads.entry("ListTagsForResource").or_default() += 1;
         }
-        for read in before.iter().filter(|read| due || **read != ONCE && **read != SHARED) {
-            *reads.entry(read).or_default() += 1;
+        for read in before {
+            let due = match (*read, &change.action) {
+                (ONCE | SHARED, _) => due,
+                (TEXT, Action::Attach { policy: PolicyRef::Known(policy), .. }) => looks.is_text_due(policy),
+                _ => true,
+            };
+            if due {
+                *reads.entry(read).or_default() += 1;
+            }
         }
+        looks.after(&change.action);
     }
     (reads, writes)
 }
@@ -52,6 +60,9 @@ const ONCE: &str = "ListCreateAccountStatus";
 /// One look tells of all that is attached to a node.
 const SHARED: &str = "ListPoliciesForTarget";
 
+/// One look tells of all attachments of a policy what it says.
+const TEXT: &str = "DescribePolicy";
+
 /// Looks that several changes share.
 #[derive(Default)]
 struct Looks<'a> {
@@ -60,6 +71,8 @@ struct Looks<'a> {
     attached: u32,
     /// Number of the attachment before which what is attached to a node was looked at last.
     nodes: HashMap<(&'a NodeRef, &'a PolicyType), u32>,
+    /// The same of what a policy says.
+    texts: HashMap<&'a PolicyId, u32>,
 }
 
 impl<'a> Looks<'a> {
@@ -70,7 +83,7 @@ impl<'a> Looks<'a> {
             Action::Attach { target, kind, .. } => {
                 self.attached += 1;
                 let (now, node) = (self.attached, (target, kind));
-                let seen = self.nodes.get(&node).is_some_and(|at| seconds(now - at) <= f64::from(FRESH));
+                let seen = self.nodes.get(&node).is_some_and(|at| is_fresh(now - at));
                 if !seen {
                     self.nodes.insert(node, now);
                 }
@@ -79,6 +92,27 @@ impl<'a> Looks<'a> {
             _ => true,
         }
     }
+
+    /// Whether it has to be asked what the policy says before this attachment.
+    fn is_text_due(&mut self, policy: &'a PolicyId) -> bool {
+        let now = self.attached;
+        let seen = self.texts.get(policy).is_some_and(|at| is_fresh(now - at));
+        if !seen {
+            self.texts.insert(policy, now);
+        }
+        !seen
+    }
+
+    /// What was written is known.
+    fn after(&mut self, action: &'a Action) {
+        if let Some(policy) = action.rewrites() {
+            self.texts.insert(policy, self.attached);
+        }
+    }
+}
+
+fn is_fresh(attachments: u32) -> bool {
+    seconds(attachments) <= f64::from(FRESH)
 }
 
 fn seconds(attachments: u32) -> f64 {

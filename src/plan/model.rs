@@ -381,8 +381,16 @@ impl Action {
             Self::RenameUnit { .. } => ("UpdateOrganizationalUnit", &["ListOrganizationalUnitsForParent"]),
             Self::CreatePolicy { .. } => ("CreatePolicy", &[]),
             Self::UpdatePolicy { .. } => ("UpdatePolicy", &["DescribePolicy"]),
-            Self::Attach { target: NodeRef::New(_), .. } => ("AttachPolicy", &[]),
-            Self::Attach { .. } => ("AttachPolicy", &["ListPoliciesForTarget"]),
+            Self::Attach { policy, kind, target } => {
+                let own = matches!(policy, PolicyRef::Known(id) if kind.rule().default_policy != Some(id.as_str()));
+                let before: &[&str] = match (target, own) {
+                    (NodeRef::New(_), false) => &[],
+                    (NodeRef::New(_), true) => &["DescribePolicy"],
+                    (NodeRef::Known(_), false) => &["ListPoliciesForTarget"],
+                    (NodeRef::Known(_), true) => &["ListPoliciesForTarget", "DescribePolicy"],
+                };
+                ("AttachPolicy", before)
+            }
             Self::MoveAccount { account: NodeRef::New(_), .. } => ("MoveAccount", &[]),
             Self::MoveAccount { .. } => ("MoveAccount", &["DescribeAccount"]),
             Self::Detach { .. } => ("DetachPolicy", &["ListPoliciesForTarget"]),
