@@ -5,6 +5,7 @@ mod ask;
 mod bad_input;
 mod broken;
 mod calls;
+mod declared;
 mod import;
 mod output;
 mod two;

@@ -16,6 +16,7 @@ use crate::api::common::{Attachments, Reference};
 use crate::api::organization::OrganizationSpec;
 use crate::names::{AccountId, Kind, ObjectKey, PolicyType};
 use crate::policy::Document;
+use crate::policy::lint::suppress::{Suppression, annotation};
 
 /// Most OUs of an organization (aws-facts section 2).
 const MAX_UNITS: usize = 2_000;
@@ -104,9 +105,33 @@ fn build_all(
     }
     let broken = cx.broken_objects();
     let mut issues = cx.issues;
+    suppress(manifests, &mut issues);
     issues.sort_by(|a, b| (&a.origin, a.rule, &a.field).cmp(&(&b.origin, b.rule, &b.field)));
     let desired = declared.map(|organization| Desired { organization, units, accounts, policies, broken });
     (desired, issues)
+}
+
+/// Rules of warnings that are told here and that objects may suppress by their annotation. Those of lint are told beside them.
+pub(super) const WARNINGS: [&str; 7] = [
+    "contacts-need-trusted-access",
+    "idle-exclusion",
+    "idle-selector",
+    "management-account",
+    "no-targets",
+    "tag-key-case",
+    "unknown-policy-type",
+];
+
+/// Takes out the warnings that the objects which they are told of are annotated not to be told.
+fn suppress(manifests: &[&Manifest], issues: &mut Vec<Issue>) {
+    let ignored = manifests.iter().filter_map(|manifest| Some((manifest.label()?, manifest.ignored.as_deref()?)));
+    let ignored: BTreeMap<String, Vec<Suppression>> =
+        ignored.map(|(label, ignored)| (label, annotation(ignored))).collect();
+    issues.retain(|issue| {
+        let own = issue.object.as_ref().and_then(|object| ignored.get(object));
+        let said = |rule: &str| own.is_some_and(|own| own.iter().any(|said| said.rule == rule));
+        issue.severity == Severity::Error || !WARNINGS.contains(&issue.rule) || !said(issue.rule)
+    });
 }
 
 impl<'a> Build<'a> {

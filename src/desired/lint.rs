@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::build;
 use super::content::{self, Linted};
 use super::fixes::{self, Candidate, Placed, Unplaced};
 use super::model::{Issue, Origin, Severity};
+use super::placeholders;
 use super::read::{Body, Manifest, Source};
 use super::report::nearest;
-use super::tree::Node;
 use crate::names::{ANNOTATION_LINT_IGNORE, PolicyType};
 use crate::policy::lint::suppress::{Suppression, annotation, comments};
 use crate::policy::lint::{Fix, explained};
@@ -42,7 +43,7 @@ impl LintIssue {
 }
 
 /// The document of a manifest: its field, its type and its content.
-fn document(body: &Body) -> Option<(&'static str, PolicyType, &Value)> {
+pub(super) fn document(body: &Body) -> Option<(&'static str, PolicyType, &Value)> {
     match body {
         Body::Policy(spec) => Some(("spec.content", PolicyType::new(&spec.r#type), &spec.content)),
         Body::Organization(spec) => {
@@ -84,12 +85,14 @@ pub(super) fn look<'a>(manifests: &'a [Manifest], sources: &[Source]) -> (Vec<Li
     let mut out = vec![];
     let mut fixes: Vec<ToPlace<'a>> = vec![];
     for manifest in manifests {
-        let Some((field, kind, content)) = manifest.body.as_ref().and_then(document) else { continue };
-        let Linted { document, text: json, flaws, findings } = content::linted(manifest, field, &kind, content);
-        let own = manifest.tree().get("metadata").and_then(|at| at.get("annotations"));
-        let mut own: Vec<Said> = own
-            .and_then(|at| at.get(ANNOTATION_LINT_IGNORE))
-            .and_then(Node::text)
+        let of_fields = placeholders::find(manifest);
+        let of_document = manifest.body.as_ref().and_then(document);
+        if of_fields.is_empty() && of_document.is_none() && manifest.ignored.is_none() {
+            continue;
+        }
+        let mut own: Vec<Said> = manifest
+            .ignored
+            .as_deref()
             .map(annotation)
             .unwrap_or_default()
             .into_iter()
@@ -112,6 +115,12 @@ pub(super) fn look<'a>(manifests: &'a [Manifest], sources: &[Source]) -> (Vec<Li
                 None => true,
             }
         };
+        out.extend(of_fields.into_iter().filter(|issue| is_told(issue)).map(LintIssue::new));
+        let Some((field, kind, content)) = of_document else {
+            out.extend(own.iter().filter(|_| manifest.body.is_some()).flat_map(complaints).map(LintIssue::new));
+            continue;
+        };
+        let Linted { document, text: json, flaws, findings } = content::linted(manifest, field, &kind, content);
         // An error of the reader cannot be suppressed: the document is not used.
         let flaws: Vec<_> =
             flaws.into_iter().filter(|(issue, _)| issue.severity == Severity::Error || is_told(issue)).collect();
@@ -215,10 +224,11 @@ fn complaints(said: &Said) -> Vec<Issue> {
         let message = format!("`{rule}` is not told, and nobody knows why");
         out.push(issue("suppression-without-reason", message).help("write the reason behind the rule"));
     }
-    if !said.used {
+    if !said.used && !build::WARNINGS.contains(&rule.as_str()) {
         let known = explained();
         let is_known = known.iter().any(|known| known.id == rule);
-        let help = match nearest(rule, known.iter().map(|rule| rule.id)).filter(|_| !is_known) {
+        let ids = known.iter().map(|rule| rule.id).chain(build::WARNINGS);
+        let help = match nearest(rule, ids).filter(|_| !is_known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "remove it, or put it on the line, or the line above, of what is told".to_owned(),
         };

@@ -14,6 +14,7 @@ mod metadata;
 pub mod model;
 mod nodes;
 mod outputs;
+mod placeholders;
 mod policies;
 mod read;
 pub(crate) mod report;

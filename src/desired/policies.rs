@@ -101,7 +101,7 @@ pub(super) fn policies(cx: &mut Build<'_>, units: &Units, accounts: &Accounts) -
         );
     }
     unattached(cx, &out, &places);
-    same_tags(cx, &out, &places);
+    same_tags(cx, &tree, &out, &places);
     slots(cx, &tree, &mut out, &places);
     counts(cx, &out, &places);
     out
@@ -126,35 +126,44 @@ fn unattached(cx: &mut Build<'_>, policies: &Policies, places: &HashMap<Box<str>
     }
 }
 
-/// Tag policies at one node that rule one tag under keys that differ in case: AWS takes both for the same tag, and documents
-/// no order of policies at one node.
-fn same_tags(cx: &mut Build<'_>, policies: &Policies, places: &HashMap<Box<str>, usize>) {
-    let mut seen: BTreeMap<(&NodeKey, String), (&str, &str)> = BTreeMap::new();
-    let mut found: BTreeMap<(&str, &str), (&str, &str, &NodeKey)> = BTreeMap::new();
+/// Tag policies on one way from the root that rule one tag under keys that differ in case: AWS takes both for the same tag, and
+/// does not document how they are merged.
+fn same_tags(cx: &mut Build<'_>, tree: &Tree<'_>, policies: &Policies, places: &HashMap<Box<str>, usize>) {
+    // What rules a tag, whatever its case, at a node: the policy, and the tag's key.
+    let mut rules: BTreeMap<(&NodeKey, String), Vec<(&str, &str)>> = BTreeMap::new();
     for (name, policy) in policies.iter().filter(|(_, policy)| policy.spec.kind.as_str() == "TAG_POLICY") {
         let Content::Management(Settings::Object(top)) = policy.spec.content.content() else { continue };
         let Some(Settings::Object(tags)) = top.get("tags") else { continue };
         for key in tags.keys().filter(|key| !key.starts_with("@@")) {
             for node in &policy.spec.targets {
-                match seen.get(&(node, key.to_lowercase())) {
-                    Some((first, other)) if *first != &**name && *other != key.as_str() => {
-                        found.entry((name, key)).or_insert((*first, *other, node));
-                    }
-                    Some(_) => {}
-                    None => {
-                        seen.insert((node, key.to_lowercase()), (name, key));
-                    }
-                }
+                rules.entry((node, key.to_lowercase())).or_default().push((name, key));
             }
         }
     }
-    for ((name, key), (first, other, node)) in found {
+    let mut found: BTreeMap<(&str, &str), (&str, &str, &NodeKey, &NodeKey)> = BTreeMap::new();
+    for ((node, tag), own) in &rules {
+        for (at, (name, key)) in own.iter().enumerate() {
+            let differs = |other: &&(&str, &str)| other.0 != *name && other.1 != *key;
+            let here = own.iter().take(at).find(differs).map(|other| (*node, other));
+            let above = std::iter::successors(tree.parent(node), |above| tree.parent(above));
+            let of_above = |above| Some((above, rules.get(&(above, tag.clone()))?.iter().find(differs)?));
+            if let Some((at, (first, other))) = here.or_else(|| above.into_iter().find_map(of_above)) {
+                found.entry((name, key)).or_insert((first, other, at, node));
+            }
+        }
+    }
+    for ((name, key), (first, other, at, node)) in found {
         let manifest = |name: &str| places.get(name).and_then(|index| cx.manifest(*index));
         let (Some(own), Some(theirs)) = (manifest(name), manifest(first)) else { continue };
         let field = |key: &str| join_key("spec.content.tags", key);
+        let place = if at == node {
+            format!("which is attached to `{node}` as well")
+        } else {
+            format!("which is attached to `{at}`, above `{node}`")
+        };
         let message = format!(
-            "`{key}` is the tag `{other}` of `OrganizationPolicy/{first}`, which is attached to `{node}` as well: case does not \
-             count in this place, and AWS documents no order of the two"
+            "`{key}` is the tag `{other}` of `OrganizationPolicy/{first}`, {place}: case does not count in this place, and AWS does \
+             not document how the two are merged"
         );
         let issue = own
             .warning("tag-key-case", &field(key), message)

@@ -15,7 +15,9 @@ use crate::api::account::AccountSpec;
 use crate::api::organization::OrganizationSpec;
 use crate::api::organizational_unit::OrganizationalUnitSpec;
 use crate::api::policy::OrganizationPolicySpec;
-use crate::names::{ANNOTATION_ID, ANNOTATION_OWNER, ANNOTATION_TAKE_OVER, AccountId, Kind, ObjectKey, Tags};
+use crate::names::{
+    ANNOTATION_ID, ANNOTATION_LINT_IGNORE, ANNOTATION_OWNER, ANNOTATION_TAKE_OVER, AccountId, Kind, ObjectKey, Tags,
+};
 use crate::policy;
 
 /// A text and where it is from.
@@ -69,6 +71,8 @@ pub struct Manifest {
     pub(super) take_over: Option<Box<str>>,
     /// Who answers for it: annotation `bylaw.dev/owner`.
     pub(super) owner: Option<Box<str>>,
+    /// Warnings that are not to be told of it, with their reasons: annotation `bylaw.dev/lint-ignore`.
+    pub(super) ignored: Option<Box<str>>,
     /// Its labels, packed as tags are.
     pub labels: Tags,
     /// The tags of its spec, which are here and not there: 50,000 objects share them with what is declared of them.
@@ -525,6 +529,7 @@ impl Manifest {
             created: text(&["metadata", "creationTimestamp"]).and_then(|at| at.parse().ok()),
             take_over: text(&["metadata", "annotations", ANNOTATION_TAKE_OVER]).map(Into::into),
             owner: text(&["metadata", "annotations", ANNOTATION_OWNER]).map(Into::into),
+            ignored: text(&["metadata", "annotations", ANNOTATION_LINT_IGNORE]).map(Into::into),
             labels: Tags::new(),
             tags: Tags::new(),
             organization: text(&["spec", "organizationRef", "name"]).map(Into::into),

@@ -88,6 +88,8 @@ pub struct Denial {
     pub explicit: Option<bool>,
     /// The policy that denied it, where the message names it: the id of one of the organization, else its ARN.
     pub policy: Option<String>,
+    /// The `Sid`s of the statements that denied it, where AWS names these.
+    pub statements: Vec<String>,
     /// The operation that was called, where only that is told (`GetObject`).
     pub operation: Option<String>,
     /// Region of the call, where an event tells it.
@@ -167,6 +169,7 @@ pub fn message(text: &str) -> Denial {
         kind: said.as_deref().and_then(Kind::of),
         said,
         policy: found(&POLICY_ID, text, 1).or_else(|| found(&DENIED, text, 2)),
+        statements: vec![],
         operation,
         region: None,
         told: Told::default(),
@@ -185,6 +188,56 @@ pub fn in_body(body: &Value) -> Option<&str> {
         inner @ Value::Object(_) => in_body(inner),
         _ => None,
     })
+}
+
+/// Reads what `DecodeAuthorizationMessage` of STS gives for the code in a message, with or without the answer around it;
+/// `None`: it is something else.
+///
+/// # Errors
+/// It tells of no denial; why.
+///
+/// Form: STS API reference, "DecodeAuthorizationMessage".
+pub fn decoded(answer: &Value) -> Option<Result<Denial, &'static str>> {
+    if let Some(inner) = answer.get("DecodedMessage") {
+        let inner: Option<Value> = inner.as_str().and_then(|text| serde_json::from_str(text).ok());
+        return Some(
+            inner.as_ref().and_then(decoded).unwrap_or(Err("its `DecodedMessage` is no decoded message of STS")),
+        );
+    }
+    let allowed = answer.get("allowed")?.as_bool()?;
+    let context = answer.get("context").filter(|context| context.is_object())?;
+    if allowed {
+        return Some(Err("the call that it tells of was allowed"));
+    }
+    let text = |path: &str| context.pointer(path).and_then(Value::as_str).map(str::to_owned);
+    let values = |of: &Value| -> Vec<String> {
+        items(of.get("values")).filter_map(|value| value.get("value")?.as_str().map(str::to_owned)).collect()
+    };
+    let fact = |condition: &Value| Some((condition.get("key")?.as_str()?.to_owned(), values(condition)));
+    let facts: Vec<(String, Vec<String>)> =
+        items(context.get("conditions")).filter_map(fact).filter(|(_, values)| !values.is_empty()).collect();
+    let region = facts.iter().find(|(key, _)| key == "aws:RequestedRegion" || key == "ec2:Region");
+    let matched = items(answer.get("matchedStatements"));
+    let denies = |statement: &&Value| {
+        statement.get("effect").and_then(Value::as_str).is_none_or(|effect| effect.eq_ignore_ascii_case("deny"))
+    };
+    let sid =
+        |statement: &Value| statement.get("statementId")?.as_str().filter(|sid| !sid.is_empty()).map(str::to_owned);
+    Some(Ok(Denial {
+        principal: text("/principal/arn"),
+        action: text("/action"),
+        resource: text("/resource"),
+        explicit: answer.get("explicitDeny").and_then(Value::as_bool),
+        statements: matched.filter(denies).filter_map(sid).collect(),
+        region: region.and_then(|(_, values)| values.first()).cloned(),
+        told: Told { facts, ..Told::default() },
+        ..Denial::default()
+    }))
+}
+
+/// The members of a list as a decoded message writes one (`{"items": [...]}`).
+fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
+    list.and_then(|list| list.get("items")).and_then(Value::as_array).into_iter().flatten()
 }
 
 /// Reads a CloudTrail record of a call that was denied. What its message does not tell, its fields do.
@@ -391,6 +444,47 @@ mod tests {
             <RequestId>X</RequestId></Error>";
         let denial = message(body);
         assert_eq!((denial.resource.as_deref(), denial.kind), (Some("arn:aws:s3:::b/k"), Some(Kind::ResourceControl)));
+    }
+
+    /// The example of the STS API reference, of a role's session.
+    fn decoded_message(explicit: bool, sid: &str) -> Value {
+        json!({"allowed": false, "explicitDeny": explicit,
+            "matchedStatements": {"items": [{"statementId": sid, "effect": "DENY", "principals": {"items": [{"value": "AROAEXAMPLE"}]},
+                "actions": {"items": [{"value": "ec2:*"}]}, "resources": {"items": [{"value": "*"}]}, "conditions": {"items": []}}]},
+            "failures": {"items": []},
+            "context": {"principal": {"id": "AROAEXAMPLE:ana", "arn": "arn:aws:sts::111122223333:assumed-role/dev/ana"},
+                "action": "ec2:RunInstances", "resource": "arn:aws:ec2:eu-west-1:111122223333:instance/*",
+                "conditions": {"items": [
+                    {"key": "ec2:InstanceType", "values": {"items": [{"value": "m5.large"}]}},
+                    {"key": "ec2:Region", "values": {"items": [{"value": "eu-west-1"}]}},
+                    {"key": "aws:nothing", "values": {"items": []}}]}}})
+    }
+
+    #[test]
+    fn a_decoded_authorization_message_tells_who_what_where_and_which_statement() {
+        let inner = decoded_message(true, "Types");
+        let answers = [inner.clone(), json!({"DecodedMessage": inner.to_string()})];
+        for answer in answers {
+            let denial = decoded(&answer).unwrap().unwrap();
+            assert_eq!(denial.principal.as_deref(), Some("arn:aws:sts::111122223333:assumed-role/dev/ana"));
+            assert_eq!(denial.action.as_deref(), Some("ec2:RunInstances"));
+            assert_eq!(denial.resource.as_deref(), Some("arn:aws:ec2:eu-west-1:111122223333:instance/*"));
+            assert_eq!((denial.explicit, denial.kind, denial.region.as_deref()), (Some(true), None, Some("eu-west-1")));
+            assert_eq!(denial.statements, ["Types"]);
+            assert!(denial.told.facts.contains(&("ec2:InstanceType".to_owned(), vec!["m5.large".to_owned()])));
+            assert_eq!(denial.told.facts.len(), 2);
+        }
+        let silent = decoded(&decoded_message(false, "")).unwrap().unwrap();
+        assert!(silent.explicit == Some(false) && silent.statements.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_decoded_denial_is_not_taken_for_one() {
+        assert!(decoded(&json!({"eventSource": "s3.amazonaws.com"})).is_none());
+        assert!(decoded(&json!({"allowed": "no", "context": {}})).is_none());
+        assert!(decoded(&json!({"allowed": true, "context": {}})).unwrap().is_err());
+        assert!(decoded(&json!({"DecodedMessage": "abc"})).unwrap().is_err());
+        assert!(decoded(&json!({"DecodedMessage": 1})).unwrap().is_err());
     }
 
     #[test]

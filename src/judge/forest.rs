@@ -1,7 +1,7 @@
 //! Nodes, the policies attached to them, and the way from the root to an account, compiled once for all accounts that
 //! the same policies bind.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -299,7 +299,20 @@ impl Forest {
     /// What binds an account, `None` for one that is not there.
     #[must_use]
     pub fn standing(&self, account: &AccountId) -> Option<Standing> {
-        let (path, whole) = self.path(*self.by_id.get(&NodeId::Account(account.clone()))?);
+        self.standing_at(*self.by_id.get(&NodeId::Account(account.clone()))?, account)
+    }
+
+    /// What would bind an account of that id at every place that one may have whose id is not among those: at the root, in each OU, and
+    /// at each account whose own id is made up.
+    #[must_use]
+    pub fn standings_of_others(&self, account: &AccountId, known: &BTreeSet<AccountId>) -> Vec<(NodeId, Standing)> {
+        let is_other = |node: &Node| !matches!(&node.id, NodeId::Account(id) if known.contains(id));
+        let others = self.nodes.iter().enumerate().filter(|(_, node)| is_other(node));
+        others.filter_map(|(at, node)| Some((node.id.clone(), self.standing_at(at, account)?))).collect()
+    }
+
+    fn standing_at(&self, node: usize, account: &AccountId) -> Option<Standing> {
+        let (path, whole) = self.path(node);
         let of = |which: fn(&Node) -> &Vec<usize>| -> Attached {
             path.iter().filter_map(|at| self.nodes.get(*at)).map(|node| which(node).clone()).collect()
         };

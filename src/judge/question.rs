@@ -86,6 +86,8 @@ pub struct Verdict<'a> {
     pub unasked: Option<&'static str>,
     /// What is not known of the way, for people: with any of it, allowed is not for sure.
     pub gaps: Vec<String>,
+    /// Only declared policies were asked: what no manifest declares may deny it, or allow it where nothing declared does.
+    pub declared_only: bool,
 }
 
 impl<'a> Verdict<'a> {
@@ -385,7 +387,8 @@ impl Question<'_> {
             depends_on.insert(RESOURCE_POLICY.to_owned());
         }
         let lacking = if decision == Decision::Denied && denied_by.is_none() { whole.lacking } else { vec![] };
-        Verdict { decision, rulings, denied_by, stopped_at, lacking, depends_on, exempt, unasked, gaps }
+        let declared_only = forest.declared_only;
+        Verdict { decision, rulings, denied_by, stopped_at, lacking, depends_on, exempt, unasked, gaps, declared_only }
     }
 }
 

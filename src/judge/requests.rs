@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::call::Answer;
 use super::forest::{Forest, Standing};
 use super::principal::Principal;
 use super::question::{Own, Question};
-use crate::names::AccountId;
-use crate::policy::eval::{Action, Fact, Facts};
+use crate::names::{AccountId, PolicyType};
+use crate::policy::Document;
+use crate::policy::document::Content;
+use crate::policy::eval::{Action, Compiled, Fact, Facts, Ladder};
+use crate::policy::statement::{IDENTITY_POLICY, PERMISSIONS_BOUNDARY, RESOURCE_POLICY, SESSION_POLICY};
 
 /// A request. What it does not tell is unknown.
 ///
@@ -35,6 +39,26 @@ pub struct AskedRequest {
     /// Condition keys. What is not told is unknown, not absent.
     #[serde(default)]
     pub context: BTreeMap<String, ContextValue>,
+    /// Policies of the identity; without any, only the organization is asked.
+    #[serde(default)]
+    pub identity_policies: Vec<AskedPolicy>,
+    /// Its permissions boundary.
+    pub boundary: Option<AskedPolicy>,
+    /// Policies of its session.
+    #[serde(default)]
+    pub session_policies: Vec<AskedPolicy>,
+    /// The policy of the resource.
+    pub resource_policy: Option<AskedPolicy>,
+}
+
+/// A policy that a request brings along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a policy document as an object, or the name of a file that holds one")]
+pub enum AskedPolicy {
+    /// The document.
+    Document(Map<String, Value>),
+    /// A file that holds it.
+    File(String),
 }
 
 /// What is told of a condition key.
@@ -47,6 +71,70 @@ pub enum ContextValue {
     Several(Vec<String>),
     /// The request lacks it.
     Absent(()),
+}
+
+/// The policy of a document of that type.
+///
+/// # Errors
+/// It is none; what is wrong.
+pub fn compiled(kind: &str, text: &str) -> Result<Compiled, String> {
+    let (document, _) = Document::parse(&PolicyType::new(kind), text)
+        .map_err(|flaws| flaws.iter().find(|flaw| flaw.error).map_or_else(String::new, ToString::to_string))?;
+    match document.content() {
+        Content::Statements(policy) => Ok(Compiled::new(policy)),
+        Content::Management(_) => Err("it holds no statements".to_owned()),
+    }
+}
+
+/// Reads the text of a file that a request names.
+pub type ReadFile = fn(&str) -> Result<String, Unanswerable>;
+
+fn no_file(name: &str) -> Result<String, Unanswerable> {
+    let help = "write the policy document itself, as an object";
+    Err(Unanswerable::new(format!("the file `{name}` is not read here"), help))
+}
+
+/// The policies that a request brings along, field by field with their type.
+#[derive(Serialize)]
+struct Brought<'a>([(&'static str, &'static str, &'a [AskedPolicy]); 4]);
+
+impl<'a> Brought<'a> {
+    fn of(asked: &'a AskedRequest) -> Self {
+        Self([
+            ("identityPolicies", IDENTITY_POLICY, &asked.identity_policies),
+            ("boundary", PERMISSIONS_BOUNDARY, asked.boundary.as_slice()),
+            ("sessionPolicies", SESSION_POLICY, &asked.session_policies),
+            ("resourcePolicy", RESOURCE_POLICY, asked.resource_policy.as_slice()),
+        ])
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|(.., policies)| policies.is_empty())
+    }
+
+    fn own(&self, read: ReadFile) -> Result<Own, Unanswerable> {
+        let one = |field: &str, kind: &str, policy: &AskedPolicy| {
+            let (text, shown) = match policy {
+                AskedPolicy::Document(document) => {
+                    let help = "write a policy document as an object";
+                    let text = serde_json::to_string(document);
+                    (text.map_err(|error| Unanswerable::new(error.to_string(), help))?, field)
+                }
+                AskedPolicy::File(name) => (read(name)?, name.as_str()),
+            };
+            compiled(kind, &text).map_err(|what| {
+                let help = format!("`bylaw lint --type {kind}` tells all that is wrong with a document");
+                Unanswerable::new(format!("`{shown}`: {what}"), help)
+            })
+        };
+        let mut ladders = [const { None }; 4];
+        for ((field, kind, policies), ladder) in self.0.iter().zip(&mut ladders) {
+            let policies = policies.iter().map(|policy| one(field, kind, policy)).collect::<Result<Vec<_>, _>>()?;
+            *ladder = (!policies.is_empty()).then(|| Ladder::new([policies.iter()]));
+        }
+        let [identity, boundary, session, resource] = ladders;
+        Ok(Own { identity, boundary, session, resource })
+    }
 }
 
 /// Why a request cannot be answered.
@@ -136,7 +224,7 @@ pub fn asker(
 /// ```
 /// use bylaw::aws::offline::{Offline, Options};
 /// use bylaw::judge::requests::Desk;
-/// use bylaw::judge::{Forest, Own};
+/// use bylaw::judge::Forest;
 /// use bylaw::names::{NodeId, PolicyType};
 /// use bylaw::policy::eval::Decision;
 /// use k8s_openapi::jiff::Timestamp;
@@ -157,7 +245,7 @@ pub fn asker(
 /// let mut desk = Desk::new(&forest);
 /// let line = format!(r#"{{"account": "{account}", "action": "s3:DeleteBucket"}}"#);
 /// let asked = serde_json::from_str(&line)?;
-/// let decision = desk.decide(&asked, &Own::default(), |_, answer| answer.decision);
+/// let decision = desk.decide(&asked, |_, answer| answer.decision);
 /// assert_eq!(decision, Ok(Decision::Denied));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -165,23 +253,35 @@ pub fn asker(
 pub struct Desk<'f> {
     forest: &'f Forest,
     standings: HashMap<AccountId, Standing>,
+    /// The policies that requests brought along, by what they are: most requests bring those of others.
+    brought: HashMap<String, Own>,
+    none: Own,
+    read: ReadFile,
 }
 
+/// Sets of policies that are kept for requests to come.
+const MOST_BROUGHT: usize = 1_000;
+
 impl<'f> Desk<'f> {
-    /// For an organization.
+    /// For an organization. Requests that name files are not answered.
     #[must_use]
     pub fn new(forest: &'f Forest) -> Self {
-        Self { forest, standings: HashMap::new() }
+        Self::with_files(forest, no_file)
     }
 
-    /// Decides a request, and hands the question and its answer to `look`. `own`: policies that are brought along.
+    /// For an organization, where policies may be named by their files, each of which is read once.
+    #[must_use]
+    pub fn with_files(forest: &'f Forest, read: ReadFile) -> Self {
+        Self { forest, standings: HashMap::new(), brought: HashMap::new(), none: Own::default(), read }
+    }
+
+    /// Decides a request, and hands the question and its answer to `look`.
     ///
     /// # Errors
     /// The request cannot be answered; why.
     pub fn decide<R>(
         &mut self,
         asked: &AskedRequest,
-        own: &Own,
         look: impl FnOnce(&Question<'_>, &Answer<'_>) -> R,
     ) -> Result<R, Unanswerable> {
         let action = action(&asked.action)?;
@@ -195,6 +295,19 @@ impl<'f> Desk<'f> {
         let Some(standing) = self.standings.get(&account) else {
             let help = "`bylaw tree` shows the accounts of the organization";
             return Err(Unanswerable::new(format!("the organization has no account `{account}`"), help));
+        };
+        let brought = Brought::of(asked);
+        let own = match serde_json::to_string(&brought) {
+            Ok(key) if !brought.is_empty() => {
+                if !self.brought.contains_key(&key) {
+                    if self.brought.len() >= MOST_BROUGHT {
+                        self.brought.clear();
+                    }
+                    self.brought.insert(key.clone(), brought.own(self.read)?);
+                }
+                self.brought.get(&key).unwrap_or(&self.none)
+            }
+            _ => &self.none,
         };
         let question = Question {
             account: &standing.account,
@@ -242,7 +355,6 @@ fn facts(context: &BTreeMap<String, ContextValue>) -> Result<Facts, Unanswerable
 mod tests {
     use super::*;
     use crate::aws::offline::{Offline, Options};
-    use crate::names::PolicyType;
     use crate::policy::eval::Decision;
     use k8s_openapi::jiff::Timestamp;
 
@@ -261,7 +373,7 @@ mod tests {
         let mut desk = Desk::new(&forest);
         let mut wrong = |text: &str| {
             let asked: AskedRequest = serde_json::from_str(&text.replace("ID", account.as_str())).unwrap();
-            let wrong = desk.decide(&asked, &Own::default(), |_, answer| answer.decision).unwrap_err();
+            let wrong = desk.decide(&asked, |_, answer| answer.decision).unwrap_err();
             assert!(!wrong.help.is_empty(), "{wrong:?}");
             wrong.message
         };
@@ -292,7 +404,52 @@ mod tests {
         };
         let mut desk = Desk::new(&forest);
         for _ in 0..2 {
-            assert_eq!(desk.decide(&asked, &Own::default(), |_, answer| answer.decision), Ok(Decision::Allowed));
+            assert_eq!(desk.decide(&asked, |_, answer| answer.decision), Ok(Decision::Allowed));
         }
+    }
+
+    #[test]
+    fn a_request_brings_policies_along_and_what_is_none_of_them_is_said() {
+        let (forest, account) = forest();
+        let mut desk = Desk::with_files(&forest, |name| {
+            let deny =
+                r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}}"#;
+            let help = "name another";
+            if name == "deny.json" { Ok(deny.to_owned()) } else { Err(Unanswerable::new("it is not there", help)) }
+        });
+        let mut decide = |rest: &str| {
+            let text = format!(
+                r#"{{"principal": "arn:aws:iam::{account}:role/app", "action": "s3:GetObject", "resource": "arn:aws:s3:::b/k", {rest}}}"#
+            );
+            desk.decide(&serde_json::from_str(&text).unwrap(), |_, answer| answer.decision)
+        };
+        let allow = |action: &str| {
+            format!(
+                r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": "{action}", "Resource": "*"}}}}"#
+            )
+        };
+        let (get, put) = (allow("s3:GetObject"), allow("s3:PutObject"));
+        for _ in 0..2 {
+            assert_eq!(decide(&format!(r#""identityPolicies": [{put}, {get}]"#)), Ok(Decision::Allowed));
+            assert_eq!(decide(&format!(r#""identityPolicies": [{put}]"#)), Ok(Decision::Denied));
+            assert_eq!(decide(&format!(r#""identityPolicies": [{get}], "boundary": {put}"#)), Ok(Decision::Denied));
+            assert_eq!(
+                decide(&format!(r#""identityPolicies": [{get}], "sessionPolicies": [{put}]"#)),
+                Ok(Decision::Denied)
+            );
+            assert_eq!(decide(&format!(r#""identityPolicies": [{get}, "deny.json"]"#)), Ok(Decision::Denied));
+        }
+        let of_resource = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}}"#;
+        assert_eq!(
+            decide(&format!(r#""identityPolicies": [{get}], "resourcePolicy": {of_resource}"#)),
+            Ok(Decision::Denied)
+        );
+        assert_eq!(decide(r#""boundary": "nowhere.json""#).unwrap_err().message, "it is not there");
+        let wrong = decide(r#""boundary": {"Statement": []}"#).unwrap_err();
+        assert!(wrong.message.starts_with("`boundary`: "), "{wrong:?}");
+        let mut closed = Desk::new(&forest);
+        let text = format!(r#"{{"account": "{account}", "action": "s3:GetObject", "boundary": "deny.json"}}"#);
+        let refused = closed.decide(&serde_json::from_str(&text).unwrap(), |_, answer| answer.decision).unwrap_err();
+        assert!(refused.message.contains("deny.json"), "{refused:?}");
     }
 }

@@ -140,17 +140,6 @@ pub fn is_everything(pattern: &str) -> bool {
     !pattern.is_empty() && pattern.bytes().all(|b| b == b'*')
 }
 
-/// Whether a resource may exist that both patterns match: part by part, and as texts where one has fewer parts than an ARN, so
-/// that a wildcard in it runs over colons. Not for names that hold colons themselves, where a wildcard may do so as well.
-#[must_use]
-pub fn intersect_resource(a: &str, b: &str) -> bool {
-    let (left, right): (Vec<&str>, Vec<&str>) = (a.splitn(6, ':').collect(), b.splitn(6, ':').collect());
-    if left.len() < 6 || right.len() < 6 {
-        return intersect(a, b);
-    }
-    left.iter().zip(&right).all(|(a, b)| intersect(a, b))
-}
-
 /// Whether `wide` surely matches every resource that `narrow` matches.
 ///
 /// AWS lets a `*` at the end of a part between colons run over the colon and others not (IAM user guide, "Using wildcards
@@ -173,20 +162,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn resources_meet_part_by_part() {
-        let cases = [
-            ("arn:aws:ec2:*:*:instance/*", "arn:aws:ec2:*:*:subnet/*", false),
-            ("arn:aws:ec2:*:*:inst*", "arn:*:ec2:*:*:instance/*", true),
-            ("arn:aws:s3:::*", "arn:aws:ec2:*:*:subnet/*", false),
-            ("arn:aws:ec2:*", "arn:aws:ec2:*:*:subnet/*", true),
-            ("*", "arn:aws:ec2:*:*:subnet/*", true),
-        ];
-        for (a, b, expected) in cases {
-            assert_eq!((intersect_resource(a, b), intersect_resource(b, a)), (expected, expected), "{a} {b}");
-        }
-    }
 
     /// The plain meaning, written as differently as possible from what it checks.
     fn plainly(pattern: &[char], text: &[char]) -> bool {

@@ -17,6 +17,7 @@ mod tags;
 
 use fields::Read;
 use places::{Place, Where};
+pub(super) use tags::Tags;
 
 /// Whether a request sets tags.
 #[must_use]

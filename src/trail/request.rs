@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use memchr::memmem;
 
 use super::classes::is_service;
+use super::keys::Tags;
 use super::reader::{Reader, Value};
 use super::record::{Record, Session};
 use crate::policy::eval::{Action, Caller, Facts, Request};
@@ -159,6 +160,8 @@ pub struct Who<'r, 'a> {
     holder: OnceCell<Option<&'r str>>,
     /// The parameters, once it was looked whether they are whole.
     parameters: OnceCell<Option<&'r str>>,
+    /// The tags that it sets, once they were looked for.
+    tags: OnceCell<Tags<'r>>,
 }
 
 fn told(text: &str) -> Option<&str> {
@@ -276,6 +279,7 @@ impl<'r, 'a> Who<'r, 'a> {
             session_arn,
             holder: OnceCell::new(),
             parameters: OnceCell::new(),
+            tags: OnceCell::new(),
         }
     }
 
@@ -286,6 +290,11 @@ impl<'r, 'a> Who<'r, 'a> {
             // What is too large CloudTrail leaves out and says so.
             self.record.request_parameters.filter(|text| text.starts_with('{') && !text.contains("\"omitted\":true"))
         })
+    }
+
+    /// The tags that the request sets.
+    pub(super) fn tags(&self) -> &Tags<'r> {
+        self.tags.get_or_init(|| Tags::of(self.parameters()))
     }
 
     /// The session that the call was made in.

@@ -5,7 +5,7 @@ use memchr::memmem;
 use super::request::{Values, Who, resource_of};
 use super::walk;
 use crate::policy::call::{self, Leg as Of, Need};
-use crate::policy::eval::Truth;
+use crate::policy::eval::{Truth, resources_meet};
 use crate::policy::pattern;
 use crate::policy::services::{self, Action};
 
@@ -331,12 +331,7 @@ fn meets(pattern: &str, arn: &str) -> bool {
     {
         return false;
     }
-    // Where an ARN has five colons, each of those of the pattern is one of them, whatever its wildcards run over.
-    if resource_of(arn).contains(':') {
-        pattern::intersect(pattern, arn)
-    } else {
-        pattern::intersect_resource(pattern, arn)
-    }
+    resources_meet(pattern, arn)
 }
 
 /// The pieces of an ARN of AWS's reference. `made`: the id that AWS makes in the call.
@@ -471,6 +466,16 @@ mod tests {
         assert!(told(&["arn:aws:ec2:*:*:image/ami-1"]).contains(&None), "the image is not told");
         let subnets = told(&["arn:aws:ec2:*:*:instance/*", "arn:aws:ec2:*:*:sub*"]);
         assert!(subnets.contains(&Some("arn:aws:ec2:eu-central-1:111122223333:subnet/subnet-1".into())));
+    }
+
+    #[test]
+    fn a_wildcard_of_a_policy_that_runs_over_colons_meets_types_with_more_of_them() {
+        let meets = |pattern: &str| {
+            let pattern: Vec<Box<str>> = vec![pattern.into()];
+            Legs::of(services::action("lambda:InvokeFunction").unwrap()).meets(&pattern)
+        };
+        assert!(meets("arn:aws:lambda:*:function:f*") && meets("arn:aws:lambda:*:prod") && meets("arn:*:f"));
+        assert!(!meets("arn:aws:lambda:*:layer:f") && !meets("arn:aws:lambda:*:*:layer:*") && !meets("arn:aws:s3:::*"));
     }
 
     #[test]

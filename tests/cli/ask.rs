@@ -113,7 +113,9 @@ fn what_binds_tells_every_statement_with_its_origin() {
     assert_eq!(of("production-deployments")["object"], "OrganizationPolicy/production-deployments");
     assert!(of("sagemaker-baseline")["statements"].as_array().unwrap().len() > 5);
     assert_eq!(of("FullAWSAccess")["statements"][0]["effect"], "Allow");
+    assert_eq!(told["declaredOnly"], true);
     let text = shell.run(&["what-binds", "data-science-production", "-f", &files]).exits(0).quietly();
+    assert!(text.out.contains("only the declared policies"), "{text}");
     assert!(text.out.contains("DeployedByOthers Deny") && text.out.contains("TAG project-tag"), "{text}");
 }
 
@@ -344,8 +346,12 @@ fn record(account: &str, role: &str, name: &str, id: usize) -> Value {
 #[test]
 fn a_pull_request_tells_which_recorded_calls_it_would_break() {
     let shell = Shell::new();
-    let files = shell.data_science();
-    let production = account(&shell, &files, "data-science-production");
+    let production = "999123456789".to_owned();
+    // Records are of accounts that the manifests know by their ids.
+    let email = "  email: aws-data-science-production@acme.example\n";
+    let files = shell.example("data-science", |_, text| {
+        Some(text.replace(email, &format!("  accountId: \"{production}\"\n{email}")))
+    });
     let calls: Vec<Value> = (0..40)
         .map(|n| record(&production, if n < 30 { "dev" } else { "ml-deployer" }, "CreateEndpoint", n))
         .chain([record(shell.account.as_str(), "admin", "CreateEndpoint", 0)])
@@ -369,6 +375,14 @@ fn a_pull_request_tells_which_recorded_calls_it_would_break() {
     assert_eq!((&line["statement"], &line["count"]), (&json!("DeployedByOthers"), &json!(30)));
     assert_eq!(line["principal"], format!("arn:aws:iam::{production}:role/dev"));
     assert!(told["exemptions"][0]["condition"].to_string().contains("ArnNotLike"), "{told}");
+    assert_eq!(told["declaredOnly"], true);
+    // Of an account that no manifest names by its id, only that it may be there is known.
+    let other = record("999900001111", "dev", "CreateEndpoint", 1);
+    let elsewhere = shell.file("elsewhere.json", &json!({"Records": [other]}).to_string());
+    let unknown = ["impact", "-f", &files, "--against", old, "--events", &elsewhere, "-o", "json"];
+    let told = shell.run(&unknown).exits(2).json("impact");
+    assert_eq!((&told["denied"]["lower"], &told["denied"]["upper"]), (&json!(0), &json!(1)));
+    assert_eq!(told["unknown"][0]["dependsOn"], json!(["account"]));
     // The same manifests on both sides change nothing.
     shell.run(&["impact", "-f", &files, "--against", &files, "--events", &trail]).exits(0).quietly();
     for (form, words) in [("text", "30 of 40"), ("markdown", "bylaw impact"), ("html", "<html")] {

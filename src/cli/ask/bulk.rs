@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::can::{AuthorizationOutput, Can, Form};
+use super::can::{self, AuthorizationOutput, Can, Form};
 use super::reasons::depends_on;
 use super::words::{self, RulingOutput};
 use crate::cli::diagnostics::FORMAT_VERSION;
@@ -17,7 +17,7 @@ use crate::cli::files::plainly;
 use crate::cli::show::safe::plain;
 use crate::cli::terminal::Terminal;
 use crate::judge::requests::{AskedRequest, Desk, Unanswerable};
-use crate::judge::{Answer, Own, Principal, Question, Verdict};
+use crate::judge::{Answer, Principal, Question, Verdict};
 
 /// Longest line that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -52,6 +52,10 @@ pub struct RequestOutput<'a> {
     decided_by: Option<RulingOutput>,
     /// The node at which nothing allows, where that is why it is denied.
     stopped_at: Option<String>,
+    /// Kinds of policies that were brought along and do not allow.
+    lacking: Vec<&'static str>,
+    /// What else has to allow it and was not asked.
+    unasked: Option<&'static str>,
     /// Why the line cannot be answered.
     error: Option<ErrorOutput>,
 }
@@ -84,6 +88,8 @@ impl<'a> RequestOutput<'a> {
             decided_on: None,
             decided_by: None,
             stopped_at: None,
+            lacking: vec![],
+            unasked: None,
             error: None,
         }
     }
@@ -108,6 +114,9 @@ impl<'a> RequestOutput<'a> {
             decided_on: deciding.map(AuthorizationOutput::of),
             decided_by: verdict.and_then(Verdict::denied).map(RulingOutput::of),
             stopped_at: verdict.and_then(|verdict| verdict.stopped_at).map(|node| node.id.to_string()),
+            lacking: verdict
+                .map_or_else(Vec::new, |verdict| verdict.lacking.iter().map(|one| words::layer(*one)).collect()),
+            unasked: verdict.and_then(|verdict| verdict.unasked),
             ..Self::none(line, id)
         }
     }
@@ -142,8 +151,7 @@ pub async fn run(asked: &Can, requests: &Path, terminal: &Terminal, out: &mut dy
         Box::new(file)
     };
     let ground = asked.asked.ground(terminal).await?;
-    let mut desk = Desk::new(&ground.forest);
-    let own = Own::default();
+    let mut desk = Desk::with_files(&ground.forest, policy_file);
     let mut lines = BufReader::with_capacity(1 << 16, source);
     let mut text: Vec<u8> = vec![];
     let (mut number, mut wrong) = (0_u64, 0_u64);
@@ -162,7 +170,7 @@ pub async fn run(asked: &Can, requests: &Path, terminal: &Terminal, out: &mut dy
             continue;
         }
         let answered = if whole {
-            answer(&mut desk, &own, ground.forest.declared_only, number, &text, out)?
+            answer(&mut desk, ground.forest.declared_only, number, &text, out)?
         } else {
             let help = "a request has at most 1 MiB";
             fail(number, None, "the line is too long".to_owned(), help.to_owned(), None, out)?;
@@ -182,6 +190,14 @@ pub async fn run(asked: &Can, requests: &Path, terminal: &Terminal, out: &mut dy
     Ok(u8::from(wrong > 0))
 }
 
+/// The text of a policy that a request names by its file.
+fn policy_file(name: &str) -> Result<String, Unanswerable> {
+    can::text_in(Path::new(name)).map_err(|Failure { message, help }| Unanswerable {
+        message,
+        help: help.unwrap_or_else(|| "name a policy document".to_owned()),
+    })
+}
+
 fn skip_line(lines: &mut impl BufRead) -> io::Result<()> {
     loop {
         let buffer = lines.fill_buf()?;
@@ -195,14 +211,7 @@ fn skip_line(lines: &mut impl BufRead) -> io::Result<()> {
 }
 
 /// Whether the line was answered.
-fn answer(
-    desk: &mut Desk<'_>,
-    own: &Own,
-    declared_only: bool,
-    line: u64,
-    text: &[u8],
-    out: &mut dyn Write,
-) -> io::Result<bool> {
+fn answer(desk: &mut Desk<'_>, declared_only: bool, line: u64, text: &[u8], out: &mut dyn Write) -> io::Result<bool> {
     let asked: AskedRequest = match serde_json::from_slice(text) {
         Ok(asked) => asked,
         Err(error) => {
@@ -215,7 +224,7 @@ fn answer(
         }
     };
     let id = asked.id.as_deref();
-    let written = desk.decide(&asked, own, |question, answer| {
+    let written = desk.decide(&asked, |question, answer| {
         writeln!(out, "{}", json!(RequestOutput::of(line, id, declared_only, question, answer)))
     });
     match written {

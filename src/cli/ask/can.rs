@@ -19,9 +19,6 @@ use crate::cli::show::safe::plain;
 use crate::cli::terminal::Terminal;
 use crate::judge::requests::{self, Unanswerable};
 use crate::judge::{Answer, Own, Part, Principal, Question, Standing, Verdict};
-use crate::names::PolicyType;
-use crate::policy::Document;
-use crate::policy::document::Content;
 use crate::policy::eval::{Action, Compiled, Decision, Facts, Ladder, Truth};
 use crate::policy::services;
 use crate::policy::statement::Effect;
@@ -315,22 +312,24 @@ fn own(asked: &Can) -> Result<Own, Failure> {
 /// It cannot be read, or is none of that type.
 pub fn compiled(kind: &str, file: &Path) -> Result<Compiled, Failure> {
     let shown = plain(&file.display().to_string());
-    let mut opened = std::fs::File::open(file).map_err(|error| {
-        Failure::new(format!("`{shown}` cannot be read: {}", plainly(&error)), "name a policy document")
-    })?;
-    let text = text_of(&shown, &mut opened)?;
-    let wrong = |what: String| {
+    requests::compiled(kind, &text_in(file)?).map_err(|what| {
         Failure::new(
             format!("`{shown}`: {what}"),
             format!("`bylaw lint --type {kind} {shown}` tells all that is wrong"),
         )
-    };
-    let (document, _) = Document::parse(&PolicyType::new(kind), &text)
-        .map_err(|flaws| wrong(flaws.iter().find(|flaw| flaw.error).map_or_else(String::new, ToString::to_string)))?;
-    match document.content() {
-        Content::Statements(policy) => Ok(Compiled::new(policy)),
-        Content::Management(_) => Err(wrong("it holds no statements".into())),
-    }
+    })
+}
+
+/// The text of a policy file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn text_in(file: &Path) -> Result<String, Failure> {
+    let shown = plain(&file.display().to_string());
+    let mut opened = std::fs::File::open(file).map_err(|error| {
+        Failure::new(format!("`{shown}` cannot be read: {}", plainly(&error)), "name a policy document")
+    })?;
+    text_of(&shown, &mut opened)
 }
 
 /// What binds an account that the user named.
@@ -433,7 +432,8 @@ fn text(
             writeln!(out, "    {verb}{open}: {} {name}", plain(policy))?;
         }
         if silent && standing.service_control().is_some() && verdict.exempt.is_empty() {
-            writeln!(out, "    nothing allows it here")?;
+            let declared = if ground.forest.declared_only { " declared" } else { "" };
+            writeln!(out, "    nothing{declared} allows it here")?;
         }
     }
     Ok(())

@@ -103,7 +103,8 @@ pub fn verdict(verdict: &Verdict<'_>) -> Vec<String> {
     match verdict.decision {
         Decision::Denied => {
             if let Some(node) = verdict.stopped_at {
-                lines.push(format!("no service control policy at {} allows it", node));
+                let declared = if verdict.declared_only { "declared " } else { "" };
+                lines.push(format!("no {declared}service control policy at {node} allows it"));
             }
             for lacking in verdict.lacking.iter().filter(|layer| **layer != Layer::ServiceControl) {
                 lines.push(format!("{} do not allow it", words::layer(*lacking)));

@@ -37,6 +37,8 @@ pub struct WhatBinds {
 pub struct WhatBindsOutput {
     /// 1. It changes when a field is renamed, removed or changes its meaning; new fields may appear without.
     format_version: u32,
+    /// Only the declared policies are told: what no manifest declares may bind it besides.
+    declared_only: bool,
     /// The account.
     account: String,
     /// Its name.
@@ -129,6 +131,7 @@ fn output(ground: &Ground, standing: &Standing) -> WhatBindsOutput {
     });
     WhatBindsOutput {
         format_version: FORMAT_VERSION,
+        declared_only: ground.forest.declared_only,
         account: standing.account.to_string(),
         name: account.map_or_else(String::new, |node| node.name.clone()),
         management: standing.management,

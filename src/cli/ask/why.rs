@@ -14,7 +14,7 @@ use crate::cli::args::Machine;
 use crate::cli::diagnostics::FORMAT_VERSION;
 use crate::cli::failure::Failure;
 use crate::cli::files::plainly;
-use crate::cli::show::safe::plain;
+use crate::cli::show::safe::{plain, quoted};
 use crate::cli::terminal::Terminal;
 use crate::judge::denial::{self, Denial, Kind};
 use crate::judge::{Node, Own, Question, Ruling, Verdict};
@@ -27,8 +27,8 @@ use crate::policy::statement::Clause;
 /// `why`.
 #[derive(Debug, Clone, Args)]
 pub struct Why {
-    /// What AWS said, in quotes, or the body of its answer; or a CloudTrail event: its JSON, a file with it, or `-` for standard
-    /// input.
+    /// What AWS said, in quotes, or the body of its answer; what `aws sts decode-authorization-message` prints; or a CloudTrail
+    /// event. As text, a file with it, or `-` for standard input.
     #[arg(value_name = "MESSAGE|EVENT|FILE|-")]
     pub told: String,
     /// Who was denied, where the message does not tell.
@@ -57,6 +57,8 @@ pub struct Why {
 pub struct WhyOutput {
     /// 1. It changes when a field is renamed, removed or changes its meaning; new fields may appear without.
     format_version: u32,
+    /// Only the declared policies were asked: what no manifest declares may decide otherwise.
+    declared_only: bool,
     /// Who was denied.
     principal: String,
     /// What.
@@ -69,6 +71,8 @@ pub struct WhyOutput {
     said_explicit: Option<bool>,
     /// The policy that AWS named: the id of one of the organization, else its ARN.
     said_policy: Option<String>,
+    /// The `Sid`s of the statements that AWS named.
+    said_statements: Vec<String>,
     /// What the organization decides now: `allowed`, `denied` or `depends`.
     decision: &'static str,
     /// What denies it, or may.
@@ -171,15 +175,21 @@ fn read(told: &str) -> Result<Denial, Failure> {
         told.to_owned()
     };
     let text = text.trim_start_matches('\u{feff}');
+    // `--query DecodedMessage` of the AWS command line prints JSON within a string of JSON.
+    let quoted: Option<String> = text.trim_start().starts_with('"').then(|| serde_json::from_str(text).ok()).flatten();
+    let text = quoted.as_deref().unwrap_or(text);
     if !text.trim_start().starts_with(['{', '[']) {
         return Ok(denial::message(text));
     }
     let record: Value = serde_json::from_str(text).map_err(|error| {
         Failure::new(
             format!("the event is no JSON: {error}"),
-            "give one CloudTrail event, as CloudTrail or EventBridge writes it",
+            "give one CloudTrail event, as CloudTrail or EventBridge writes it, or what `aws sts decode-authorization-message` prints",
         )
     })?;
+    if let Some(denial) = denial::decoded(&record) {
+        return denial.map_err(|why| Failure::new(why, "give the decoded message of a call that was denied"));
+    }
     let around = ["/detail", "/Records/0", "/Events/0", "/0"];
     let one = around.iter().find_map(|path| record.pointer(path)).unwrap_or(&record);
     // `aws cloudtrail lookup-events` answers with records that are text.
@@ -196,9 +206,19 @@ fn read(told: &str) -> Result<Denial, Failure> {
 /// What AWS itself said, in a sentence.
 fn reason(denial: &Denial) -> Option<String> {
     let named = denial.policy.as_deref().map(|policy| format!(" ({})", plain(policy))).unwrap_or_default();
-    let kind = match denial.kind {
-        Some(kind) => kind.noun().to_owned(),
-        None => format!("a {}", plain(denial.said.as_deref()?)),
+    let kind = match (denial.kind, denial.said.as_deref()) {
+        (Some(kind), _) => kind.noun().to_owned(),
+        (None, Some(said)) => format!("a {}", plain(said)),
+        // A decoded message does not say of which kind of policies.
+        (None, None) => {
+            let statements: Vec<String> = denial.statements.iter().map(|sid| quoted(sid)).collect();
+            return Some(match (denial.explicit?, statements.as_slice()) {
+                (true, []) => "an explicit deny".to_owned(),
+                (true, [one]) => format!("an explicit deny by statement {one}"),
+                (true, several) => format!("an explicit deny by statements {}", several.join(", ")),
+                (false, _) => "no policy allows it, and no statement denies it".to_owned(),
+            });
+        }
     };
     let bare = kind.strip_prefix("an ").or_else(|| kind.strip_prefix("a ")).unwrap_or(&kind);
     Some(if denial.explicit? {
@@ -225,7 +245,11 @@ fn whose(kind: Kind) -> &'static str {
 fn notes(denial: &Denial, verdict: &Verdict<'_>) -> Vec<String> {
     let mut notes: Vec<String> = verdict.exempt.iter().map(|why| (*why).to_owned()).collect();
     if denial.encoded {
-        notes.push("AWS told the rest in a code: `aws sts decode-authorization-message` shows it".to_owned());
+        notes.push(
+            "AWS told the rest in a code: give what `aws sts decode-authorization-message --encoded-message CODE` prints to \
+             `bylaw why -`"
+                .to_owned(),
+        );
     }
     let changed = "policies have changed since, or others decide: `--events` tells what changed";
     match (denial.kind, denial.explicit) {
@@ -238,11 +262,23 @@ fn notes(denial: &Denial, verdict: &Verdict<'_>) -> Vec<String> {
         (Some(Kind::ServiceControl), Some(false)) if verdict.stopped_at.is_none() => {
             notes.push(format!("at every node some service control policy allows it now: {changed}"));
         }
+        (None, Some(false)) if verdict.stopped_at.is_none() && denial.said.is_none() => notes.push(format!(
+            "at every node some policy allows it now: those of the principal or of the resource do not, or {changed}"
+        )),
         (None, _) if verdict.decision == Decision::Allowed => notes.push(
             "the organization allows it now: policies have changed since, or those of the principal or the resource deny it"
                 .to_owned(),
         ),
         _ => {}
+    }
+    let is_gone = |sid: &&String| {
+        !verdict.rulings.iter().any(|ruling| words::denies(ruling) && sid_of(ruling) == Some(sid.as_str()))
+    };
+    for sid in denial.statements.iter().filter(is_gone) {
+        notes.push(format!(
+            "AWS named a statement {}, and no policy of the organization has one that denies it now: {changed}",
+            quoted(sid)
+        ));
     }
     if let Some(named) = denial.policy.as_deref() {
         let is_it = |ruling: &Ruling<'_>| ruling.policy.is_some_and(|policy| policy.id.as_str() == named);
@@ -255,7 +291,12 @@ fn notes(denial: &Denial, verdict: &Verdict<'_>) -> Vec<String> {
     notes
 }
 
-/// The statements that deny, or else those that may: of the kind of policies that AWS said, and of the policy that it named.
+fn sid_of<'a>(ruling: &Ruling<'a>) -> Option<&'a str> {
+    ruling.statement?.sid.as_deref()
+}
+
+/// The statements that deny, or else those that may: of the kind of policies that AWS said, and of the policy or by the `Sid` that it
+/// named.
 fn causes<'v, 'a>(denial: &Denial, verdict: &'v Verdict<'a>) -> Vec<&'v Ruling<'a>> {
     // Nothing allowed it: no statement is the cause.
     if denial.explicit == Some(false) {
@@ -269,7 +310,9 @@ fn causes<'v, 'a>(denial: &Denial, verdict: &'v Verdict<'a>) -> Vec<&'v Ruling<'
     let sure: Vec<_> = denying(Truth::Yes).collect();
     let all = if sure.is_empty() { denying(Truth::Depends).collect() } else { sure };
     let named = |ruling: &&&Ruling<'_>| {
-        denial.policy.as_deref().is_some_and(|id| ruling.policy.is_some_and(|policy| policy.id.as_str() == id))
+        let of_policy = |id: &str| ruling.policy.is_some_and(|policy| policy.id.as_str() == id);
+        let by_sid = sid_of(ruling).is_some_and(|sid| denial.statements.iter().any(|named| named == sid));
+        denial.policy.as_deref().is_some_and(of_policy) || by_sid
     };
     let of_named: Vec<_> = all.iter().filter(named).copied().collect();
     if of_named.is_empty() { all } else { of_named }
@@ -387,12 +430,14 @@ fn output(
     });
     WhyOutput {
         format_version: FORMAT_VERSION,
+        declared_only: ground.forest.declared_only,
         principal: question.principal.map(|principal| principal.arn().to_owned()).unwrap_or_default(),
         action: question.action.to_string(),
         resource: question.resource.map(str::to_owned),
         said: denial.said.clone(),
         said_explicit: denial.explicit,
         said_policy: denial.policy.clone(),
+        said_statements: denial.statements.clone(),
         decision: words::decision(verdict.decision),
         causes: causes.collect(),
         stopped_at: stopped_at(denial, verdict).map(ToString::to_string),
@@ -419,6 +464,9 @@ fn text(
     if let Some(reason) = reason(denial) {
         writeln!(out, "AWS says: {reason}")?;
     }
+    if ground.forest.declared_only {
+        writeln!(out, "{}", words::DECLARED_ONLY)?;
+    }
     let causes = causes(denial, verdict);
     let sure = is_sure(denial, &causes);
     for ruling in causes {
@@ -441,7 +489,8 @@ fn text(
         }
     }
     if let Some(node) = stopped_at(denial, verdict) {
-        writeln!(out, "\ndenied because no service control policy at {node} allows it")?;
+        let declared = if verdict.declared_only { "declared " } else { "" };
+        writeln!(out, "\ndenied because no {declared}service control policy at {node} allows it")?;
         writeln!(
             out,
             "  way out: an Allow for it in a policy attached there, or `FullAWSAccess` (`baseAccess: Full`)"

@@ -1,5 +1,6 @@
 //! The command: what is in force, what is declared, which events, and in which form.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -15,8 +16,10 @@ use crate::cli::ask::{Asked, ground};
 use crate::cli::failure::Failure;
 use crate::cli::load;
 use crate::cli::terminal::Terminal;
+use crate::desired::Desired;
 use crate::judge::Forest;
 use crate::judge::impact::{Impact as Both, Ways};
+use crate::names::AccountId;
 use crate::observed::Observed;
 use crate::trail::fold::Time;
 use crate::trail::lake::{self, Engine};
@@ -102,12 +105,17 @@ pub async fn run(asked: &Impact, terminal: &Terminal, out: &mut dyn Write) -> Re
     {
         return Err(Failure::new("no time lies from `--since` to before `--until`", "give `--until` a later time"));
     }
-    let declared = before(asked, terminal).await?;
+    let Before { observed: declared, known } = before(asked, &desired, terminal).await?;
     crate::pass::check_organization(&desired, &declared)?;
-    let old = Forest::of(&declared, Some(&desired));
+    let mut old = Forest::of(&declared, Some(&desired));
     let observed = ground::after(&desired, declared, terminal);
-    let new = Forest::of(&observed, Some(&desired));
-    let (old_ways, new_ways) = (Ways::of(&old), Ways::of(&new));
+    let mut new = Forest::of(&observed, Some(&desired));
+    (old.declared_only, new.declared_only) = (known.is_some(), known.is_some());
+    let ways = |forest: &Forest| match &known {
+        Some(known) => Ways::of_declared(forest, known),
+        None => Ways::of(forest),
+    };
+    let (old_ways, new_ways) = (ways(&old), ways(&new));
     let both = Both::new((&old, &old_ways), (&new, &new_ways));
     let second = |at: Timestamp| at.as_second();
     let time = Time { since: asked.since.map(second), until: asked.until.map(second) };
@@ -143,21 +151,33 @@ pub async fn run(asked: &Impact, terminal: &Terminal, out: &mut dyn Write) -> Re
             "name CloudTrail's files, or look whether `--since` and `--until` leave any",
         ));
     }
-    let report = Report::of(&findings);
+    let report = Report::of(&findings, known.is_some());
     print(&report, asked.output.into(), out)?;
     Ok(report.exit_code())
 }
 
+/// What is in force.
+struct Before {
+    observed: Observed,
+    /// Where only manifests tell of it: the accounts that they name by id.
+    known: Option<BTreeSet<AccountId>>,
+}
+
 /// What is in force: by manifests, by a snapshot, or by AWS.
-async fn before(asked: &Impact, terminal: &Terminal) -> Result<Observed, Failure> {
+async fn before(asked: &Impact, after: &Desired, terminal: &Terminal) -> Result<Before, Failure> {
     if asked.against.is_empty() {
         // Without manifests it is what AWS says, and not what they declare.
-        return asked.asked.before(None, terminal).await;
+        return Ok(Before { observed: asked.asked.before(None, terminal).await?, known: None });
     }
     let manifests =
         Manifests { files: asked.against.clone(), organization: asked.asked.manifests.organization.clone() };
     let (desired, _) = load::manifests(&manifests, terminal.err_colour, &mut terminal.err())?;
-    Ok(ground::after(&desired, ground::bare(&desired), terminal))
+    let ids = |desired: &Desired| -> Vec<AccountId> {
+        let named = desired.accounts.values().filter_map(|account| account.spec.account_id.clone());
+        named.chain([desired.organization.spec.management_account.clone()]).collect()
+    };
+    let known = ids(&desired).into_iter().chain(ids(after)).collect();
+    Ok(Before { observed: ground::after(&desired, ground::bare(&desired), terminal), known: Some(known) })
 }
 
 /// Shows how much has been read, until the channel closes.

@@ -16,6 +16,8 @@ use crate::trail::tally::{Effect, Exemption, Row, Tally, Way, exemptions};
 pub struct Report {
     /// 1. It changes when a field is renamed, removed or changes its meaning; new fields may appear without.
     pub format_version: u32,
+    /// Only the declared policies were compared: what no manifest declares may decide otherwise.
+    pub declared_only: bool,
     /// Records that were read.
     pub events: u64,
     /// Records that were held against the policies.
@@ -54,6 +56,10 @@ pub struct Report {
     /// How many records and files were not read in all.
     pub left_out: u64,
 }
+
+/// What is said where only manifests tell of the organization.
+const DECLARED_ONLY: &str = "only the declared policies were compared; what no manifest declares may decide otherwise, and an account \
+     that no manifest names by its id may be anywhere in the organization, or not in it";
 
 /// How many calls, at least and at most. What was not recorded is in neither.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -94,8 +100,8 @@ pub struct Line {
     pub statement: String,
     /// The node that the policy is attached to.
     pub node: String,
-    /// The condition keys that it hangs on; `resource` for the resource, and `action` where it is not known which action AWS
-    /// asked for, or whether it asked for this one.
+    /// The condition keys that it hangs on; `resource` for the resource, `action` where it is not known which action AWS
+    /// asked for, or whether it asked for this one, and `account` where manifests alone do not tell where its account is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
     /// How often it was called.
@@ -199,13 +205,15 @@ fn exemption(found: &Exemption) -> ExemptionOutput {
 }
 
 impl Report {
-    /// Of what was found.
+    /// Of what was found. `declared_only`: by manifests alone.
     #[must_use]
-    pub fn of(findings: &Findings) -> Self {
+    pub fn of(findings: &Findings, declared_only: bool) -> Self {
         let tally = &findings.tally;
         let lines = |effect| tally.of(effect).into_iter().map(line).collect();
         let skipped = CLASSES.iter().zip(tally.skipped).filter(|(_, count)| *count > 0);
-        let mut notes: Vec<String> = tally.limits.iter().map(|text| (*text).to_owned()).collect();
+        let declared = declared_only.then_some(DECLARED_ONLY);
+        let mut notes: Vec<String> =
+            declared.into_iter().chain(tally.limits.iter().copied()).map(str::to_owned).collect();
         let unseen: Vec<&str> =
             DATA_PLANES.iter().zip(tally.planes).filter(|(_, seen)| !seen).map(|(plane, _)| plane.1).collect();
         if !unseen.is_empty() && tally.events > 0 {
@@ -244,6 +252,7 @@ impl Report {
         }
         Self {
             format_version: 1,
+            declared_only,
             events: tally.events,
             evaluated: tally.evaluated,
             skipped: skipped.map(|(class, count)| (class.1.to_owned(), count)).collect(),

@@ -41,7 +41,7 @@ fn printed(report: &Report, form: Form) -> String {
 
 #[test]
 fn json_has_the_form_that_is_promised() {
-    let report = Report::of(&findings(2));
+    let report = Report::of(&findings(2), false);
     let json: serde_json::Value = serde_json::from_str(&printed(&report, Form::Json)).unwrap();
     assert_eq!(
         (&json["formatVersion"], &json["events"], &json["skipped"]["serviceLinkedRole"]),
@@ -63,7 +63,7 @@ fn records_that_came_twice_are_told_and_no_figure_is_exact() {
     let mut found = findings(2);
     found.tally.repeats.add("id-1");
     found.tally.repeats.add("id-1");
-    let report = Report::of(&found);
+    let report = Report::of(&found, false);
     assert_eq!((report.repeated, report.denied.exact, report.denied.lower), (1, None, 1_998));
     assert_eq!(report.allowed, Figures { exact: Some(0), lower: 0, upper: 0 });
     for form in [Form::Text, Form::Markdown, Form::Html] {
@@ -78,7 +78,7 @@ fn exit_codes_are_those_of_the_design() {
     let unread = Findings { left_out: 1, ..Findings::default() };
     let changed = Findings { left_out: 0, unread: vec![], ..findings(1) };
     for (findings, code) in [(nothing, 0), (unread, 1), (changed, 2), (findings(1), 1)] {
-        assert_eq!(Report::of(&findings).exit_code(), code);
+        assert_eq!(Report::of(&findings, false).exit_code(), code);
     }
 }
 
@@ -89,7 +89,7 @@ fn outside_of_code(text: &str) -> String {
 
 #[test]
 fn every_form_tells_the_same_and_text_of_others_does_nothing() {
-    let report = Report::of(&findings(3));
+    let report = Report::of(&findings(3), false);
     for form in [Form::Text, Form::Markdown, Form::Html] {
         let text = printed(&report, form);
         for word in ["2,997", "2026-01-02T03:19:59Z", "service-linked roles", "Region", "cannot be read"] {
@@ -110,7 +110,7 @@ fn every_form_tells_the_same_and_text_of_others_does_nothing() {
 
 #[test]
 fn a_comment_keeps_its_bound() {
-    let report = Report::of(&findings(30_000));
+    let report = Report::of(&findings(30_000), false);
     let text = printed(&report, Form::Markdown);
     assert!(text.chars().count() <= 65_536, "{}", text.chars().count());
     assert!(report.exemptions.len() == 1 && report.exemptions[0].how.contains("s3:PutObject"));
@@ -135,7 +135,7 @@ fn calls_whose_action_is_not_known_are_named() {
     let line = TallyLine { change, account, principal, action: "budgets.amazonaws.com:Name29".into() };
     let row = found.tally.row(&line, "a resource that is not told");
     found.tally.count(row, 30, (1_767_323_045, 1_767_323_999));
-    let report = Report::of(&found);
+    let report = Report::of(&found, false);
     assert_eq!((report.denied.exact, report.denied.upper, report.exit_code()), (None, 30, 2));
     for form in [Form::Text, Form::Markdown, Form::Html] {
         let text = printed(&report, form);
@@ -150,7 +150,7 @@ fn a_call_that_two_records_tell_is_off_the_lower_bound() {
     let mut found = findings(2);
     found.tally.twice.add("shared");
     found.tally.twice.add("shared");
-    let report = Report::of(&found);
+    let report = Report::of(&found, false);
     assert_eq!((report.denied.exact, report.denied.lower), (None, 1_998));
     assert!(report.notes.iter().any(|note| note.contains("told by two records")), "{:?}", report.notes);
 }

@@ -370,3 +370,38 @@ fn what_aws_exempts_is_denied_by_nothing() {
     let decrypt = |account: &str| vec![call(account, "kms", "Decrypt", json!({}))];
     assert_eq!(by_rcp(&format!(r#""Action":"kms:*",{ALL}"#), decrypt), (1, 1));
 }
+
+#[test]
+fn an_account_that_manifests_do_not_name_by_its_id_may_be_anywhere_in_the_organization() {
+    let region = format!(r#""Action":"ec2:*",{ALL}"#);
+    let change = |kind: &PolicyType, rest: &str, known: bool, record: &dyn Fn(&str) -> Value| {
+        let ((old, dev), (new, _)) = (organization(&[]), organization(&[(kind, &deny(rest))]));
+        let (before, after) = (Forest::of(&old, None), Forest::of(&new, None));
+        let ids: BTreeSet<AccountId> = known.then(|| dev.clone()).into_iter().collect();
+        let (before_ways, after_ways) = (Ways::of_declared(&before, &ids), Ways::of_declared(&after, &ids));
+        let impact = Impact::new((&before, &before_ways), (&after, &after_ways));
+        let mut fold = Fold::new(&impact, Time::default(), 1_000);
+        let text = record(dev.as_str()).to_string();
+        fold.add(&Record::parse(&text).unwrap(), 1, None);
+        let keys: Vec<String> =
+            fold.tally.rows.iter().flat_map(|row| &row.line.change.keys).map(ToString::to_string).collect();
+        (fold.tally.figures(true), keys)
+    };
+    let run = |account: &str| call(account, "ec2", "CreateVpc", json!({"cidrBlock": "10.0.0.0/16"}));
+    let scp = PolicyType::scp();
+    assert_eq!(change(&scp, &region, true, &run), ((1, 1), vec![]));
+    // The id of `dev` is made up, where no manifest names it: so no record is known to be of it, and any may be.
+    assert_eq!(change(&scp, &region, false, &run), ((0, 1), vec!["account".to_owned()]));
+    let elsewhere = |_: &str| run("999900001111");
+    assert_eq!(change(&scp, &region, true, &elsewhere), ((0, 1), vec!["account".to_owned()]));
+    // What no policy speaks of stays as it is, wherever the account is.
+    assert_eq!(change(&scp, &format!(r#""Action":"s3:*",{ALL}"#), true, &elsewhere), ((0, 0), vec![]));
+    // The same of whose resource it is.
+    let get = |dev: &str| {
+        let resources = json!([{"type": "AWS::S3::Object", "ARN": "arn:aws:s3:::b/k", "accountId": "999900001111"}]);
+        with(call(dev, "s3", "GetObject", json!({"bucketName": "b", "key": "k"})), json!({"resources": resources}))
+    };
+    let rcp = PolicyType::rcp();
+    let of_s3 = format!(r#""Principal":"*","Action":"s3:*",{ALL}"#);
+    assert_eq!(change(&rcp, &of_s3, true, &get), ((0, 1), vec!["account".to_owned()]));
+}

@@ -1,7 +1,8 @@
 //! Resources of which only patterns are known, held against the patterns of a policy.
 
-use super::pattern::{Pattern, Token};
+use super::pattern::{Pattern, Reading, Token};
 use crate::policy::pattern::subsumes_resource;
+use crate::policy::statement::Version;
 
 /// Colons of an ARN before the resource itself.
 const COLONS: usize = 5;
@@ -42,6 +43,14 @@ fn of_resources(text: &str) -> Vec<Token> {
 /// Whether a pattern surely matches every resource of another, of `*` and `?` alone.
 pub(super) fn matches_all(pattern: &Pattern, resources: &str) -> bool {
     pattern.variables().next().is_none() && subsumes_resource(&pattern.as_glob(), resources)
+}
+
+/// Whether an element `Resource` of a policy may match a resource of a pattern of `*` and `?` alone, such as a type's: a `*` of the
+/// policy that ends a part runs over colons. Case does not count, since AWS's reference is not exact about it.
+#[must_use]
+pub fn resources_meet(policy: &str, resources: &str) -> bool {
+    let policy = Pattern::new(&policy.to_ascii_lowercase(), Reading::Resource, Version::V2012);
+    may_match(&policy, &resources.to_ascii_lowercase())
 }
 
 /// Whether a pattern may match a resource of another, of `*` and `?` alone.
@@ -86,8 +95,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::policy::eval::pattern::Reading;
-    use crate::policy::statement::Version;
 
     fn pattern(text: &str) -> Pattern {
         Pattern::new(text, Reading::Resource, Version::V2012)
@@ -102,6 +109,24 @@ mod tests {
         assert!(!may("arn:aws:ec2:*:*:instance/*", "arn:aws:ec2:*:*:subnet/*"));
         assert!(!may("arn:aws:ec2:*:333333333333:subnet/*", "arn:aws:ec2:*:222222222222:subnet/*"));
         assert!(!may("arn:aws:s3:::b/*", "arn:aws:ec2:*:*:subnet/*"));
+    }
+
+    #[test]
+    fn a_policy_without_all_parts_of_an_arn_or_with_variables_meets_whatever_these_stand_for() {
+        let cases = [
+            ("arn:aws:ec2:*", "arn:*:ec2:*:*:subnet/*", true),
+            ("*", "arn:*:ec2:*:*:subnet/*", true),
+            // What is not written of an ARN comes at its end.
+            ("arn:*:subnet/a", "arn:*:ec2:*:*:subnet/*", false),
+            ("arn:aws:lambda:*:prod", "arn:*:lambda:*:*:function:*:*", true),
+            ("arn:aws:lambda:*:layer:x", "arn:*:lambda:*:*:function:*", false),
+            ("arn:aws:s3:::${aws:PrincipalTag/team}/*", "arn:*:s3:::*/*", true),
+            ("arn:aws:s3:::b/x:y*", "arn:*:s3:::*/*", true),
+            ("arn:aws:ec2:*:*:instance/*", "arn:*:ec2:*:*:subnet/*", false),
+        ];
+        for (policy, resources, expected) in cases {
+            assert_eq!(resources_meet(policy, resources), expected, "{policy} {resources}");
+        }
     }
 
     fn texts(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {

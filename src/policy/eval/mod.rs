@@ -21,6 +21,7 @@ mod truth;
 pub(in crate::policy) mod values;
 mod whole;
 
+pub use among::resources_meet;
 pub use clause::is_negated;
 pub use ladder::{Decision, Ladder, MOST_NODES, Place, Step, Walk};
 pub use request::{Action, Caller, Fact, Facts, Key, Request};

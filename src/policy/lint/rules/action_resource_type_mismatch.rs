@@ -1,9 +1,9 @@
 //! Resources that an action cannot have.
 
 use super::some_of;
+use crate::policy::eval::resources_meet;
 use crate::policy::lint::subject::{StatementAt, Subject, Word};
 use crate::policy::lint::{Rule, Sample, Severity, Told};
-use crate::policy::pattern;
 use crate::policy::services::{self, Action};
 
 pub(super) const RULE: Rule = Rule {
@@ -36,6 +36,10 @@ pub(super) const RULE: Rule = Rule {
         Sample::Identity(
             r#"{"Effect": "Allow", "Action": "logs:CreateLogGroup", "Resource": "arn:aws:logs:eu-west-1:111122223333:*"}"#,
         ),
+        // A `*` that ends a part runs over colons.
+        Sample::Identity(
+            r#"{"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "arn:aws:lambda:*:function:a*"}"#,
+        ),
         Sample::Scp(
             r#"{"Effect": "Deny", "Action": "iam:DeleteRole", "Resource": ["arn:aws:iam::*:role/a", "arn:aws:iam::111122223333:role/path/b"]}"#,
         ),
@@ -48,7 +52,7 @@ fn can_match(arn: &str, pattern: &str) -> bool {
     if arn.ends_with(":${BucketName}") && pattern.splitn(6, ':').nth(5).is_some_and(|name| name.contains('/')) {
         return false;
     }
-    pattern::intersect_resource(&services::as_pattern(arn), &services::as_pattern(pattern))
+    resources_meet(&services::as_pattern(pattern), &services::as_pattern(arn))
 }
 
 fn speaks_of(action: Action, resource: &Word<'_>) -> bool {

@@ -3,9 +3,9 @@
 use super::key_not_on_action::{is_of_request_tags, service_of};
 use super::{some_of, some_of_actions};
 use crate::policy::call::{self, Leg, Need, Reach};
+use crate::policy::eval::resources_meet;
 use crate::policy::lint::subject::{ActionWord, ClauseAt, StatementAt, Subject};
 use crate::policy::lint::{Rule, Sample, Severity, Told};
-use crate::policy::pattern;
 use crate::policy::services::{self, Action};
 
 pub(super) const RULE: Rule = Rule {
@@ -154,7 +154,7 @@ fn meets(statement: &StatementAt<'_>, leg: &Leg) -> bool {
     let patterns: Vec<String> = leg.arns().map(services::as_pattern).collect();
     statement.resources.iter().any(|word| {
         let text = services::as_pattern(&word.text);
-        pattern::is_everything(&text) || patterns.iter().any(|arn| pattern::intersect_resource(arn, &text))
+        patterns.iter().any(|arn| resources_meet(&text, arn))
     })
 }
 

@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     summary: "two tags of a tag policy whose keys differ in case alone",
     explanation: "The key under `tags` names the tag without regard to case, so `CostCenter` and `costcenter` are one tag that is \
         ruled twice, and AWS documents no order of the two. Which spelling is right says `tag_key`. `bylaw validate` finds the \
-        same between policies that are attached to one node. Source: Organizations user guide, \"Tag policy syntax\".",
+        same between policies that are attached to one node, or to nodes above each other. Source: Organizations user guide, \"Tag policy syntax\".",
     check,
     bad: &[Sample::Whole(
         "TAG_POLICY",
