@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bylaw::apply::ledger::NoLedger;
-use bylaw::apply::{Control, Outcome, Progress, always};
+use bylaw::apply::{Control, Outcome};
 use bylaw::aws::Port;
 use bylaw::aws::offline::{Offline, Options as World};
 use bylaw::cli::sources;
@@ -54,11 +53,8 @@ pub async fn apply(
     memory: &mut Memory,
     options: &Options,
 ) -> Report {
-    let (_stop, stopped) = tokio::sync::watch::channel(false);
     let clock = clock();
-    let silent = |_: &Progress<'_>| {};
-    let control =
-        Control { stop: stopped, wanted: &always, progress: &silent, clock: &clock, ledger: &NoLedger, who: "test" };
+    let control = Control::new(&clock, "test");
     pass::apply_plan(world, desired, planned, memory, options, control).await.unwrap()
 }
 
@@ -266,7 +262,7 @@ async fn what_is_changed_in_place_and_what_is_tagged_has_a_limit_each() {
     let few = described(&format!("maxUpdates: {}\n    maxTags: {}", updates - 1, tags - 1));
     let few = plan(&world, &few, &memory, &Options::default()).await;
     let rules: Vec<&str> = few.plan.refusals.iter().map(|refusal| refusal.rule).collect();
-    assert_eq!(rules, ["limit-updates", "limit-tags"], "{:#?}", few.plan);
+    assert_eq!(rules, ["limit-tags", "limit-updates"], "{:#?}", few.plan);
     assert!(few.plan.refusals.iter().all(|refusal| refusal.hash.is_some()) && few.plan.changes.is_empty());
 }
 

@@ -81,7 +81,6 @@ async fn five_hundred_refusals_of_a_kind_are_one_block() {
     let (world, memory, desired) = settled(BASE).await;
     let mut planned = engine::plan(&world, &desired, &memory, &Options::default()).await;
     planned.plan.refusals = (0..500)
-        .rev()
         .map(|n| Refusal {
             rule: "partial-read",
             object: ObjectKey::new(Kind::Account, &format!("n{n:03}")),
@@ -102,6 +101,122 @@ async fn five_hundred_refusals_of_a_kind_are_one_block() {
     }
     assert_eq!(shown.matches("to do: allow").count(), 1, "{shown}");
     assert_eq!(text(&planned, &desired, true).matches("to do: allow").count(), 500);
+
+    // A comment of a pull request tells the same, and everything where everything is asked for and there is room.
+    let markdown = |full: bool| show::markdown::plan(&planned, &desired, &Context { full, ..Context::default() });
+    let comment = markdown(false);
+    assert!(comment.lines().count() < 40 && comment.chars().count() < 4_000, "{comment}");
+    for line in [
+        "#### Refused (500): none of this runs",
+        "- **partial-read**: 500 refusals\n  - to do: allow <code>organizations:ListTagsForResource</code>\n",
+        "  - Account/n000 (no manifest): the tags of <code>0</code> could not be read\n",
+        "  - … and 490 more; `bylaw plan --full` shows all\n",
+    ] {
+        assert!(comment.contains(line), "{line} is not in\n{comment}");
+    }
+    assert_eq!(comment.matches("to do: ").count(), 1, "{comment}");
+    let all = markdown(true);
+    assert_eq!(all.matches("  - Account/n").count(), 500, "{all}");
+    for refusal in &mut planned.plan.refusals {
+        refusal.message = format!("{} {}", refusal.message, "and why ".repeat(100));
+    }
+    let cut = show::markdown::plan(&planned, &desired, &Context { full: true, ..Context::default() });
+    assert!(cut.chars().count() <= 65_536, "{}", cut.chars().count());
+    let told = cut.matches("  - Account/n").count();
+    assert!(told > 50 && cut.contains(&format!("Left out: {} refusals.", 500 - told)), "{told}: {cut}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_after_an_apply_is_told_by_rule_as_well() {
+    let (world, mut memory, _) = settled(&format!("{BASE}{}", accounts(40, "a"))).await;
+    let strict = BASE.replace("maxMoves: 5000", "maxMoves: 5").replace("maxCreates: 5000", "maxCreates: 1");
+    let after = from_text(&format!("{strict}{}{}", accounts(40, "b"), policy("x", "b")));
+    let options = Options::default();
+    let planned = engine::plan(&world, &after, &memory, &options).await;
+    let mut report = apply(&world, &after, planned.clone(), &mut memory, &options).await;
+    let one = report.left.refusals.first().unwrap().clone();
+    report.left.refusals = (0..60)
+        .map(|n| Refusal { object: ObjectKey::new(Kind::Account, &format!("n{n:03}")), ..one.clone() })
+        .collect();
+    let mut out = vec![];
+    show::result::text(&report, &planned, &after, &Context::default(), false, &mut out).unwrap();
+    let told = String::from_utf8(out).unwrap();
+    assert!(told.contains(&format!("✗ {} 60 refusals", one.rule)) && told.lines().count() < 40, "{told}");
+}
+
+/// By kind, then by name, whatever was looked at first; the same in every form.
+#[tokio::test(start_paused = true)]
+async fn drift_and_notes_stand_in_the_order_of_their_names() {
+    let base = BASE.replace("  policyTypes:", "  ignore: {policies: [z-*]}\n  policyTypes:");
+    let unit = "---\napiVersion: bylaw.dev/v1alpha1\nkind: OrganizationalUnit\nmetadata: {name: c}\nspec: {name: C}\n";
+    let both = policy("a", "b").replace("{name: b}}]", "{name: b}}, {organizationalUnitRef: {name: c}}]");
+    let manifests = format!("{base}{unit}{both}{}{}", policy("b", "b"), policy("z-z", "b"));
+    let (world, memory, _) = settled(&manifests).await;
+    let desired = from_text(&manifests.replace("spec: {name: C}", "spec: {name: C, suspend: true}"));
+    let (a, b, unit) = world.with(|state| {
+        let policy = |name: &str| state.policies().iter().find(|(_, policy)| policy.name == name).unwrap().0.clone();
+        let unit = state.units().iter().find(|(_, unit)| unit.name == "B").unwrap().0.clone();
+        (policy("a"), policy("b"), NodeId::Unit(unit))
+    });
+    let text_of_b = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"ec2:*","Resource":"*"}]}"#;
+    for request in [
+        Request::DetachPolicy { policy: a, target: unit },
+        Request::UpdatePolicy { policy: b, name: None, description: None, content: Some(text_of_b.into()) },
+    ] {
+        world.foreign(&request).unwrap();
+    }
+    let planned = engine::plan(&world, &desired, &memory, &Options::default()).await;
+    let drift: Vec<String> = planned.plan.drift.iter().map(|drift| drift.object.to_string()).collect();
+    assert_eq!(drift, ["OrganizationPolicy/a", "OrganizationPolicy/b"]);
+    let notes: Vec<String> = planned.plan.notes.iter().map(|note| note.object.to_string()).collect();
+    assert_eq!(notes, ["OrganizationalUnit/c", "OrganizationPolicy/a", "OrganizationPolicy/z-z"]);
+    let context = Context::default();
+    let forms = [
+        ("text", text(&planned, &desired, false), ["Drift (2)", "Worth knowing"]),
+        ("markdown", show::markdown::plan(&planned, &desired, &context), ["#### Drift (2)", "#### Worth knowing"]),
+        ("json", show::json::plan(&planned, &desired, &context, None).to_string(), ["\"drift\":", "\"notes\":"]),
+    ];
+    for (form, shown, heads) in forms {
+        for (head, names) in heads.iter().zip([&drift, &notes]) {
+            let section = &shown[shown.find(head).unwrap_or_else(|| panic!("{form}: no {head} in {shown}"))..];
+            let places: Vec<usize> = names.iter().map(|name| section.find(name.as_str()).unwrap()).collect();
+            assert!(places.is_sorted(), "{form}, {head}: {places:?} in {section}");
+        }
+    }
+}
+
+/// One organization has one number of OUs, accounts and policies, whoever is asked: AWS's own policies are no part of it.
+#[tokio::test(start_paused = true)]
+async fn counts_agree_between_commands_and_forms() {
+    let (world, memory, desired) = settled(&format!("{BASE}{}{}", accounts(3, "a"), policy("x", "b"))).await;
+    let planned = engine::plan(&world, &desired, &memory, &Options::default()).await;
+    let observed = &planned.observed;
+    assert!(observed.policies.values().any(|policy| policy.aws_managed), "there are policies of AWS's own");
+    let words = "2 OUs, 4 accounts, 1 policy";
+    assert!(text(&planned, &desired, false).contains(words));
+    assert!(show::markdown::plan(&planned, &desired, &Context::default()).contains(words));
+    let json = show::json::plan(&planned, &desired, &Context::default(), None);
+    let of = |field: &str| json["organization"][field].as_u64().unwrap();
+    assert_eq!([of("organizationalUnits"), of("accounts"), of("policies")], [2, 4, 1]);
+    for all in [false, true] {
+        let tree = |json: bool| {
+            let mut out = vec![];
+            tree::run(observed, &tree::Options { all, json, colour: false }, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert!(tree(false).contains("2 OUs, 4 accounts, 1 policy (1 SCP), 1 attachment"), "{}", tree(false));
+        let json: serde_json::Value = serde_json::from_str(&tree(true)).unwrap();
+        let summary = &json["summary"];
+        let policies: u64 = summary["policies"].as_object().unwrap().values().filter_map(|n| n.as_u64()).sum();
+        let of = |field: &str| summary[field].as_u64().unwrap();
+        assert_eq!([of("organizationalUnits"), of("accounts"), policies, of("attachments")], [2, 4, 1, 1]);
+    }
+    let binding = bylaw::plan::bind::bind(&desired, observed);
+    let undeclared = &planned.plan.undeclared;
+    let pass = status::Pass { now: Timestamp::UNIX_EPOCH, calls: 0, drift: 0, refusals: &[], undeclared };
+    let facts = status::facts(&desired.organization.key, &desired, observed, &binding, pass);
+    let of = |field: &str| facts[field].as_u64().unwrap();
+    assert_eq!([of("organizationalUnits"), of("accounts"), of("policies")], [2, 4, 1]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,9 +271,9 @@ async fn a_tree_of_fifty_thousand_accounts_is_folded_unless_all_is_asked_for() {
     };
     let folded = shown(&large, false);
     assert!(folded.lines().count() < 20, "{}", folded.lines().count());
-    assert!(folded.contains("50001 accounts; `--all` shows all"), "{folded}");
+    assert!(folded.contains("50,001 accounts; `--all` shows all"), "{folded}");
     assert!(folded.contains("SCP x"), "what has a policy is shown: {folded}");
-    assert!(folded.contains("2 OUs, 50002 accounts"), "{folded}");
+    assert!(folded.contains("2 OUs, 50,002 accounts"), "{folded}");
     assert!(shown(&large, true).lines().count() > 50_000);
     assert!(shown(&observed, false).contains("n000"), "a small organization is shown as a whole");
 }

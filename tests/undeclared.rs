@@ -195,6 +195,20 @@ async fn policies_of_a_type_that_no_manifest_names_are_not_known() {
     let planned = planned(&desired, observed);
     let shown = text(&planned, &desired);
     assert!(shown.contains("not known: policies of type `RESOURCE_CONTROL_POLICY`"), "{shown}");
+    let beside = "policies of type RESOURCE_CONTROL_POLICY not read";
+    let last = shown.lines().last().unwrap();
+    assert!(last.contains("as declared") && last.contains(beside), "{shown}");
+    let comment = show::markdown::plan(&planned, &desired, &Context::default());
+    assert!(
+        comment.lines().next().unwrap().contains("policies of type RESOURCE&#95;CONTROL&#95;POLICY not read"),
+        "{comment}"
+    );
+    let json = show::json::plan(&planned, &desired, &Context::default(), None);
+    assert_eq!(json["undeclared"]["unreadPolicyTypes"], json!(["RESOURCE_CONTROL_POLICY"]));
+    assert!(json["message"].as_str().unwrap().contains(beside), "{json:#}");
+    let (counts, message) = status_of(&desired, &planned);
+    assert_eq!(counts["unreadPolicyTypes"], json!(["RESOURCE_CONTROL_POLICY"]));
+    assert!(message.contains("as declared") && message.contains(beside), "{message}");
 }
 
 /// Ten are named, however many there are; `--full` names all.
@@ -216,37 +230,35 @@ async fn ten_are_named_and_the_others_counted() {
     assert!(String::from_utf8(out).unwrap().contains("`n499`"));
 }
 
+/// What the Organization's status tells: what is undeclared, and the message of its condition `Ready`.
+fn status_of(desired: &Desired, planned: &Planned) -> (Value, String) {
+    let (key, binding) = (&desired.organization.key, plan::bind::bind(desired, &planned.observed));
+    let pass = status::Pass {
+        now: Timestamp::UNIX_EPOCH,
+        calls: 0,
+        drift: 0,
+        refusals: &planned.plan.refusals,
+        undeclared: &planned.plan.undeclared,
+    };
+    let facts = status::facts(key, desired, &planned.observed, &binding, pass);
+    let came = status::Came::Planned {
+        drift: &[],
+        left: &planned.plan,
+        observed: &planned.observed,
+        outcomes: &[],
+        unapplied: None,
+    };
+    let subject =
+        status::Subject { desired: Some(desired), issues: &[], came, deleted: &BTreeSet::new(), binding: &binding };
+    let verdict = status::judge(&subject, [key]).remove(key).unwrap();
+    (facts["undeclared"].clone(), verdict.message)
+}
+
 /// The Organization's status tells the same, and leaves out the number that is not known.
 #[tokio::test(start_paused = true)]
 async fn the_status_of_the_organization_tells_it_beside_as_declared() {
     let (desired, observed) = observed().await;
-    let told = |planned: &Planned| {
-        let (key, binding) = (&desired.organization.key, plan::bind::bind(&desired, &planned.observed));
-        let pass = status::Pass {
-            now: Timestamp::UNIX_EPOCH,
-            calls: 0,
-            drift: 0,
-            refusals: &planned.plan.refusals,
-            undeclared: &planned.plan.undeclared,
-        };
-        let facts = status::facts(key, &desired, &planned.observed, &binding, pass);
-        let came = status::Came::Planned {
-            drift: &[],
-            left: &planned.plan,
-            observed: &planned.observed,
-            outcomes: &[],
-            unapplied: None,
-        };
-        let subject = status::Subject {
-            desired: Some(&desired),
-            issues: &[],
-            came,
-            deleted: &BTreeSet::new(),
-            binding: &binding,
-        };
-        let verdict = status::judge(&subject, [key]).remove(key).unwrap();
-        (facts["undeclared"].clone(), verdict.message)
-    };
+    let told = |planned: &Planned| status_of(&desired, planned);
     let whole = planned(&desired, observed.clone());
     let (counts, message) = told(&whole);
     let named = [

@@ -18,8 +18,7 @@ mod measure;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bylaw::apply::ledger::NoLedger;
-use bylaw::apply::{Control, Progress};
+use bylaw::apply::Control;
 use bylaw::aws::buckets;
 use bylaw::aws::offline::{self, Offline};
 use bylaw::aws::paced::{Conduct, Pace, Paced};
@@ -140,16 +139,8 @@ async fn apply(
     memory: &mut Memory,
     options: &Options,
 ) -> pass::Report {
-    let (_stop, stop) = tokio::sync::watch::channel(false);
-    let (clock, silent) = (clock(), |_: &Progress<'_>| {});
-    let control = Control {
-        stop,
-        wanted: &bylaw::apply::always,
-        progress: &silent,
-        clock: &clock,
-        ledger: &NoLedger,
-        who: "bench",
-    };
+    let clock = clock();
+    let control = Control::new(&clock, "bench");
     pass::apply_plan(port, desired, planned, memory, options, control).await.unwrap()
 }
 

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{AdoptionPolicy, BaseAccess, Condition, Reference};
+use super::common::{AdoptionPolicy, BaseAccess, Condition, Kept, Reference};
 
 /// One member account.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -143,14 +143,9 @@ pub struct AccountStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(max = 12)))]
     pub management_accounts: Vec<String>,
-    /// What was in AWS as declared when the last pass ended, as hashes: the next leader tells drift by it.
-    #[serde(default)]
-    #[schemars(length(max = 1000), inner(length(max = 32)))]
-    pub settled: Vec<String>,
-    /// What was put right within the last hour, as hashes with the time.
-    #[serde(default)]
-    #[schemars(length(max = 50), inner(length(max = 64)))]
-    pub corrections: Vec<String>,
+    #[serde(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub kept: Kept,
     /// Generation that the status speaks of.
     pub observed_generation: Option<i64>,
     /// `Ready` always; `Reconciling`, `Stalled`, `Drifted` when true.

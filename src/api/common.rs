@@ -80,7 +80,21 @@ pub struct LabelSelector {
     pub match_expressions: Vec<LabelExpression>,
 }
 
-/// One condition of a [`LabelSelector`].
+/// What the controller remembers of an object, in its status, where the next leader finds it.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    /// What was in AWS as declared when the last pass ended, as hashes: the next leader tells drift by it.
+    #[serde(default)]
+    #[schemars(length(max = 1000), inner(length(max = 32)))]
+    pub settled: Vec<String>,
+    /// What was put right within the last hour, as hashes with the time.
+    #[serde(default)]
+    #[schemars(length(max = 50), inner(length(max = 64)))]
+    pub corrections: Vec<String>,
+}
+
+/// One condition of a label selector.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.operator in ['In', 'NotIn'] ? has(self.values) && self.values.size() > 0 : !has(self.values) || self.values.size() == 0").message("`values` goes with `In` and `NotIn`, and only with them"))]
@@ -98,11 +112,14 @@ pub struct LabelExpression {
 
 /// Operators of a [`LabelExpression`], as Kubernetes has them.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "Kubernetes' own words")]
 pub enum LabelOperator {
+    /// The label has one of the values.
     In,
+    /// The label has none of the values, or is not there.
     NotIn,
+    /// The label is there, whatever its value.
     Exists,
+    /// The label is not there.
     DoesNotExist,
 }
 

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{Attachments, BaseAccess, Condition, Mode, Reference};
+use super::common::{Attachments, BaseAccess, Condition, Kept, Mode, Reference};
 
 /// An AWS organization and its root.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -121,13 +121,15 @@ impl AdoptionTags {
 
 /// The partitions of AWS.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[allow(missing_docs, reason = "AWS's own words")]
 pub enum Partition {
+    /// The commercial Regions.
     #[default]
     #[serde(rename = "aws")]
     Aws,
+    /// The Regions in China.
     #[serde(rename = "aws-cn")]
     AwsCn,
+    /// The AWS GovCloud (US) Regions.
     #[serde(rename = "aws-us-gov")]
     AwsUsGov,
 }
@@ -371,6 +373,9 @@ pub struct UndeclaredCounts {
     /// The first ten of the accounts, OUs and policies, with their ids.
     #[serde(default)]
     pub named: Vec<String>,
+    /// Policy types that are enabled and that no object names: their policies are not read, and not counted here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread_policy_types: Vec<String>,
 }
 
 /// What the controller last found.
@@ -413,14 +418,9 @@ pub struct OrganizationStatus {
     /// Time of the oldest reading that the last plan rested on.
     #[schemars(extend("format" = "date-time"))]
     pub oldest_part: Option<String>,
-    /// What was in AWS as declared when the last pass ended, as hashes: the next leader tells drift by it.
-    #[serde(default)]
-    #[schemars(length(max = 1000), inner(length(max = 32)))]
-    pub settled: Vec<String>,
-    /// What was put right within the last hour, as hashes with the time.
-    #[serde(default)]
-    #[schemars(length(max = 50), inner(length(max = 64)))]
-    pub corrections: Vec<String>,
+    #[serde(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub kept: Kept,
     /// Generation that the status speaks of.
     pub observed_generation: Option<i64>,
     /// `Ready` always; `Reconciling`, `Stalled`, `Drifted` when true.

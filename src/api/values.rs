@@ -9,14 +9,15 @@ use serde_json::Value;
 
 use super::account::AccountDeletionPolicy;
 use super::approval::ApprovedKind;
-use super::organization::AdoptionTags;
+use super::common::LabelOperator;
+use super::organization::{AdoptionTags, Partition};
 use super::policy::Enforcement;
 use super::{AdoptionPolicy, Attachments, BaseAccess, DeletionPolicy, Mode};
 
 /// The values of one enumeration, each with its meaning, in the order of the type.
 type Meanings = Vec<(String, String)>;
 
-/// Every enumeration whose variants are documented. They are known again by their values.
+/// Every enumeration of the kinds. They are known again by their values.
 fn all() -> Vec<Meanings> {
     vec![
         of::<AccountDeletionPolicy>(),
@@ -27,7 +28,9 @@ fn all() -> Vec<Meanings> {
         of::<BaseAccess>(),
         of::<DeletionPolicy>(),
         of::<Enforcement>(),
+        of::<LabelOperator>(),
         of::<Mode>(),
+        of::<Partition>(),
     ]
 }
 
@@ -74,9 +77,7 @@ mod tests {
     #[test]
     fn every_enumeration_of_the_definitions_says_what_its_values_mean() {
         fn look(path: &str, schema: &JSONSchemaProps, dumb: &mut Vec<String>, seen: &mut usize) {
-            // AWS's and Kubernetes' own words are theirs to explain.
-            let theirs = path.ends_with(".partition") || path.ends_with(".operator");
-            for value in schema.enum_.iter().flatten().filter_map(|value| value.0.as_str()).filter(|_| !theirs) {
+            for value in schema.enum_.iter().flatten().filter_map(|value| value.0.as_str()) {
                 *seen += 1;
                 if !schema.description.as_deref().is_some_and(|text| text.contains(&format!("`{value}`: "))) {
                     dumb.push(format!("{path}: {value}"));

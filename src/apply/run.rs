@@ -12,7 +12,7 @@ use super::check::{Look, look};
 use super::create;
 use super::effect::Made;
 use super::lease::{Cover, Lease, LeaseError, Now};
-use super::ledger::{Entry, Ledger, Outcome};
+use super::ledger::{Entry, Ledger, NoLedger, Outcome};
 use super::state::State;
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
 use crate::desired::NodeKey;
@@ -59,6 +59,14 @@ pub struct Control<'a> {
     pub ledger: &'a dyn Ledger,
     /// Who runs it, for the audit log.
     pub who: &'a str,
+}
+
+impl<'a> Control<'a> {
+    /// A run that nobody stops or follows, without an audit log; what is otherwise is set with `..Control::new(…)`.
+    #[must_use]
+    pub fn new(clock: Clock<'a>, who: &'a str) -> Self {
+        Self { stop: watch::channel(false).1, wanted: &always, progress: &|_| {}, clock, ledger: &NoLedger, who }
+    }
 }
 
 /// One change more is over.

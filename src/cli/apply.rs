@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::files::plainly;
 use super::load;
 use super::plan::{Made, Setting, options};
-use super::show::progress::{EVERY, Reporter};
+use super::show::progress::{Reporter, TICK};
 use super::show::{self, saved::SavedPlan};
 use super::terminal::{Terminal, interrupted, meanwhile};
 use super::{approvals, args};
@@ -106,7 +106,7 @@ async fn carry_out(
         Control { stop: interrupted(), wanted: &always, progress: &progress, clock: &Timestamp::now, ledger, who };
     let shown = planned.clone();
     let work = pass::apply_plan(&door, &setting.desired, planned, &mut memory, &setting.options, control);
-    let report = meanwhile(work, EVERY, || reporter.still()).await;
+    let report = meanwhile(work, TICK, || reporter.still()).await;
     reporter.finish();
     let report = report.map_err(refused)?;
     if let Some(store) = &store {
@@ -154,9 +154,6 @@ fn manifests_changed() -> Failure {
     )
 }
 
-/// Changes that are told one by one where they are not left to do: of a plan that is gone on with there can be thousands.
-const TOLD: usize = 10;
-
 /// Leaves of the plan of now exactly what the saved plan showed, judged again on what AWS is now.
 fn only_as_saved(
     saved: &SavedPlan,
@@ -179,23 +176,24 @@ fn only_as_saved(
     let made_before = MadeBefore::of(&setting.desired, &made.planned.observed);
     let known = Known::of(plan, &saved.fingerprints(), &made_before);
     let difference = show::saved::compare(saved, plan, &known);
-    for gone in difference.gone.iter().take(TOLD) {
-        terminal.warn(&format!("planned, and not left to do: {gone}"));
-    }
-    if let Some(more @ 1..) = difference.gone.len().checked_sub(TOLD) {
-        terminal.warn(&format!("planned, and not left to do: {more} changes more"));
-    }
-    for new in &difference.new {
-        terminal.warn(&format!("needed by now, and not run because the plan did not show it: {new}"));
-    }
+    // Of a plan that is gone on with there can be thousands.
+    let gone = difference.gone.iter().map(|gone| format!("planned, and not left to do: {gone}"));
+    terminal.warn_of(gone, "changes that were planned and are not left to do");
+    let new = difference.new.iter();
+    let new = new.map(|new| format!("needed by now, and not run because the plan did not show it: {new}"));
+    terminal.warn_of(new, "changes that the plan did not show");
     approvals::warn_of_outdated(&known, plan, terminal);
     let standing = known.standing(plan);
-    for change in plan.changes.iter().filter(|change| known.holds(change) && !standing.contains(&change.id)) {
-        terminal.warn(&format!(
-            "planned, and held back because what it needs is not as it was shown: {}",
-            show::view::brief(change)
-        ));
-    }
+    let held: Vec<String> = plan
+        .changes
+        .iter()
+        .filter(|change| known.holds(change) && !standing.contains(&change.id))
+        .map(|change| {
+            let what = show::view::brief(change);
+            format!("planned, and held back because what it needs is not as it was shown: {what}")
+        })
+        .collect();
+    terminal.warn_of(held.into_iter(), "changes that are held back");
     let left_out = plan.changes.iter().filter(|change| !standing.contains(&change.id));
     made.context.left_out = left_out.map(show::view::brief).collect();
     let kept = plan.clone().only(&standing);

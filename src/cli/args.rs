@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::iam_policy::IamPolicy;
 
@@ -10,12 +10,72 @@ use super::iam_policy::IamPolicy;
 #[derive(Debug, Parser)]
 #[command(name = "bylaw", version, propagate_version = true, max_term_width = 100)]
 pub struct Arguments {
-    /// When to colour: on a terminal, always, never. `NO_COLOR` turns colours off.
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    /// When to colour: `auto` (on a terminal), `always`, `never`. `NO_COLOR` turns colours off.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Colour::Auto,
+        value_name = "WHEN",
+        hide_possible_values = true,
+        display_order = 998
+    )]
     pub color: Colour,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Commands with what people call them with first.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("validate", "bylaw validate -f organization\nbylaw validate -f organization -o sarif"),
+    (
+        "lint",
+        "bylaw lint policy.json --type SERVICE_CONTROL_POLICY\nbylaw lint organization --fix\nbylaw lint --explain impossible-value",
+    ),
+    (
+        "plan",
+        "bylaw plan -f organization\nbylaw plan -f organization --out plan.json\nbylaw plan -f organization --snapshot org.json -o markdown",
+    ),
+    (
+        "apply",
+        "bylaw apply -f organization\nbylaw apply plan.json --yes\nbylaw apply -f organization --approve 895caf4b4f31dc27",
+    ),
+    ("snapshot", "bylaw snapshot -o org.json"),
+    ("import", "bylaw import -o organization\nbylaw import -o organization --snapshot org.json"),
+    ("tree", "bylaw tree\nbylaw tree --snapshot org.json"),
+    (
+        "can",
+        "bylaw can --account data-science --action sagemaker:CreateEndpoint\n\
+         bylaw can --principal arn:aws:iam::111122223333:role/deployer --action s3:PutObject --resource arn:aws:s3:::bucket/key\n\
+         bylaw can --requests requests.jsonl -o jsonl --snapshot org.json",
+    ),
+    ("who-can", "bylaw who-can sagemaker:CreateEndpoint --snapshot org.json"),
+    ("what-binds", "bylaw what-binds data-science --snapshot org.json"),
+    ("why", "bylaw why denied.txt\nbylaw why event.json --events trail"),
+    ("history", "bylaw history data-science --events trail"),
+    ("diff", "bylaw diff old.json new.json\nbylaw diff old new -o markdown"),
+    (
+        "impact",
+        "bylaw impact -f organization --events trail\n\
+         bylaw impact -f organization --against main --events trail --since 2026-05-01 -o html\n\
+         bylaw impact -f organization --snapshot org.json --sql athena",
+    ),
+    ("approve", "bylaw approve\nbylaw approve 895caf4b4f31dc27 --reason change-1234"),
+    ("iam-policy", "bylaw iam-policy management\nbylaw iam-policy policy --read-only"),
+    ("completions", "bylaw completions bash"),
+];
+
+/// The command line, with examples below the help of each command.
+#[must_use]
+pub fn usage() -> clap::Command {
+    EXAMPLES.iter().fold(Arguments::command(), |usage, (name, examples)| {
+        if usage.find_subcommand(name).is_none() {
+            return usage;
+        }
+        let lines: Vec<String> = examples.lines().map(|line| format!("  {line}")).collect();
+        usage.mut_subcommand(name, |command| command.after_help(format!("Examples:\n{}", lines.join("\n"))))
+    })
 }
 
 /// When to colour.
@@ -32,9 +92,9 @@ pub enum Colour {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check manifests without AWS: schema, rules, references, tree, policy documents, quotas.
+    /// Check manifests without AWS: schema, rules, references, tree, policy documents, quotas. Exits 0: no errors, 1: errors.
     Validate(Validate),
-    /// Look at policy documents alone: what AWS refuses, and what does not do what it seems to.
+    /// Look at policy documents alone: what AWS refuses, and what does not do what it seems to. Exits 0: no errors, 1: errors.
     Lint(Lint),
     /// Show what would change in AWS, why, in which order, and what is refused. Exits 0: nothing, 2: changes, 1: error.
     Plan(Plan),
@@ -338,4 +398,42 @@ pub struct Tree {
     #[command(flatten)]
     #[allow(missing_docs, reason = "flattened")]
     pub aws: Look,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the help shows can be typed: every command has examples, and every example is understood.
+    #[test]
+    fn examples_in_the_help_are_understood() {
+        let whole = usage();
+        for command in whole.get_subcommands().map(clap::Command::get_name) {
+            let none = ["controller", "demo", "crds", "help"].contains(&command);
+            let examples = EXAMPLES.iter().find(|(name, _)| *name == command).map(|(_, examples)| *examples);
+            assert_ne!(none, examples.is_some(), "{command}");
+            for example in examples.unwrap_or_default().lines() {
+                let words: Vec<&str> = example.split_whitespace().collect();
+                assert_eq!(words.get(..2), Some(&["bylaw", command][..]), "{example}");
+                usage().try_get_matches_from(&words).unwrap_or_else(|error| panic!("{example}: {error}"));
+            }
+        }
+    }
+
+    /// What a command has of its own comes first, and `impact` does not promise what it refuses.
+    #[test]
+    fn the_help_of_a_command_begins_with_its_own_options() {
+        let mut whole = usage();
+        whole.build();
+        for command in whole.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+            let help = command.render_long_help().to_string();
+            let options = help.split("Options:").nth(1).unwrap_or_default();
+            let first = options.lines().find(|line| line.trim_start().starts_with('-')).unwrap_or_default();
+            let own = command.get_arguments().filter(|arg| arg.get_help_heading().is_none() && !arg.is_positional());
+            let has_own = own.filter(|arg| !["color", "help", "version"].contains(&arg.get_id().as_str())).count() > 0;
+            assert_eq!(first.contains("--color"), !has_own, "{help}");
+        }
+        let impact = whole.find_subcommand_mut("impact").unwrap().render_long_help().to_string();
+        assert!(impact.contains("CloudTrail's records of the calls") && !impact.contains("--at "), "{impact}");
+    }
 }

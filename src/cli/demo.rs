@@ -4,14 +4,12 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use tokio::sync::watch;
 
 use super::door::{self, Door};
 use super::failure::Failure;
 use super::show::{self, Context};
 use super::{load, tree};
 use crate::apply::Control;
-use crate::apply::ledger::NoLedger;
 use crate::aws::Request;
 use crate::aws::offline::{Offline, Options as World};
 use crate::desired::{Desired, Source};
@@ -142,15 +140,7 @@ impl Story<'_> {
     }
 
     async fn apply(&mut self, desired: &Desired, planned: Planned) -> Result<bool, Failure> {
-        let (_never, stop) = watch::channel(false);
-        let control = Control {
-            stop,
-            wanted: &crate::apply::always,
-            progress: &|_| {},
-            clock: &Timestamp::now,
-            ledger: &NoLedger,
-            who: "bylaw-demo",
-        };
+        let control = Control::new(&Timestamp::now, "bylaw-demo");
         let shown = planned.clone();
         let options = Options::default();
         let report = pass::apply_plan(&self.door, desired, planned, &mut self.memory, &options, control)
@@ -222,4 +212,41 @@ fn without(text: &str, sids: &[&str]) -> String {
 
 fn detach(policy: &PolicyId, target: NodeId) -> Request {
     Request::DetachPolicy { policy: policy.clone(), target }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether `shown` is `line`, where `…` in what is shown stands for any text.
+    fn is_shown_as(line: &str, shown: &str) -> bool {
+        let parts: Vec<String> = shown.split('…').map(regex::escape).collect();
+        regex::Regex::new(&format!("^{}$", parts.join(".*"))).unwrap().is_match(line)
+    }
+
+    /// The sample of the README is what the demo prints: line by line, where `…` stands for any text, and alone on a line for
+    /// any lines.
+    #[tokio::test]
+    async fn the_readme_shows_what_is_printed() {
+        let mut out = vec![];
+        assert_eq!(run(false, &mut out).await.unwrap(), 0);
+        let printed = String::from_utf8(out).unwrap();
+        let printed: Vec<&str> = printed.lines().collect();
+        let readme = include_str!("../../README.md");
+        let sample = readme.split("```text\n").nth(1).and_then(|rest| rest.split("\n```").next()).unwrap();
+        assert!(sample.matches("$ bylaw plan -f examples/data-science").count() > 1, "{sample}");
+        let mut from = 0;
+        for segment in sample.split("\n…\n") {
+            let wanted: Vec<&str> = segment.lines().collect();
+            let fits = |at: &usize| {
+                printed
+                    .get(*at..at + wanted.len())
+                    .is_some_and(|lines| lines.iter().zip(&wanted).all(|(line, shown)| is_shown_as(line, shown)))
+            };
+            let found = (from..printed.len()).find(fits);
+            let at =
+                found.unwrap_or_else(|| panic!("no longer printed:\n{segment}\n\nprinted:\n{}", printed.join("\n")));
+            from = at + wanted.len();
+        }
+    }
 }

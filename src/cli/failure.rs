@@ -3,12 +3,13 @@
 use std::fmt;
 
 use crate::aws::AwsError;
+use crate::names::words::plain;
 use crate::pass::PassError;
 
 /// Printed as `error: …` and `help: …`; the command exits with 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What went wrong; lower case.
+    /// What went wrong; lower case. A list in it has a line for each item, whose words are on one line.
     pub message: String,
     /// What to do.
     pub help: Option<String>,
@@ -24,8 +25,9 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.message)?;
-        self.help.as_ref().map_or(Ok(()), |help| write!(f, "\n  help: {help}"))
+        let lines: Vec<String> = self.message.lines().map(plain).collect();
+        write!(f, "error: {}", lines.join("\n"))?;
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, "\n  help: {}", plain(help)))
     }
 }
 

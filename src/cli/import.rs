@@ -15,6 +15,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::api::organization::Partition;
+use crate::names::words::{count, grouped, plain};
 use crate::observed::Observed;
 
 /// How an organization is imported.
@@ -68,14 +69,17 @@ impl ImportError {
     }
 }
 
-/// Lines of a message, the first twenty of them.
+/// Most lines of one list.
+const MOST_LINES: usize = 20;
+
+/// Lines of a message, the first of them.
 fn list(items: &[String]) -> String {
     let mut out = String::new();
-    for item in items.iter().take(20) {
-        let _ = write!(out, "\n  {item}");
+    for item in items.iter().take(MOST_LINES) {
+        let _ = write!(out, "\n  {}", plain(item));
     }
-    if items.len() > 20 {
-        let _ = write!(out, "\n  and {} more", items.len() - 20);
+    if let Some(more @ 1..) = items.len().checked_sub(MOST_LINES) {
+        let _ = write!(out, "\n  and {} more", grouped(more));
     }
     out
 }
@@ -190,20 +194,25 @@ pub fn run(
     if !force && !there.is_empty() {
         return Err(ImportError::Exists(there));
     }
+    let mut wrote = vec![];
     for (path, text) in &files {
         let path = directory.join(path);
         let documents = text.matches("apiVersion: ").count();
         write_file(&path, text).map_err(|error| ImportError::Write { path: path.clone(), error })?;
-        let objects = if documents == 1 { "1 object".to_owned() } else { format!("{documents} objects") };
-        writeln!(out, "wrote {} ({objects})", path.display())?;
+        wrote.push(format!("wrote {} ({})", path.display(), count(documents, "object")));
     }
-    for stranger in strangers(directory, &files) {
-        writeln!(out, "kept {}, which this import did not write", stranger.display())?;
+    let strangers = strangers(directory, &files);
+    let kept = strangers.iter().map(|path| format!("kept {}, which this import did not write", path.display()));
+    for lines in [wrote, kept.collect()] {
+        lines.iter().take(MOST_LINES).try_for_each(|line| writeln!(out, "{line}"))?;
+        if let Some(more @ 1..) = lines.len().checked_sub(MOST_LINES) {
+            writeln!(out, "… and {} more", count(more, "file"))?;
+        }
     }
     writeln!(
         out,
-        "{} files; nothing was written to AWS. `bylaw plan -f {}` shows no change.",
-        files.len(),
+        "{}; nothing was written to AWS. `bylaw plan -f {}` shows no change.",
+        count(files.len(), "file"),
         directory.display()
     )?;
     Ok(())

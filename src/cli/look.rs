@@ -12,28 +12,19 @@ use super::failure::Failure;
 use super::terminal::Terminal;
 use super::{import, snapshot, tree};
 use crate::api::organization::Partition;
-use crate::observed::missing::missing;
+use crate::observed::missing::{Missing, missing};
 use crate::observed::{Observed, snapshot as file};
 
 /// Reads the whole organization from AWS, with progress, and warns of what could not be read.
 async fn observe(door: &Door, terminal: &Terminal) -> Result<Observed, Failure> {
     let observed = terminal.reading(door).watch(snapshot::observe(door, &Timestamp::now)).await?;
-    warn_of_missing(&observed, terminal);
+    warn_of_missing(&missing(&observed), terminal);
     Ok(observed)
 }
 
-/// Most parts that are warned of one by one.
-const MOST_PARTS: usize = 20;
-
 /// Warns of what is not known, and says once what to do about each cause. Whether there is any.
-pub(super) fn warn_of_missing(observed: &Observed, terminal: &Terminal) -> bool {
-    let parts = missing(observed);
-    for part in parts.iter().take(MOST_PARTS) {
-        terminal.warn(&part.to_string());
-    }
-    if let Some(more) = parts.len().checked_sub(MOST_PARTS).filter(|more| *more > 0) {
-        terminal.warn(&format!("and {more} more parts are not known"));
-    }
+pub(super) fn warn_of_missing(parts: &[Missing], terminal: &Terminal) -> bool {
+    terminal.warn_of(parts.iter().map(Missing::to_string), "parts that are not known");
     let remedies: BTreeSet<&str> = parts.iter().filter_map(|part| part.remedy.as_deref()).collect();
     for remedy in remedies {
         terminal.help(remedy);
@@ -61,13 +52,7 @@ pub async fn snapshot(asked: &args::Snapshot, terminal: &Terminal, out: &mut dyn
         None => writeln!(out, "{text}")?,
         Some(path) => {
             super::files::write_output(path, &(text + "\n"))?;
-            let (units, accounts) = (observed.units.len(), observed.accounts.len());
-            writeln!(
-                out,
-                "{}: {units} OUs, {accounts} accounts, {} policies",
-                path.display(),
-                observed.own_policies()
-            )?;
+            writeln!(out, "{}: {}", path.display(), super::show::plan::inventory(&observed))?;
         }
     }
     Ok(u8::from(!missing(&observed).is_empty()))

@@ -43,7 +43,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 
 use self::args::{Arguments, Command};
 use self::failure::Failure;
@@ -55,7 +55,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // kubectl finds its plugins by their names.
     let plugin =
         arguments.first().is_some_and(|own| Path::new(own).file_stem().is_some_and(|it| it == "kubectl-bylaw"));
-    let usage = Arguments::command().bin_name(if plugin { "kubectl bylaw" } else { "bylaw" });
+    let usage = args::usage().bin_name(if plugin { "kubectl bylaw" } else { "bylaw" });
     let matches = usage.try_get_matches_from(arguments);
     let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
@@ -129,7 +129,7 @@ fn run(command: &Command, terminal: &Terminal, out: &mut dyn Write) -> Result<u8
         Command::Completions { shell } => {
             // It panics where it cannot write, and memory always takes it.
             let mut text = vec![];
-            clap_complete::generate(*shell, &mut Arguments::command(), "bylaw", &mut text);
+            clap_complete::generate(*shell, &mut args::usage(), "bylaw", &mut text);
             out.write_all(&text)?;
             Ok(0)
         }

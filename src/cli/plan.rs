@@ -11,6 +11,7 @@ use super::show::{self, Context};
 use super::terminal::Terminal;
 use super::{approvals, args};
 use crate::desired::{Desired, Source};
+use crate::observed::missing::missing;
 use crate::observed::{Observed, snapshot};
 use crate::pass::{self, Options, Planned};
 use crate::plan::{Approvals, Guarded, Memory, Plan};
@@ -70,7 +71,7 @@ impl Setting<'_> {
             ),
             error => error.into(),
         })?;
-        if super::look::warn_of_missing(&observed, terminal) {
+        if super::look::warn_of_missing(&missing(&observed), terminal) {
             terminal.help("what rests on these is refused; once they can be read, take the snapshot again");
         }
         let door = door::memory(Box::new(door::rehearsal(&observed)));

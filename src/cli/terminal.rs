@@ -8,6 +8,10 @@ use tokio::sync::watch;
 
 use super::args::Colour;
 use super::door::Door;
+use crate::names::words::{grouped, plain};
+
+/// Warnings of one kind that are written one by one.
+const MOST_WARNINGS: usize = 10;
 
 /// How the streams are to be written.
 #[derive(Debug, Clone, Copy)]
@@ -38,16 +42,29 @@ impl Terminal {
         io::stderr()
     }
 
-    /// Says something that does not stop the command.
+    /// Says something that does not stop the command. Names in it may be those of strangers.
     pub fn warn(&self, message: &str) {
-        let word = if self.err_colour { "\x1b[33mwarning\x1b[0m" } else { "warning" };
         // A closed standard error is no reason to stop.
-        drop(writeln!(self.err(), "{word}: {message}"));
+        drop(writeln!(self.err(), "{}", self.warning(message)));
+    }
+
+    fn warning(&self, message: &str) -> String {
+        let word = if self.err_colour { "\x1b[33mwarning\x1b[0m" } else { "warning" };
+        format!("{word}: {}", plain(message))
+    }
+
+    /// Warns of several things of one kind, and counts those past the first [`MOST_WARNINGS`].
+    pub fn warn_of(&self, messages: impl ExactSizeIterator<Item = String>, what: &str) {
+        let more = messages.len().saturating_sub(MOST_WARNINGS);
+        messages.take(MOST_WARNINGS).for_each(|message| self.warn(&message));
+        if more > 0 {
+            self.warn(&format!("and {} more {what}", grouped(more)));
+        }
     }
 
     /// Says what to do about what was warned of.
     pub fn help(&self, message: &str) {
-        drop(writeln!(self.err(), "  help: {message}"));
+        drop(writeln!(self.err(), "  help: {}", plain(message)));
     }
 
     /// Warns of an error that costs no more than a convenience.
@@ -150,4 +167,19 @@ async fn asked_to_stop() {
 #[cfg(not(unix))]
 async fn asked_to_stop() {
     drop(tokio::signal::ctrl_c().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An OU's name that steers the terminal stands in no warning, and neither in an error.
+    #[test]
+    fn a_hostile_name_in_a_warning_paints_over_nothing() {
+        let terminal = Terminal { out_colour: false, err_colour: false };
+        let hostile = "the tags of OU `\u{1b}[2J\r\nerror: all is well`";
+        assert_eq!(terminal.warning(hostile), "warning: the tags of OU `\\u{1b}[2J\\r\\nerror: all is well`");
+        let failure = super::super::failure::Failure::new(format!("no\n  {}", plain(hostile)), hostile).to_string();
+        assert!(!failure.contains('\u{1b}') && !failure.contains('\r') && failure.lines().count() == 3, "{failure}");
+    }
 }

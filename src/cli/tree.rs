@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use forest::{Attached, Folded, Forest};
 pub use json::TreeOutput;
 
+use crate::names::words::{count, grouped, plain};
 use crate::names::{NodeId, PolicyType};
 use crate::observed::Observed;
 
@@ -69,7 +70,7 @@ impl Text<'_, '_> {
             }
         }
         for unknown in &self.forest.unknown {
-            let line = self.paint(YELLOW, &format!("? {}", clean(unknown)));
+            let line = self.paint(YELLOW, &format!("? {}", plain(unknown)));
             writeln!(self.out, "{line}")?;
         }
         writeln!(self.out)?;
@@ -87,8 +88,8 @@ impl Text<'_, '_> {
     fn node(&mut self, id: &NodeId, prefix: &str) -> io::Result<()> {
         let node = self.forest.node(id);
         let mut line = match id {
-            NodeId::Account(_) => clean(node.name),
-            _ => self.paint(BOLD, &clean(node.name)),
+            NodeId::Account(_) => plain(node.name),
+            _ => self.paint(BOLD, &plain(node.name)),
         };
         line.push_str("  ");
         line.push_str(&self.paint(DIM, id.as_str()));
@@ -103,7 +104,7 @@ impl Text<'_, '_> {
             line.push_str(&self.paint(RED, state));
         }
         if let Some(hold) = node.hold {
-            line.push_str(&self.paint(YELLOW, &format!("  held until {}", clean(hold))));
+            line.push_str(&self.paint(YELLOW, &format!("  held until {}", plain(hold))));
         }
         writeln!(self.out, "{line}")?;
         let children = !self.forest.children(id).is_empty() || !node.unknown.is_empty();
@@ -116,13 +117,13 @@ impl Text<'_, '_> {
     }
 
     fn policy(&self, policy: &Attached<'_>) -> String {
-        let mut name = clean(policy.name);
+        let mut name = plain(policy.name);
         if policy.managed == Some(true) {
             name.push_str(" *");
         }
         let name = if policy.aws_managed { self.paint(DIM, &name) } else { name };
         match policy.hold {
-            Some(hold) => format!("{name}{}", self.paint(YELLOW, &format!(" (held until {})", clean(hold)))),
+            Some(hold) => format!("{name}{}", self.paint(YELLOW, &format!(" (held until {})", plain(hold)))),
             None => name,
         }
     }
@@ -133,7 +134,7 @@ impl Text<'_, '_> {
         let (unknown, children) = (&forest.node(id).unknown, forest.children(id));
         for (index, reason) in unknown.iter().enumerate() {
             let last = index + 1 == unknown.len() && children.is_empty();
-            let line = self.paint(YELLOW, &format!("? {}", clean(reason)));
+            let line = self.paint(YELLOW, &format!("? {}", plain(reason)));
             writeln!(self.out, "{prefix}{}{line}", if last { "└── " } else { "├── " })?;
         }
         let shown: Vec<&NodeId> = children.iter().filter(|child| !self.plain.contains_key(child)).collect();
@@ -151,23 +152,23 @@ impl Text<'_, '_> {
 
     fn counts(&mut self) -> io::Result<()> {
         let counts = &self.forest.counts;
-        let mut line = format!("{}, {}", plural(counts.units, "OU"), plural(counts.accounts, "account"),);
+        let mut line = format!("{}, {}", count(counts.units, "OU"), count(counts.accounts, "account"));
         if counts.inactive > 0 {
             line.push_str(&format!(" ({} not active)", counts.inactive));
         }
         let kinds: Vec<String> =
-            counts.policies.iter().map(|(kind, count)| format!("{count} {}", kind.short())).collect();
+            counts.policies.iter().map(|(kind, count)| format!("{} {}", grouped(count), kind.short())).collect();
         let policies: usize = counts.policies.values().sum();
-        line.push_str(&format!(", {}", if policies == 1 { "1 policy".into() } else { format!("{policies} policies") }));
+        line.push_str(&format!(", {}", count(policies, "policy")));
         if !kinds.is_empty() {
             line.push_str(&format!(" ({})", kinds.join(", ")));
         }
-        line.push_str(&format!(", {}", plural(counts.attachments, "attachment")));
+        line.push_str(&format!(", {}", count(counts.attachments, "attachment")));
         if counts.holds > 0 {
-            line.push_str(&format!(", {}", plural(counts.holds, "hold")));
+            line.push_str(&format!(", {}", count(counts.holds, "hold")));
         }
         if counts.unknown > 0 {
-            line.push_str(&format!("; at least: {} could not be read", plural(counts.unknown, "part")));
+            line.push_str(&format!("; at least: {} could not be read", count(counts.unknown, "part")));
         }
         writeln!(self.out, "{line}")?;
         if counts.managed > 0 {
@@ -184,22 +185,9 @@ impl Text<'_, '_> {
 impl Folded {
     fn told(self) -> String {
         let parts = [(self.units, "OU"), (self.accounts, "account")];
-        let parts = parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| plural(count, word));
+        let parts = parts.into_iter().filter(|(count, _)| *count > 0).map(|(number, word)| count(number, word));
         parts.collect::<Vec<_>>().join(" and ")
     }
-}
-
-fn plural(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
-}
-
-/// Text from AWS without what could move the cursor or turn the line around.
-fn clean(text: &str) -> String {
-    let odd = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-    };
-    if text.contains(odd) { text.replace(odd, "\u{fffd}") } else { text.to_owned() }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::diagnostics::{self, FORMAT_VERSION, Format, IssueOutput};
 use crate::desired::{Issue, Manifest, Severity, Source, build, lint, read_all};
 use crate::names::Kind;
+use crate::names::words::count;
 
 /// How `validate` runs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -97,21 +98,16 @@ fn by_kind(manifests: &[Manifest]) -> Vec<(Kind, usize)> {
 
 /// `1 Organization, 2 OrganizationalUnits, …: no errors, 1 warning`.
 fn closing(objects: &[(Kind, usize)], skipped: usize, errors: usize, warnings: usize) -> String {
-    let plural = |count: usize, word: &str| match word.strip_suffix('y') {
-        _ if count == 1 => format!("1 {word}"),
-        Some(stem) => format!("{count} {stem}ies"),
-        None => format!("{count} {word}s"),
-    };
-    let some = |count: usize, word: &str| if count == 0 { format!("no {word}s") } else { plural(count, word) };
+    let some = |number: usize, word: &str| if number == 0 { format!("no {word}s") } else { count(number, word) };
     let mut parts: Vec<String> =
-        objects.iter().filter(|(_, count)| *count > 0).map(|(kind, count)| plural(*count, kind.as_str())).collect();
+        objects.iter().filter(|(_, number)| *number > 0).map(|(kind, number)| count(*number, kind.as_str())).collect();
     if parts.is_empty() {
         parts.push("no objects of bylaw".into());
     }
     let passed = if skipped == 0 {
         String::new()
     } else {
-        format!(" ({} of other kinds passed over)", plural(skipped, "document"))
+        format!(" ({} of other kinds passed over)", count(skipped, "document"))
     };
     format!("{}{passed}: {}, {}", parts.join(", "), some(errors, "error"), some(warnings, "warning"))
 }

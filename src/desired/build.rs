@@ -10,10 +10,11 @@ use super::content;
 use super::home::{Home, Organizations};
 use super::model::{Broken, Declared, Desired, Issue, NodeKey, Organization, Origin, Severity};
 use super::read::{Body, Manifest};
-use super::report::{grouped, nearest, quoted};
+use super::report::{nearest, quoted};
 use super::{checks, nodes, policies};
 use crate::api::common::{Attachments, Reference};
 use crate::api::organization::OrganizationSpec;
+use crate::names::words::grouped;
 use crate::names::{AccountId, Kind, ObjectKey, PolicyType};
 use crate::policy::Document;
 use crate::policy::lint::suppress::{Suppression, annotation};
@@ -217,7 +218,7 @@ impl<'a> Build<'a> {
                 let help = match near {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => {
-                        format!("declare it, or correct the name: a reference is the `metadata.name` of a `{kind}`")
+                        format!("declare it, or correct the name: a reference is the `metadata.name` of the `{kind}`")
                     }
                 };
                 Some(

@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::model::{Issue, Origin, Severity};
-use super::report::{grouped, nearest, one_of, quoted};
+use super::report::{nearest, one_of, quoted};
 use super::schema::{self, Finding};
 use super::tree::{Form, Node, Place};
 use super::yaml::{self, Chunk, Document};
@@ -15,6 +15,7 @@ use crate::api::account::AccountSpec;
 use crate::api::organization::OrganizationSpec;
 use crate::api::organizational_unit::OrganizationalUnitSpec;
 use crate::api::policy::OrganizationPolicySpec;
+use crate::names::words::grouped;
 use crate::names::{
     ANNOTATION_ID, ANNOTATION_LINT_IGNORE, ANNOTATION_OWNER, ANNOTATION_TAKE_OVER, AccountId, Kind, ObjectKey, Tags,
 };

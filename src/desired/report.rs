@@ -55,19 +55,6 @@ pub(crate) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// A number as people write it: `10,240`.
-pub(crate) fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,12 +66,5 @@ mod tests {
         assert_eq!(nearest("parentref", known), Some("parentRef"));
         assert_eq!(nearest("nmae", known), Some("name"));
         assert_eq!(nearest("color", known), None);
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(grouped(10240), "10,240");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_000_000), "1,000,000");
     }
 }

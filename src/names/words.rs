@@ -69,9 +69,42 @@ pub fn quoted(text: &str) -> String {
     cut.replace('`', "'")
 }
 
+/// A number as people write it: `12,345`.
+#[must_use]
+pub fn grouped(number: impl std::fmt::Display) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 account`, `2 accounts`, `2,000 policies`.
+#[must_use]
+pub fn count(number: usize, word: &str) -> String {
+    match word.strip_suffix('y') {
+        _ if number == 1 => format!("1 {word}"),
+        Some(stem) if !word.ends_with("ey") => format!("{} {stem}ies", grouped(number)),
+        _ => format!("{} {word}s", grouped(number)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(count(1, "policy"), "1 policy");
+        assert_eq!(count(2_000, "policy"), "2,000 policies");
+        assert_eq!(count(0, "account"), "0 accounts");
+        assert_eq!(count(3, "key"), "3 keys");
+        assert_eq!([grouped(999_u64), grouped(1_234_567)], ["999", "1,234,567"]);
+    }
 
     #[test]
     fn near_words() {

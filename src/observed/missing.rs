@@ -18,6 +18,8 @@ pub struct Missing {
     pub why: String,
     /// What a person can do about it; none where waiting is all there is.
     pub remedy: Option<String>,
+    /// Whether it hangs on this which policies bind whom, and what they say.
+    pub binds: bool,
 }
 
 impl std::fmt::Display for Missing {
@@ -47,13 +49,14 @@ pub fn missing(observed: &Observed) -> Vec<Missing> {
             what,
             why: gap.error.clone(),
             remedy: gap.remedy.as_deref().map(str::to_owned),
+            binds: true,
         });
     }
     for kind in observed.root.policy_types.keys() {
         let told = observed.gaps.iter().any(|gap| gap.scope == Scope::Policies(kind.clone()));
         if !told && !observed.listed_types.contains(kind) {
             let what = format!("the list of policies of type `{kind}`");
-            list.0.push(Missing { of: None, what, why: NOT_ASKED.into(), remedy: None });
+            list.0.push(Missing { of: None, what, why: NOT_ASKED.into(), remedy: None, binds: true });
         }
     }
     let root = Resource::Node(observed.root_node());
@@ -68,10 +71,11 @@ pub fn missing(observed: &Observed) -> Vec<Missing> {
         list.see(&account.tags, Some(&of), || format!("the tags of account `{}` (`{id}`)", account.name));
         if account.parent.is_none() {
             let what = format!("the OU of account `{}` (`{id}`)", account.name);
-            list.0.push(Missing { of: Some(of.clone()), what, why: "it could not be told".into(), remedy: None });
+            let why = "it could not be told".into();
+            list.0.push(Missing { of: Some(of.clone()), what, why, remedy: None, binds: true });
         }
         for (kind, contact) in account.contacts.iter().filter(|_| contacts) {
-            list.see(contact, Some(&of), || {
+            list.aside(contact, Some(&of), || {
                 format!("the {} contact of account `{}` (`{id}`)", kind.as_str().to_lowercase(), account.name)
             });
         }
@@ -89,9 +93,9 @@ pub fn missing(observed: &Observed) -> Vec<Missing> {
             list.see(&policy.targets, Some(&of), || named("attachments"));
         }
     }
-    list.see(&observed.services, None, || "the trusted services".into());
-    list.see(&observed.administrators, None, || "the delegated administrators".into());
-    list.see(&observed.delegation_policy, None, || "the delegation policy".into());
+    list.aside(&observed.services, None, || "the trusted services".into());
+    list.aside(&observed.administrators, None, || "the delegated administrators".into());
+    list.aside(&observed.delegation_policy, None, || "the delegation policy".into());
     list.0
 }
 
@@ -101,11 +105,20 @@ struct List(Vec<Missing>);
 
 impl List {
     fn see<T>(&mut self, part: &Part<T>, of: Option<&Resource>, what: impl FnOnce() -> String) {
+        self.part(part, of, what, true);
+    }
+
+    /// A part that binds nobody.
+    fn aside<T>(&mut self, part: &Part<T>, of: Option<&Resource>, what: impl FnOnce() -> String) {
+        self.part(part, of, what, false);
+    }
+
+    fn part<T>(&mut self, part: &Part<T>, of: Option<&Resource>, what: impl FnOnce() -> String, binds: bool) {
         let (why, remedy) = match part.unknown() {
             None => return,
             Some(Unknown::Unread) => (NOT_ASKED.to_owned(), None),
             Some(Unknown::Lost { error, remedy }) => (error.to_owned(), remedy.map(str::to_owned)),
         };
-        self.0.push(Missing { of: of.cloned(), what: what(), why, remedy });
+        self.0.push(Missing { of: of.cloned(), what: what(), why, remedy, binds });
     }
 }

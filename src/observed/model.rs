@@ -246,6 +246,17 @@ impl Root {
     }
 }
 
+/// How much there is of an organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// OUs.
+    pub units: usize,
+    /// Accounts, the management account and closed ones included.
+    pub accounts: usize,
+    /// Policies of every type; AWS-managed ones are not counted.
+    pub policies: usize,
+}
+
 impl Observed {
     /// The root as a node.
     #[must_use]
@@ -355,10 +366,14 @@ impl Observed {
         types.all(listed) && own.all(|policy| !on(policy) || policy.targets.get().is_some())
     }
 
-    /// How many policies there are that AWS did not make.
+    /// How much there is of the organization, as every command, status and figure counts it.
     #[must_use]
-    pub fn own_policies(&self) -> usize {
-        self.policies.values().filter(|policy| !policy.aws_managed).count()
+    pub fn size(&self) -> Size {
+        Size {
+            units: self.units.len(),
+            accounts: self.accounts.len(),
+            policies: self.policies.values().filter(|policy| !policy.aws_managed).count(),
+        }
     }
 
     /// Whether the account is the management account, which policies do not bind and bylaw never changes.

@@ -73,6 +73,8 @@ pub fn propose(
     for (change, id) in changes.iter_mut().zip(1..) {
         change.id = id;
     }
+    delta.drift.sort_by(|a, b| (&a.object, &a.path).cmp(&(&b.object, &b.path)));
+    delta.notes.sort_by(|a, b| (&a.object, &a.message).cmp(&(&b.object, &b.message)));
     let plan = Plan {
         organization: desired.organization.key.clone(),
         changes,

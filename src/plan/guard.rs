@@ -83,7 +83,8 @@ pub fn guard(
         let asked = Asked { desired, observed, approvals, carries: &plan.carries, now };
         judge(plan.changes, plan.refusals, &asked)
     };
-    let refusals = told_once(refusals, &plan.organization);
+    let mut refusals = told_once(refusals, &plan.organization);
+    refusals.sort_by(|a, b| a.place().cmp(&b.place()));
     Plan {
         organization: plan.organization,
         changes,
@@ -147,9 +148,6 @@ fn judge(
         court.blocks_everything(&before, &mut atoms);
         court.dependents();
     }
-    // What no approval lifts comes first, since an approval of the rest is in vain until it is mended; what only waits for
-    // another refused change comes last.
-    court.refusals.sort_by_key(|refusal| (refusal.rule == DEPENDS, refusal.hash.is_some()));
     (court.kept, court.refusals, court.approved)
 }
 
@@ -195,7 +193,7 @@ fn unjudged(plan: &Plan<Guarded>) -> Plan<Proposed> {
 }
 
 /// Rule of what waits for something that is refused.
-const DEPENDS: &str = "depends";
+pub(super) const DEPENDS: &str = "depends";
 
 /// The changes on trial.
 struct Court<'a> {

@@ -460,6 +460,13 @@ impl Refusal {
     pub fn is_difference(&self) -> bool {
         !self.changes.is_empty() && self.rule != super::partial::RULE
     }
+
+    /// Its place among refusals. What no approval lifts comes first, since an approval of the rest is in vain until it is
+    /// mended; what only waits for another refused change comes last. Refusals of one rule stand together, by object.
+    #[must_use]
+    pub fn place(&self) -> (bool, bool, &'static str, &ObjectKey, &str) {
+        (self.rule == super::guard::DEPENDS, self.hash.is_some(), self.rule, &self.object, &self.message)
+    }
 }
 
 /// A difference between what was last applied and what AWS holds now, that no manifest explains.
@@ -505,11 +512,11 @@ pub struct Plan<State> {
     pub organization: ObjectKey,
     /// Changes in the order in which they run.
     pub changes: Vec<Change>,
-    /// What does not run, and why.
+    /// What does not run, and why, in the order of [`Refusal::place`].
     pub refusals: Vec<Refusal>,
-    /// What changed outside bylaw.
+    /// What changed outside bylaw, by object and path.
     pub drift: Vec<Drift>,
-    /// What is left alone.
+    /// What is left alone, by object.
     pub notes: Vec<Note>,
     /// What AWS has and no manifest declares.
     pub undeclared: Undeclared,

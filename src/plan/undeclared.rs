@@ -106,8 +106,8 @@ impl Undeclared {
         }
     }
 
-    /// What stands beside the words "as declared": `undeclared: 2 accounts, 1 policy, attachments not known`. `None` where
-    /// everything is declared.
+    /// What stands beside the words "as declared": `undeclared: 2 accounts, 1 policy, attachments not known, policies of type
+    /// TAG_POLICY not read`. `None` where everything is declared.
     #[must_use]
     pub fn told(&self) -> Option<String> {
         let part = |sort: Sort| match (self.count(sort), sort.noun()) {
@@ -116,7 +116,14 @@ impl Undeclared {
             (Some(many), (_, several)) => Some(format!("{many} {several}")),
             (None, (_, several)) => Some(format!("{several} not known")),
         };
-        let parts: Vec<String> = Sort::ALL.into_iter().filter_map(part).collect();
+        let unread = match self.unread_types.as_slice() {
+            [] => None,
+            types => {
+                let types: Vec<&str> = types.iter().map(PolicyType::as_str).collect();
+                Some(format!("policies of type {} not read", types.join(", ")))
+            }
+        };
+        let parts: Vec<String> = Sort::ALL.into_iter().filter_map(part).chain(unread).collect();
         (!parts.is_empty()).then(|| format!("undeclared: {}", parts.join(", ")))
     }
 }

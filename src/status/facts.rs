@@ -133,6 +133,7 @@ fn undeclared(found: &Undeclared, observed: &Observed) -> UndeclaredCounts {
         policies: counted(Sort::OrganizationPolicy),
         attachments: counted(Sort::Attachment),
         named: accounts.chain(units).chain(policies).take(MOST_NAMED).collect(),
+        unread_policy_types: found.unread_types.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -146,20 +147,23 @@ pub fn facts(
     pass: Pass<'_>,
 ) -> Map<String, Value> {
     match key.kind {
-        Kind::Organization => object(&OrganizationStatus {
-            id: Some(observed.organization.id.to_string()),
-            root_id: Some(observed.root.id.to_string()),
-            accounts: Some(count(observed.accounts.len())),
-            organizational_units: Some(count(observed.units.len())),
-            policies: Some(count(observed.own_policies())),
-            drift: Some(count(pass.drift)),
-            undeclared: Some(undeclared(pass.undeclared, observed)),
-            refusals: pass.refusals.iter().take(MOST).map(|refusal| refused(key, refusal, observed)).collect(),
-            calls: Some(u32::try_from(pass.calls).unwrap_or(u32::MAX)),
-            last_pass: Some(format!("{:.0}", pass.now)),
-            oldest_part: Some(format!("{:.0}", observed.oldest())),
-            ..OrganizationStatus::default()
-        }),
+        Kind::Organization => {
+            let size = observed.size();
+            object(&OrganizationStatus {
+                id: Some(observed.organization.id.to_string()),
+                root_id: Some(observed.root.id.to_string()),
+                accounts: Some(count(size.accounts)),
+                organizational_units: Some(count(size.units)),
+                policies: Some(count(size.policies)),
+                drift: Some(count(pass.drift)),
+                undeclared: Some(undeclared(pass.undeclared, observed)),
+                refusals: pass.refusals.iter().take(MOST).map(|refusal| refused(key, refusal, observed)).collect(),
+                calls: Some(u32::try_from(pass.calls).unwrap_or(u32::MAX)),
+                last_pass: Some(format!("{:.0}", pass.now)),
+                oldest_part: Some(format!("{:.0}", observed.oldest())),
+                ..OrganizationStatus::default()
+            })
+        }
         Kind::OrganizationalUnit => {
             let Some(id) = binding.units.get(&key.name).and_then(|bound| bound.id()) else { return Map::new() };
             object(&OrganizationalUnitStatus {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::shell::Shell;
+use crate::support::shell::{Shell, written};
 
 fn tags(index: usize) -> Value {
     json!([{"Key": "team", "Value": format!("team-{}", index % 4)}, {"Key": "cost-center", "Value": format!("{:04}", index * 37)}])
@@ -65,9 +65,20 @@ fn an_organization_is_taken_over_without_a_change() {
     let ran = shell.run(&["import", "-o", "org"]).exits(1).complains(&["the delegation policy", "--partial"]);
     assert!(!shell.home.join("org").exists(), "half an import: {ran}");
     let ran = shell.run(&["import", "-o", "org", "--partial"]).exits(0);
-    assert_eq!(shell.writes(), 0, "import wrote: {ran}");
+    let read = shell.calls();
+    assert_eq!(written(&read), 0, "import wrote: {ran}");
     shell.run(&["validate", "-f", "org"]).exits(0);
+    // What import read the plan after it need not read again: neither tags nor anything else that is not read each time.
+    let first = shell.run(&["plan", "-f", "org"]).exits(0).says(&["No changes"]);
+    let calls = shell.calls();
+    assert_eq!(read["ListTagsForResource"], 2 * (1 + 10 + 21 + 8), "the refused import and this one: {read:?}");
+    assert_eq!((calls["ListTagsForResource"], calls["DescribePolicy"]), (1, 8), "{calls:?}\n{first}");
     shell.run(&["plan", "-f", "org"]).exits(0).says(&["No changes"]);
+    assert_eq!(shell.calls(), calls, "the first plan after an import is as warm as the second");
+    let elsewhere = shell.elsewhere();
+    let folder = shell.home.join("org");
+    elsewhere.run(&["plan", "-f", folder.to_str().unwrap()]).exits(0).says(&["No changes"]);
+    assert_eq!(shell.calls()["ListTagsForResource"], 1 + 10 + 21 + 8, "where nothing was kept all is read");
     shell.run(&["apply", "-f", "org", "--yes"]).exits(0).says(&["No changes"]);
     assert_eq!(shell.writes(), 0);
     // What is there is not overwritten unasked.

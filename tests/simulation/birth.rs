@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use bylaw::apply::ledger::NoLedger;
-use bylaw::apply::{Control, Progress, always};
+use bylaw::apply::Control;
 use bylaw::aws::offline::{Offline, State};
 use bylaw::aws::{AwsError, Port, Request, Response};
 use bylaw::desired::{Desired, NodeKey};
@@ -107,10 +106,9 @@ fn exposed(state: &State, desired: &Desired) -> Vec<String> {
 }
 
 async fn pass(port: &dyn Port, desired: &Desired, memory: &mut Memory) -> Report {
-    let (options, clock, silent) = (Options::default(), clock(), |_: &Progress<'_>| {});
+    let (options, clock) = (Options::default(), clock());
     let planned = pass::plan(port, desired, None, memory, &options, &clock).await.unwrap();
-    let (_stop, stop) = tokio::sync::watch::channel(false);
-    let control = Control { stop, wanted: &always, progress: &silent, clock: &clock, ledger: &NoLedger, who: "test" };
+    let control = Control::new(&clock, "test");
     pass::apply_plan(port, desired, planned, memory, &options, control).await.unwrap()
 }
 

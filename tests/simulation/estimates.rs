@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bylaw::apply::ledger::NoLedger;
-use bylaw::apply::{Control, Lease, Progress, apply};
+use bylaw::apply::{Control, Lease, apply};
 use bylaw::aws::dice::Dice;
 use bylaw::aws::offline::{Offline, Options as World};
 use bylaw::aws::paced::{Conduct, Pace, Paced};
@@ -35,16 +34,7 @@ async fn compared(seed: u64) -> BTreeSet<&'static str> {
     let (reads, writes) = calls(&planned.plan);
     let lease = Lease::take(&world, &planned.observed.root.id, "test", &clock).await.unwrap();
     let port = Paced::new(&world, Conduct { pace: Pace::None, ..Conduct::default() });
-    let (_stop, stop) = tokio::sync::watch::channel(false);
-    let silent = |_: &Progress<'_>| {};
-    let control = Control {
-        stop,
-        wanted: &bylaw::apply::always,
-        progress: &silent,
-        clock: &clock,
-        ledger: &NoLedger,
-        who: "test",
-    };
+    let control = Control::new(&clock, "test");
     let applied = apply(&port, &planned.plan, planned.observed.clone(), lease, control).await;
     if !applied.is_success() {
         return BTreeSet::new();

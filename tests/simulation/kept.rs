@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bylaw::apply::ledger::NoLedger;
 use bylaw::apply::{Control, Progress};
 use bylaw::aws::Request;
 use bylaw::aws::dice::Dice;
@@ -66,14 +65,7 @@ async fn run(
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let clock = clock();
     let progress = |progress: &Progress<'_>| stop.send_modify(|stop| *stop |= progress.over >= stops);
-    let control = Control {
-        stop: stopped,
-        wanted: &bylaw::apply::always,
-        progress: &progress,
-        clock: &clock,
-        ledger: &NoLedger,
-        who: "one",
-    };
+    let control = Control { stop: stopped, progress: &progress, ..Control::new(&clock, "one") };
     let report = pass::apply_plan(port, desired, planned, &mut Memory::default(), options, control).await.unwrap();
     Planned { observed: report.applied.observed, plan: report.left }
 }
@@ -140,14 +132,7 @@ async fn broken_off(seed: u64) -> Result<(usize, usize), String> {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let (clock, mut memory) = (clock(), Memory::default());
         let progress = |progress: &Progress<'_>| stop.send_modify(|stop| *stop |= progress.over >= stops);
-        let control = Control {
-            stop: stopped,
-            wanted: &bylaw::apply::always,
-            progress: &progress,
-            clock: &clock,
-            ledger: &NoLedger,
-            who: "one",
-        };
+        let control = Control { stop: stopped, progress: &progress, ..Control::new(&clock, "one") };
         tokio::select! {
             biased;
             () = hook.died.notified() => {}

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bylaw::apply::lease::LeaseError;
-use bylaw::apply::{Control, Outcome, Progress, Wanted};
+use bylaw::apply::{Control, Outcome, Wanted};
 use bylaw::aws::Port;
 use bylaw::aws::dice::Dice;
 use bylaw::aws::faults::{Fault, Faulty, Schedule};
@@ -281,8 +281,6 @@ impl Life {
         self.approvals = planned.plan.refusals.iter().filter_map(|refusal| refusal.hash.clone()).collect();
         *hook.watch.lock().unwrap() = Some(self.watch(desired, options, &planned, (stale, alone)));
         ear.listening.store(true, Ordering::Relaxed);
-        let (_stop, stop) = tokio::sync::watch::channel(false);
-        let silent = |_: &Progress<'_>| {};
         if self.braked && self.dice.chance(0.25) {
             let object = self.dice.pick(planned.plan.changes.iter()).map(|change| change.object.clone());
             let what = object.filter(|_| self.dice.chance(0.6)).map_or(ports::Stop::All, ports::Stop::Object);
@@ -293,7 +291,7 @@ impl Life {
             _ => hook.brake.wanted(change),
         };
         let wanted: Wanted<'_> = &wanted;
-        let control = Control { stop, wanted, progress: &silent, clock: &clock, ledger: ear, who: "one" };
+        let control = Control { wanted, ledger: ear, ..Control::new(&clock, "one") };
         let mut memory = self.memory.clone();
         let port = self.mutant.above(ear);
         let running = pass::apply_plan(&*port, &planning, planned, &mut memory, options, control);

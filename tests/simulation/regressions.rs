@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use bylaw::api::{AdoptionPolicy, BaseAccess};
 use bylaw::apply::lease::parse;
-use bylaw::apply::ledger::NoLedger;
-use bylaw::apply::{Control, Lease, Outcome, Progress};
+use bylaw::apply::{Control, Lease, Outcome};
 use bylaw::aws::dice::Dice;
 use bylaw::aws::offline::{Account, Offline};
 use bylaw::aws::port::AccountState;
@@ -145,16 +144,8 @@ pub async fn planned(port: &dyn Port, wish: &Wish, prune: bool) -> Planned {
     bylaw::pass::plan(port, &wish.render(), None, &Memory::default(), &options, &clock()).await.unwrap()
 }
 pub async fn applied(port: &dyn Port, wish: &Wish, planned: Planned) -> Report {
-    let (_stop, stop) = tokio::sync::watch::channel(false);
-    let (clock, silent) = (clock(), |_: &Progress<'_>| {});
-    let control = Control {
-        stop,
-        wanted: &bylaw::apply::always,
-        progress: &silent,
-        clock: &clock,
-        ledger: &NoLedger,
-        who: "test",
-    };
+    let clock = clock();
+    let control = Control::new(&clock, "test");
     let (mut memory, options) = (Memory::default(), Options::default());
     bylaw::pass::apply_plan(port, &wish.render(), planned, &mut memory, &options, control).await.unwrap()
 }
@@ -467,16 +458,8 @@ async fn nothing_is_written_while_observing_or_suspended() {
         let desired = wish.render();
         let plan = plan(&world, &desired, &Memory::default(), &Options::default()).await;
         assert_eq!(plan.plan.changes.len(), 1);
-        let (_stop, stop) = tokio::sync::watch::channel(false);
-        let (clock, silent) = (clock(), |_: &Progress<'_>| {});
-        let control = Control {
-            stop,
-            wanted: &bylaw::apply::always,
-            progress: &silent,
-            clock: &clock,
-            ledger: &NoLedger,
-            who: "test",
-        };
+        let clock = clock();
+        let control = Control::new(&clock, "test");
         let (mut memory, options) = (Memory::default(), Options::default());
         assert!(bylaw::pass::apply_plan(&world, &desired, plan, &mut memory, &options, control).await.is_err());
         assert_eq!(world.writes(), before);

@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bylaw::apply::Control;
 use bylaw::apply::lease::parse;
-use bylaw::apply::ledger::NoLedger;
-use bylaw::apply::{Control, Progress, always};
 use bylaw::aws::dice::Dice;
 use bylaw::aws::faults::{Faulty, Schedule};
 use bylaw::aws::offline::{Offline, Options as World};
@@ -91,10 +90,7 @@ pub fn race(seed: u64) -> Result<usize, String> {
                 let Ok(planned) = pass::plan(&port, desired, None, &memory, &options, &clock).await else {
                     return false;
                 };
-                let (_stop, stop) = tokio::sync::watch::channel(false);
-                let silent = |_: &Progress<'_>| {};
-                let control =
-                    Control { stop, wanted: &always, progress: &silent, clock: &clock, ledger: &NoLedger, who };
+                let control = Control::new(&clock, who);
                 !matches!(
                     pass::apply_plan(&port, desired, planned, &mut memory, &options, control).await,
                     Err(ApplyError::Lease(_))

@@ -163,14 +163,19 @@ impl Shell {
 
     /// Calls since the last time that write, the lease included.
     pub fn writes(&self) -> u64 {
-        let reads = ["Get", "List", "Describe", "Assume"];
-        self.calls().iter().filter(|(name, _)| !reads.iter().any(|read| name.starts_with(read))).map(|(_, n)| n).sum()
+        written(&self.calls())
     }
 
     /// One call of Organizations past bylaw.
     pub fn aws(&self, operation: &str, body: &Value) -> Value {
         moto().organizations(&self.account, operation, body)
     }
+}
+
+/// How many of the calls write.
+pub fn written(calls: &std::collections::BTreeMap<String, u64>) -> u64 {
+    let reads = ["Get", "List", "Describe", "Assume"];
+    calls.iter().filter(|(name, _)| !reads.iter().any(|read| name.starts_with(read))).map(|(_, n)| n).sum()
 }
 
 impl From<Output> for Ran {

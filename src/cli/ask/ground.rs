@@ -19,6 +19,7 @@ use crate::desired::Desired;
 use crate::judge::{Chronicle, Forest};
 use crate::names::words::plain;
 use crate::names::{NodeId, PolicyId, Tags};
+use crate::observed::missing::{Missing, missing};
 use crate::observed::{Observed, snapshot};
 use crate::pass;
 use crate::plan::{self, Memory};
@@ -134,7 +135,8 @@ impl Asked {
         if let Some(desired) = desired {
             pass::check_organization(desired, &observed)?;
         }
-        warn_of_missing(&observed, terminal);
+        let parts: Vec<Missing> = missing(&observed).into_iter().filter(|part| part.binds).collect();
+        warn_of_missing(&parts, terminal);
         Ok(observed)
     }
 }
@@ -154,13 +156,15 @@ pub fn after(desired: &Desired, before: Observed, terminal: &Terminal) -> Observ
     let options = plan::Options { prune: false, ..plan::Options::default() };
     let now = Timestamp::now();
     let (proposed, _) = plan::propose(desired, &before, &Memory::default(), &options, now);
-    for refusal in &proposed.refusals {
-        terminal.warn(&format!("not counted, because it would be refused: {}: {}", refusal.object, refusal.message));
-    }
+    let refused = proposed
+        .refusals
+        .iter()
+        .map(|refusal| format!("not counted, because it would be refused: {}: {}", refusal.object, refusal.message));
+    terminal.warn_of(refused, "refusals");
     let (observed, left) = crate::apply::rehearse(before, &proposed, now);
-    for (change, missing) in left {
-        terminal.warn(&format!("not counted: {}: {missing}", crate::cli::show::view::brief(&change)));
-    }
+    let left =
+        left.iter().map(|(change, why)| format!("not counted: {}: {why}", crate::cli::show::view::brief(change)));
+    terminal.warn_of(left, "changes that are not counted");
     observed
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Named, Side, Told};
 use crate::cli::show::safe::{markup, plain};
+use crate::names::words::{count, grouped};
 use crate::policy::compare::{Compared, Comparison, Verdict, Witness};
 use crate::policy::eval::{Decision, Place};
 
@@ -12,22 +13,11 @@ const MOST_NAMED: usize = 3;
 
 const STANDS_BESIDE: &str = "neither set allows anything: both are taken to stand beside a policy that allows everything, as `FullAWSAccess` does";
 
-fn count(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
-}
-
 /// `12 action regions, 3,456 kinds of requests`.
 fn space(compared: &Compared) -> String {
-    let digits = compared.requests.to_string();
-    let mut kinds = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            kinds.push(',');
-        }
-        kinds.push(digit);
-    }
+    let digits = compared.requests.to_string().len();
     // Past this nobody reads the digits.
-    let kinds = if digits.len() > 15 { format!("10^{}", digits.len() - 1) } else { kinds };
+    let kinds = if digits > 15 { format!("10^{}", digits - 1) } else { grouped(compared.requests) };
     format!("{}, {kinds} kinds of requests", count(compared.actions, "action region"))
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -15,6 +16,7 @@ use crate::cli::args::Manifests;
 use crate::cli::ask::{Asked, ground};
 use crate::cli::failure::Failure;
 use crate::cli::load;
+use crate::cli::show::progress::EVERY;
 use crate::cli::terminal::Terminal;
 use crate::desired::Desired;
 use crate::judge::Forest;
@@ -28,6 +30,11 @@ use crate::trail::{self, Class, Options};
 
 /// `impact`.
 #[derive(Debug, Clone, Args)]
+#[command(
+    mut_arg("events", |arg| arg.help("CloudTrail's records of the calls: files or directories. May be repeated")
+        .long_help("CloudTrail's records of the calls: files or directories, also what the query of `--sql` exports (CSV). May be repeated")),
+    mut_arg("at", |arg| arg.hide(true))
+)]
 pub struct Impact {
     /// Manifests to compare with, instead of AWS or a snapshot: those of the main branch, say. May be repeated.
     #[arg(long, value_name = "FILE|DIR", conflicts_with = "snapshot")]
@@ -100,6 +107,11 @@ pub async fn run(asked: &Impact, terminal: &Terminal, out: &mut dyn Write) -> Re
                     outgrow one machine";
         return Err(Failure::new("no events were named", help));
     }
+    if asked.asked.at.is_some() {
+        let help = "name the organization of that time with `--snapshot`, or its manifests with `--against`; `--since` and \
+                    `--until` say which calls are held against them";
+        return Err(Failure::new("`--at` says nothing to `impact`, which compares with what is in force now", help));
+    }
     if let (Some(since), Some(until)) = (asked.since, asked.until)
         && since >= until
     {
@@ -136,9 +148,14 @@ pub async fn run(asked: &Impact, terminal: &Terminal, out: &mut dyn Write) -> Re
     let progress = Progress::default();
     let findings = std::thread::scope(|scope| {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        if io::stderr().is_terminal() {
-            scope.spawn(|| show(&progress, stopped));
-        }
+        let shown = &progress;
+        scope.spawn(move || {
+            if io::stderr().is_terminal() {
+                show(shown, &stopped);
+            } else {
+                tell(shown, &stopped, EVERY, &mut io::stderr());
+            }
+        });
         let findings = trail::run(&options, &both, &progress);
         drop(stop);
         findings
@@ -181,12 +198,54 @@ async fn before(asked: &Impact, after: &Desired, terminal: &Terminal) -> Result<
 }
 
 /// Shows how much has been read, until the channel closes.
-fn show(progress: &Progress, stopped: std::sync::mpsc::Receiver<()>) {
+fn show(progress: &Progress, stopped: &Receiver<()>) {
     let bar = ProgressBar::new_spinner();
-    while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(200)) {
-        let (bytes, files) = (progress.bytes.load(Ordering::Relaxed), progress.files.load(Ordering::Relaxed));
-        bar.set_message(format!("{} of events read, {files} files done", HumanBytes(bytes)));
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(200)) {
+        bar.set_message(read(progress));
         bar.tick();
     }
     bar.finish_and_clear();
+}
+
+/// The same without a terminal: a line each time that so much of it has passed.
+fn tell(progress: &Progress, stopped: &Receiver<()>, every: Duration, out: &mut dyn Write) {
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(every) {
+        // Progress that cannot be written is no reason to stop.
+        drop(writeln!(out, "{}", read(progress)));
+    }
+}
+
+fn read(progress: &Progress) -> String {
+    let (bytes, files) = (progress.bytes.load(Ordering::Relaxed), progress.files.load(Ordering::Relaxed));
+    format!("{} of events read, {files} files done", HumanBytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_terminal_there_are_lines_until_the_events_are_read() {
+        let progress = Progress::default();
+        progress.files.store(3, Ordering::Relaxed);
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let mut out = Lines(vec![], Some(stop));
+        tell(&progress, &stopped, Duration::from_millis(1), &mut out);
+        assert_eq!(String::from_utf8(out.0).unwrap(), "0 B of events read, 3 files done\n".repeat(2));
+    }
+
+    /// Keeps two lines, and closes the channel.
+    struct Lines(Vec<u8>, Option<std::sync::mpsc::Sender<()>>);
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.extend_from_slice(bytes);
+            if self.0.iter().filter(|byte| **byte == b'\n').count() == 2 {
+                self.1 = None;
+            }
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::report::{Group, Line, Report, VIEWS, by, grouped, hangs_on, statement};
+use super::report::{Group, Line, Report, VIEWS, by, hangs_on, statement};
 use crate::cli::show::safe::{clipped, plain};
+use crate::names::words::grouped;
 
 /// Most bars of a chart and rows of a table.
 const MOST_BARS: usize = 15;
@@ -177,7 +178,7 @@ fn chart(out: &mut String, title: &str, groups: &[Group], colour: &str) {
     }
     out.push_str("</svg>\n");
     if groups.len() > shown {
-        put(out, format_args!("<p>and {} more</p>\n", grouped((groups.len() - shown) as u64)));
+        put(out, format_args!("<p>and {} more</p>\n", grouped(groups.len() - shown)));
     }
 }
 
@@ -191,7 +192,7 @@ fn table(out: &mut String, title: &str, lines: &[Line]) {
             "<details><summary>{}: all {} lines</summary>\n<table><tr><th class=\"n\">calls</th><th>account</th><th>principal</th>\
              <th>action</th><th>resource</th><th>statement</th><th>depends on</th><th>first</th><th>last</th></tr>\n",
             escaped(title),
-            grouped(lines.len() as u64)
+            grouped(lines.len())
         ),
     );
     for line in lines.iter().take(MOST_ROWS) {
@@ -214,13 +215,7 @@ fn table(out: &mut String, title: &str, lines: &[Line]) {
     }
     out.push_str("</table>\n");
     if lines.len() > MOST_ROWS {
-        put(
-            out,
-            format_args!(
-                "<p>and {} more; <code>-o json</code> has all</p>\n",
-                grouped((lines.len() - MOST_ROWS) as u64)
-            ),
-        );
+        put(out, format_args!("<p>and {} more; <code>-o json</code> has all</p>\n", grouped(lines.len() - MOST_ROWS)));
     }
     out.push_str("</details>\n");
 }

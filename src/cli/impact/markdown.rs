@@ -1,7 +1,8 @@
 //! The report as a comment of a pull request: the figures first, since a comment is cut at its bound.
 
-use super::report::{Line, Report, VIEWS, by, grouped, hangs_on, statement};
+use super::report::{Line, Report, VIEWS, by, hangs_on, statement};
 use crate::cli::show::safe::{clipped, fenced, markup};
+use crate::names::words::grouped;
 
 /// Most characters; GitHub takes 65,536.
 pub const MOST_CHARACTERS: usize = 65_000;
@@ -113,10 +114,10 @@ fn rows_below(out: &mut Comment, title: &str, head: &str, rows: &[String]) {
     if rows.is_empty() {
         return;
     }
-    let mut block = format!("\n#### {title} ({})\n\n{head}", grouped(rows.len() as u64));
+    let mut block = format!("\n#### {title} ({})\n\n{head}", grouped(rows.len()));
     block.extend(rows.iter().take(MOST_ROWS).map(String::as_str));
     if rows.len() > MOST_ROWS {
-        block.push_str(&format!("\n… and {} more\n", grouped((rows.len() - MOST_ROWS) as u64)));
+        block.push_str(&format!("\n… and {} more\n", grouped(rows.len() - MOST_ROWS)));
     }
     out.push(&block);
 }

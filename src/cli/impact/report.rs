@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::names::words::grouped;
 use crate::trail::Findings;
 use crate::trail::classes::{CLASSES, DATA_PLANES};
 use crate::trail::record::written;
@@ -350,12 +351,12 @@ fn open(tally: &Tally) -> Option<String> {
     let named: Vec<String> =
         names.iter().take(MOST_NAMED).map(|(name, count)| format!("{name} ({})", grouped(**count))).collect();
     let more = names.len().saturating_sub(MOST_NAMED);
-    let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
+    let more = if more > 0 { format!(" and {} more", grouped(more)) } else { String::new() };
     (all > 0).then(|| {
         format!(
             "the IAM action of {} calls ({} names) is not known, so that they are judged as any action of their service: {}{more}",
             grouped(all),
-            grouped(names.len() as u64),
+            grouped(names.len()),
             named.join(", ")
         )
     })
@@ -387,17 +388,3 @@ pub const VIEWS: &[View] = &[
     ("action", |line| line.action.clone()),
     ("statement", statement),
 ];
-
-/// `1,234,567`.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}

@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::report::{Line, Report, VIEWS, by, grouped, hangs_on, statement};
+use super::report::{Line, Report, VIEWS, by, hangs_on, statement};
 use crate::cli::show::safe::plain;
+use crate::names::words::grouped;
 
 /// Most rows of a table.
 const MOST: usize = 20;

@@ -76,7 +76,7 @@ pub struct Organization {
     pub organizational_units: usize,
     /// Accounts in AWS, the management account and closed ones included.
     pub accounts: usize,
-    /// Policies in AWS, AWS's own included.
+    /// Policies in AWS; AWS-managed ones are not counted.
     pub policies: usize,
     /// Time of the oldest part that was read (RFC 3339).
     pub oldest_part: String,
@@ -438,14 +438,15 @@ fn message(planned: &Planned, context: &Context) -> String {
 }
 
 fn organization(observed: &Observed, desired: &Desired, context: &Context) -> Organization {
+    let size = observed.size();
     Organization {
         object: desired.organization.key.to_string(),
         id: observed.organization.id.to_string(),
         management_account: observed.organization.management_account.to_string(),
         root: observed.root.id.to_string(),
-        organizational_units: observed.units.len(),
-        accounts: observed.accounts.len(),
-        policies: observed.policies.len(),
+        organizational_units: size.units,
+        accounts: size.accounts,
+        policies: size.policies,
         oldest_part: context.oldest.to_string(),
         older: observed
             .older(context.since)

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{effort, inventory, reach, reading, rests, scope, standing_still, summary};
+use super::plan::{FIRST_SHOWN, effort, inventory, reach, reading, rests, scope, standing_still, summary};
+use super::refusals::{self, Refused};
 use super::safe::{clipped, fenced, markup};
 use super::view::{Item, Names, View, drift_of_text};
 use super::{Context, undeclared, words};
@@ -34,7 +35,7 @@ pub fn plan(planned: &Planned, desired: &Desired, context: &Context) -> String {
         if !whole {
             lost(&mut comment, &view);
         }
-        refusals(&mut comment, &view);
+        refusals(&mut comment, &view, context.full);
         drift(&mut comment, planned, &names);
         steps(&mut comment, &view, whole);
         notes(&mut comment, planned, &names);
@@ -128,7 +129,7 @@ fn header(comment: &mut Comment, planned: &Planned, desired: &Desired, context: 
         cell(&desired.organization.key.name),
         organization.id,
         organization.management_account,
-        inventory(planned),
+        inventory(&planned.observed),
         cell(&reading(context)),
     ));
     if planned.plan.is_empty()
@@ -156,32 +157,82 @@ fn header(comment: &mut Comment, planned: &Planned, desired: &Desired, context: 
     }
 }
 
-fn refusals(comment: &mut Comment, view: &View<'_>) {
+fn refusals(comment: &mut Comment, view: &View<'_>, full: bool) {
     if view.refusals.is_empty() {
         return;
     }
-    comment.push(&format!("\n#### Refused ({})\n", view.refusals.len()));
-    let rows = view.refusals.iter().map(|(refusal, _)| {
-        let hash = refusal.hash.as_deref().map(|hash| format!("<code>{}</code>", cell(hash))).unwrap_or_default();
-        format!(
-            "| {} | {} | {} | {} | {hash} |\n",
-            cell(refusal.rule),
-            cell(&view.names.object(&refusal.object)),
-            cell(&refusal.message),
-            cell(&refusal.remedy),
-        )
-    });
-    comment.table("\n| rule | object | why | what to do | hash |\n|---|---|---|---|---|\n", rows, "refusals");
-    for (refusal, items) in view.refusals.iter().filter(|(_, items)| !items.is_empty()) {
-        let title = format!("{} held back by {}", words::count(items.len(), "change"), refusal.rule);
-        if comment.is_full() {
-            comment.omit("lists of what is held back", 1);
-            continue;
+    comment.push(&format!("\n#### Refused ({}): none of this runs\n", words::grouped(view.refusals.len())));
+    for alike in refusals::alike(view) {
+        match alike {
+            [one] => refusal(comment, one, view.names),
+            many => refusals_alike(comment, many, view.names, full),
         }
-        let lines: Vec<String> = items.iter().flat_map(|item| lines(item, view.names)).collect();
-        if !comment.push(&details(&title, &lines)) {
-            comment.omit("lists of what is held back", 1);
+    }
+}
+
+/// Text of others never begins a line: there it could begin a list or a heading.
+fn refusal(comment: &mut Comment, (refusal, items): &Refused<'_>, names: &Names<'_>) {
+    let hash = refusal.hash.as_deref().map(|hash| format!("  - hash: <code>{}</code>\n", cell(hash)));
+    let block = format!(
+        "\n- **{}**: {}\n  - why: {}\n  - to do: {}\n{}",
+        cell(refusal.rule),
+        cell(&names.object(&refusal.object)),
+        cell(&refusal.message),
+        cell(&refusal.remedy),
+        hash.unwrap_or_default(),
+    );
+    if comment.is_full() || !comment.push(&block) {
+        return comment.omit("refusals", 1);
+    }
+    held_back(comment, refusal.rule, items.iter(), names);
+}
+
+/// Refusals of one rule as one block: how many, what is said of all of them once, then the objects.
+fn refusals_alike(comment: &mut Comment, many: &[Refused<'_>], names: &Names<'_>, full: bool) {
+    let block = refusals::Block::of(many);
+    let mut head = format!("\n- **{}**: {}\n", cell(block.rule), words::count(many.len(), "refusal"));
+    if let Some(message) = block.message {
+        head.push_str(&format!("  - why: {}\n", cell(message)));
+    }
+    for remedy in &block.remedies {
+        head.push_str(&format!("  - to do: {}\n", cell(remedy)));
+    }
+    if block.more_remedies > 0 {
+        head.push_str(&format!("  - to do: {} more\n", words::count(block.more_remedies, "thing")));
+    }
+    if comment.is_full() || !comment.push(&head) {
+        return comment.omit("refusals", many.len());
+    }
+    let shown = if full { many.len() } else { many.len().min(FIRST_SHOWN) };
+    for (at, (refusal, _)) in many.iter().take(shown).enumerate() {
+        let why = block.message.map_or_else(|| format!(": {}", cell(&refusal.message)), |_| String::new());
+        let hash = refusal.hash.as_deref().map(|hash| format!("; hash: <code>{}</code>", cell(hash)));
+        let line = format!("  - {}{why}{}\n", cell(&names.object(&refusal.object)), hash.unwrap_or_default());
+        if !comment.push(&line) {
+            return comment.omit("refusals", many.len() - at);
         }
+    }
+    if let Some(more @ 1..) = many.len().checked_sub(shown) {
+        comment.push(&format!("  - … and {} more; `bylaw plan --full` shows all\n", words::grouped(more)));
+    }
+    held_back(comment, block.rule, many.iter().flat_map(|(_, items)| items), names);
+}
+
+/// What a rule holds back, folded in.
+fn held_back<'i, 'a: 'i>(
+    comment: &mut Comment,
+    rule: &str,
+    items: impl Iterator<Item = &'i Item<'a>> + Clone,
+    names: &Names<'_>,
+) {
+    let number = items.clone().count();
+    if number == 0 {
+        return;
+    }
+    let title = format!("{} held back by {rule}", words::count(number, "change"));
+    let lines: Vec<String> = items.flat_map(|item| lines(item, names)).collect();
+    if comment.is_full() || !comment.push(&details(&title, &lines)) {
+        comment.omit("lists of what is held back", 1);
     }
 }
 

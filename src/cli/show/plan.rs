@@ -16,13 +16,13 @@ use crate::plan::{Action, Drift, Plan, Undeclared, Verb, estimate};
 /// Changes of one kind in one stage that are all shown.
 const ALL_SHOWN: usize = 20;
 /// Changes of one kind in one stage that are shown where there are more.
-const FIRST_SHOWN: usize = 10;
+pub(super) const FIRST_SHOWN: usize = 10;
 /// Moves from one place to another that are shown one by one.
 const MOST_MOVES: usize = 5;
 /// Lines of one new policy that are shown.
 const MOST_STATEMENTS: usize = 16;
 /// Most characters of one value.
-const MOST_OF_A_VALUE: usize = 400;
+pub(super) const MOST_OF_A_VALUE: usize = 400;
 
 /// Writes a plan as text. `colour` is for terminals only.
 ///
@@ -106,7 +106,7 @@ impl Page<'_> {
             organization.id,
             organization.management_account
         )?;
-        writeln!(self.out, "  in AWS: {}", inventory(planned))?;
+        writeln!(self.out, "  in AWS: {}", inventory(observed))?;
         writeln!(self.out, "  read:   {}", reading(context))?;
         for why in standing_still(desired, context) {
             writeln!(self.out, "  {}", self.paint.yellow(&why))?;
@@ -270,17 +270,22 @@ impl Page<'_> {
             return Ok(());
         }
         self.heading(&format!("Refused ({}): none of this runs", view.refusals.len()))?;
+        self.refused(view, true)
+    }
+
+    /// Refusals by rule. `held`: what one holds back is shown change by change.
+    pub(super) fn refused(&mut self, view: &View<'_>, held: bool) -> io::Result<()> {
         for alike in refusals::alike(view) {
-            match alike.as_slice() {
-                [one] => self.refusal(one, view.names)?,
-                many if self.full => many.iter().try_for_each(|one| self.refusal(one, view.names))?,
+            match alike {
+                [one] => self.refusal(one, view.names, held)?,
+                many if self.full => many.iter().try_for_each(|one| self.refusal(one, view.names, held))?,
                 many => self.refusals_alike(many, view.names)?,
             }
         }
         Ok(())
     }
 
-    fn refusal(&mut self, (refusal, items): &Refused<'_, '_>, names: &Names<'_>) -> io::Result<()> {
+    fn refusal(&mut self, (refusal, items): &Refused<'_>, names: &Names<'_>, held: bool) -> io::Result<()> {
         let object = names.object(&refusal.object);
         writeln!(self.out, "  {} {object}", self.paint.red(&format!("✗ {}", refusal.rule)))?;
         writeln!(self.out, "        {}", plain(&refusal.message))?;
@@ -288,7 +293,7 @@ impl Page<'_> {
         if let Some(hash) = &refusal.hash {
             writeln!(self.out, "        hash:  {}", self.paint.bold(hash))?;
         }
-        if !items.is_empty() {
+        if held && !items.is_empty() {
             writeln!(self.out, "        held back:")?;
             self.items(&items.iter().collect::<Vec<_>>(), names)?;
         }
@@ -296,7 +301,7 @@ impl Page<'_> {
     }
 
     /// Refusals of one rule as one block: how many, what is said of all of them once, then the objects.
-    fn refusals_alike(&mut self, many: &[Refused<'_, '_>], names: &Names<'_>) -> io::Result<()> {
+    fn refusals_alike(&mut self, many: &[Refused<'_>], names: &Names<'_>) -> io::Result<()> {
         let block = refusals::Block::of(many);
         writeln!(
             self.out,
@@ -447,10 +452,10 @@ pub(super) fn reach(item: &Item<'_>) -> Option<String> {
     }
 }
 
-/// `3 OUs, 12 accounts, 8 policies`; AWS's own policies are not counted.
-pub(super) fn inventory(planned: &Planned) -> String {
-    let observed = &planned.observed;
-    [(observed.units.len(), "OU"), (observed.accounts.len(), "account"), (observed.own_policies(), "policy")]
+/// `3 OUs, 12 accounts, 8 policies`.
+pub(in crate::cli) fn inventory(observed: &Observed) -> String {
+    let size = observed.size();
+    [(size.units, "OU"), (size.accounts, "account"), (size.policies, "policy")]
         .map(|(number, word)| words::count(number, word))
         .join(", ")
 }

@@ -2,9 +2,10 @@
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::Instant;
 
 use super::result::tell;
 use super::safe::clipped;
@@ -13,6 +14,8 @@ use crate::apply::Progress;
 
 /// Time between two lines where there is no terminal. What failed is told at once.
 pub const EVERY: Duration = Duration::from_secs(10);
+/// Time between two calls of [`Reporter::still`].
+pub const TICK: Duration = Duration::from_secs(1);
 /// Most characters of a change on the bar.
 const MOST_ON_BAR: usize = 100;
 
@@ -26,9 +29,10 @@ enum Form {
 
 struct Lines {
     out: Box<dyn Write + Send>,
-    last: Option<Instant>,
-    /// The line before.
-    at: String,
+    /// When the last line was written; before the first, when the run began.
+    last: Instant,
+    /// What was told last, written or not.
+    at: Option<String>,
 }
 
 impl Reporter {
@@ -50,7 +54,7 @@ impl Reporter {
     /// Lines to somewhere else.
     #[must_use]
     pub fn lines(out: Box<dyn Write + Send>) -> Self {
-        Self(Form::Lines(Mutex::new(Lines { out, last: None, at: String::new() })))
+        Self(Form::Lines(Mutex::new(Lines { out, last: Instant::now(), at: None })))
     }
 
     /// One change more is over. For [`crate::apply::Control::progress`].
@@ -74,40 +78,19 @@ impl Reporter {
             }
             Form::Lines(lines) => {
                 let urgent = (!outcome.is_success() && told.name != "notStarted") || over == total;
-                lines.lock().unwrap_or_else(PoisonError::into_inner).say(&format!("{over}/{total} {what}"), urgent);
+                lines.lock().unwrap_or_else(PoisonError::into_inner).say(format!("{over}/{total} {what}"), urgent);
             }
         }
     }
 
-    /// Nothing new was told of late: where there is no terminal, a line says so every 10 s.
+    /// Says where the run is, where no line was written for [`EVERY`]. Called each [`TICK`].
     pub fn still(&self) {
         if let Form::Lines(lines) = &self.0 {
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            let text =
-                if lines.at.is_empty() { "at work".to_owned() } else { format!("still at work after {}", lines.at) };
-            let at = std::mem::take(&mut lines.at);
-            lines.say(&text, false);
-            lines.at = at;
-        }
-    }
-
-    /// A call of that operation waits for AWS's rate.
-    pub fn waiting(&self, operation: &str) {
-        match &self.0 {
-            Form::Bar(bar) => bar.set_message(format!("waiting for AWS's rate of {operation}")),
-            Form::Lines(lines) => {
-                let text = format!("waiting for AWS's rate of {operation}");
-                lines.lock().unwrap_or_else(PoisonError::into_inner).say(&text, false);
+            if lines.last.elapsed() >= EVERY {
+                let text = lines.at.as_ref().map(|at| format!("still at work after {at}"));
+                lines.write(text.as_deref().unwrap_or("at work"));
             }
-        }
-    }
-
-    /// The first Ctrl-C was heard.
-    pub fn stopping(&self) {
-        let text = "stopping after the calls in flight; a second Ctrl-C does not wait for them";
-        match &self.0 {
-            Form::Bar(bar) => bar.println(text),
-            Form::Lines(lines) => lines.lock().unwrap_or_else(PoisonError::into_inner).say(text, true),
         }
     }
 
@@ -120,13 +103,16 @@ impl Reporter {
 }
 
 impl Lines {
-    fn say(&mut self, text: &str, urgent: bool) {
-        text.clone_into(&mut self.at);
-        let now = Instant::now();
-        if !urgent && self.last.is_some_and(|last| now.duration_since(last) < EVERY) {
-            return;
+    /// The first, the urgent, and one each [`EVERY`] are written.
+    fn say(&mut self, text: String, urgent: bool) {
+        if urgent || self.at.is_none() || self.last.elapsed() >= EVERY {
+            self.write(&text);
         }
-        self.last = Some(now);
+        self.at = Some(text);
+    }
+
+    fn write(&mut self, text: &str) {
+        self.last = Instant::now();
         // Progress that cannot be written is no reason to stop.
         drop(writeln!(self.out, "{text}"));
     }

@@ -11,27 +11,12 @@ use crate::plan::guard::approval;
 const MOST_REMEDIES: usize = 3;
 
 /// A refusal, and the changes that it holds back.
-pub(super) type Refused<'v, 'a> = &'v (&'a Refusal, Vec<Item<'a>>);
+pub(super) type Refused<'a> = (&'a Refusal, Vec<Item<'a>>);
 
-/// Refusals of the same rule together, those that no approval lifts apart, each group by the names of its objects. Groups
-/// stand in the order of the plan.
-pub(super) fn alike<'v, 'a>(view: &'v View<'a>) -> Vec<Vec<Refused<'v, 'a>>> {
-    let mut groups: Vec<Vec<Refused<'v, 'a>>> = vec![];
-    let mut places: BTreeMap<(&str, bool), usize> = BTreeMap::new();
-    for refused in &view.refusals {
-        let (refusal, _) = refused;
-        let place = *places.entry((refusal.rule, refusal.hash.is_some())).or_insert_with(|| {
-            groups.push(vec![]);
-            groups.len() - 1
-        });
-        if let Some(group) = groups.get_mut(place) {
-            group.push(refused);
-        }
-    }
-    for group in &mut groups {
-        group.sort_by(|(a, _), (b, _)| a.object.cmp(&b.object));
-    }
-    groups
+/// Refusals of the same rule together, those that no approval lifts apart. The plan has them in that order.
+pub(super) fn alike<'v, 'a>(view: &'v View<'a>) -> impl Iterator<Item = &'v [Refused<'a>]> {
+    let of = |refusal: &Refusal| (refusal.rule, refusal.hash.is_some());
+    view.refusals.chunk_by(move |(a, _), (b, _)| of(a) == of(b))
 }
 
 /// What is said of all refusals of a block.
@@ -48,7 +33,7 @@ pub(super) struct Block<'v> {
 }
 
 impl<'v> Block<'v> {
-    pub(super) fn of(many: &[Refused<'v, '_>]) -> Self {
+    pub(super) fn of(many: &'v [Refused<'_>]) -> Self {
         let first = many.first().map(|(refusal, _)| *refusal);
         let message = first.map(|first| first.message.as_str());
         let message = message.filter(|message| many.iter().all(|(refusal, _)| refusal.message == *message));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::Context;
-use super::plan::{Paint, beside, rests, summary};
+use super::plan::{Page, Paint, beside, rests, summary};
 use super::safe::{clipped, plain};
 use super::view::{Names, View};
 use super::words;
@@ -145,11 +145,8 @@ pub fn text(
     writeln!(out, "\n{}", paint.bold(&closing(report, context)))?;
     if !converged(report) && !report.left.is_empty() {
         writeln!(out, "Left to do. {}", summary(&report.left))?;
-        for refusal in report.left.refusals.iter().take(MOST_SHOWN) {
-            let rule = paint.red(&format!("✗ {}", refusal.rule));
-            writeln!(out, "  {rule} {}: {}", plain(&refusal.object.to_string()), plain(&refusal.message))?;
-            writeln!(out, "        to do: {}", plain(&refusal.remedy))?;
-        }
+        let after = Names::new(desired, &report.applied.observed);
+        Page { out, paint, full: false }.refused(&View::of(&report.left, &after), false)?;
     }
     Ok(())
 }

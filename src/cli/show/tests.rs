@@ -5,13 +5,14 @@ use std::path::Path;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::progress::{Reporter, TICK};
 use super::saved::SavedPlan;
 use super::{Context, json, markdown, plan, result, saved};
-use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Outcome, Progress};
 use crate::aws::offline::{Offline, Options as World};
 use crate::aws::{AwsError, Request};
 use crate::cli::sources;
+use crate::cli::terminal::meanwhile;
 use crate::desired::{Desired, Severity, Source, build, read};
 use crate::names::{PolicyType, Tags};
 use crate::pass::{self, Options, Planned, Report};
@@ -89,17 +90,8 @@ impl Stage {
     }
 
     async fn apply(&mut self, desired: &Desired, planned: Planned) -> Report {
-        let (_stop, stopped) = tokio::sync::watch::channel(false);
         let clock = self.clock();
-        let silent = |_: &Progress<'_>| {};
-        let control = Control {
-            stop: stopped,
-            wanted: &crate::apply::always,
-            progress: &silent,
-            clock: &clock,
-            ledger: &NoLedger,
-            who: "test",
-        };
+        let control = Control::new(&clock, "test");
         pass::apply_plan(&self.world, desired, planned, &mut self.memory, &self.options, control).await.unwrap()
     }
 
@@ -513,14 +505,7 @@ async fn a_run_that_was_stopped_tells_what_is_left() {
             stop.send(true).unwrap();
         }
     };
-    let control = Control {
-        stop: stopped,
-        wanted: &crate::apply::always,
-        progress: &progress,
-        clock: &clock,
-        ledger: &NoLedger,
-        who: "test",
-    };
+    let control = Control { stop: stopped, progress: &progress, ..Control::new(&clock, "test") };
     let mut report =
         pass::apply_plan(&stage.world, &desired, planned.clone(), &mut stage.memory, &stage.options, control)
             .await
@@ -535,38 +520,89 @@ async fn a_run_that_was_stopped_tells_what_is_left() {
     golden("stopped.json", &format!("{:#}\n", json::report(&report, &planned, &desired, &context)));
 }
 
+/// What a reporter without a terminal wrote.
+#[derive(Clone, Default)]
+struct Kept(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Kept {
+    fn lines(&self) -> Vec<String> {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
 /// On no terminal: the first change, what failed, and the last.
-#[test]
-fn progress_is_a_line_now_and_then() {
-    #[derive(Clone, Default)]
-    struct Kept(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-    impl std::io::Write for Kept {
+#[tokio::test(start_paused = true)]
+async fn progress_is_a_line_now_and_then() {
+    let kept = Kept::default();
+    let reporter = Reporter::lines(Box::new(kept.clone()));
+    let (planned, _) = hostile();
+    let change = planned.plan.changes.first().unwrap();
+    for over in 1..=50 {
+        let outcome = if over == 20 { Outcome::Blocked { why: "x\u{1b}".into() } } else { Outcome::Done };
+        reporter.told(&Progress { over, total: 50, change, outcome: &outcome });
+        reporter.still();
+    }
+    reporter.finish();
+    let lines = kept.lines();
+    let starts: Vec<&str> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(starts, ["1/50", "20/50", "50/50"]);
+    assert!(lines[1].contains("held back: x\\u{1b}") && !lines.concat().contains('\u{1b}'), "{lines:?}");
+}
+
+/// On no terminal a log shows a sign of life every 10 s, while changes are made and while nothing ends: never more than
+/// 11 s pass without a line, and never are there two of them within 10 s.
+#[tokio::test(start_paused = true)]
+async fn without_a_terminal_there_is_a_line_every_ten_seconds() {
+    use std::time::Duration;
+
+    /// When each line was written, in seconds from the start.
+    #[derive(Clone)]
+    struct Timed(tokio::time::Instant, std::sync::Arc<std::sync::Mutex<Vec<f64>>>);
+    impl std::io::Write for Timed {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            if bytes.contains(&b'\n') {
+                self.1.lock().unwrap().push(self.0.elapsed().as_secs_f64());
+            }
             Ok(bytes.len())
         }
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
     }
-    let kept = Kept::default();
-    let reporter = super::progress::Reporter::lines(Box::new(kept.clone()));
+
     let (planned, _) = hostile();
     let change = planned.plan.changes.first().unwrap();
-    for over in 1..=50 {
-        let outcome = if over == 20 { Outcome::Blocked { why: "x\u{1b}".into() } } else { Outcome::Done };
-        reporter.told(&Progress { over, total: 50, change, outcome: &outcome });
+    // A change each so many milliseconds, and then nothing for a minute.
+    for pause in [100, 700, 9_900, 10_300, 25_000] {
+        let timed = Timed(tokio::time::Instant::now(), Default::default());
+        let reporter = Reporter::lines(Box::new(timed.clone()));
+        let work = async {
+            for over in 1..=20 {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                reporter.told(&Progress { over, total: 100, change, outcome: &Outcome::Done });
+            }
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        };
+        meanwhile(work, TICK, || reporter.still()).await;
+        let end = timed.0.elapsed().as_secs_f64();
+        let at = timed.1.lock().unwrap().clone();
+        let ends: Vec<f64> = [0.0].into_iter().chain(at.iter().copied()).chain([end]).collect();
+        assert!(ends.windows(2).all(|pair| pair[1] - pair[0] <= 11.01), "{pause} ms: {at:?}");
+        // The first change is told when it is made.
+        let first = pause as f64 / 1000.0;
+        let apart = |pair: &[f64]| pair[1] - pair[0] >= 9.99 || (pair[1] - first).abs() < 0.01;
+        assert!(at.windows(2).all(apart), "{pause} ms: {at:?}");
     }
-    reporter.finish();
-    // Within ten seconds of a line nothing is said again.
-    reporter.still();
-    let quiet = super::progress::Reporter::lines(Box::new(kept.clone()));
-    quiet.still();
-    let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-    let text = text.strip_suffix("at work\n").unwrap().to_owned();
-    let starts: Vec<&str> = text.lines().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(starts, ["1/50", "20/50", "50/50"]);
-    assert!(!text.contains('\u{1b}') && text.contains("held back: x\\u{1b}"), "{text}");
 }
 
 /// The value has the form that the schema of that name says; `tests/generated.rs` holds the committed file to it.

@@ -2,6 +2,7 @@
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+pub(super) use crate::names::words::{count, grouped};
 use crate::plan::{Reason, Stage, Verb};
 
 /// Heading of a stage.
@@ -65,28 +66,6 @@ pub(super) fn because(reason: &Reason, verb: Verb) -> &'static str {
     }
 }
 
-/// `1 account`, `2 accounts`, `2 policies`.
-pub(super) fn count(number: usize, word: &str) -> String {
-    match word.strip_suffix('y') {
-        _ if number == 1 => format!("1 {word}"),
-        Some(stem) if !word.ends_with("ey") => format!("{} {stem}ies", grouped(number)),
-        _ => format!("{} {word}s", grouped(number)),
-    }
-}
-
-/// `12,345`.
-pub(super) fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// How long something takes: `less than a second`, `about 24 s`, `about 6 min`, `about 2 h 10 min`.
 pub(super) fn about(seconds: u64) -> String {
     match seconds {
@@ -113,11 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_well() {
-        assert_eq!(count(1, "policy"), "1 policy");
-        assert_eq!(count(2_000, "policy"), "2,000 policies");
-        assert_eq!(count(0, "account"), "0 accounts");
-        assert_eq!(grouped(1_234_567), "1,234,567");
+    fn times_read_well() {
         assert_eq!(
             [about(0), about(24), about(121), about(7_800)],
             ["a second or two", "about 24 s", "about 3 min", "about 2 h 10 min"]

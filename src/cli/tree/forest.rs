@@ -76,13 +76,14 @@ pub(super) struct Forest<'a> {
 
 impl<'a> Forest<'a> {
     pub(super) fn of(observed: &'a Observed, all: bool) -> Self {
+        let size = observed.size();
         let mut forest = Self {
             observed,
             nodes: BTreeMap::new(),
             children: BTreeMap::new(),
             strays: vec![],
             unknown: vec![],
-            counts: Counts { units: observed.units.len(), accounts: observed.accounts.len(), ..Counts::default() },
+            counts: Counts { units: size.units, accounts: size.accounts, ..Counts::default() },
             lost: Node {
                 name: "?",
                 managed: None,
@@ -223,7 +224,7 @@ impl<'a> Forest<'a> {
                     managed,
                     hold: hold(&policy.tags),
                 };
-                self.counts.attachments += 1;
+                self.counts.attachments += usize::from(!policy.aws_managed);
                 match self.nodes.get_mut(target) {
                     Some(node) => node.policies.entry(&policy.kind).or_default().push(attached),
                     None => self.unknown.push(format!(

@@ -80,9 +80,9 @@ struct Summary<'a> {
     accounts: usize,
     /// Accounts in another state than `ACTIVE`.
     accounts_not_active: usize,
-    /// Policies by type, AWS's own left out.
+    /// Policies by type; AWS-managed ones are not counted.
     policies: BTreeMap<&'a str, usize>,
-    /// Attachments that are shown.
+    /// Attachments of these policies.
     attachments: usize,
     /// Nodes and policies with a tag `bylaw.dev/hold`.
     holds: usize,

@@ -58,7 +58,7 @@ Root  <id>
     ├── log-archive  <id>
     │     SCP deny-leave *
     ├── tooling  <id>  SUSPENDED  held until 2026-02-01T00:00:00Z
-    └── Inner\u{fffd}[2J  <id>
+    └── Inner\\u{1b}[2J  <id>
 
 3 OUs, 3 accounts (1 not active), 1 policy (1 SCP), 2 attachments, 1 hold
 * kept by bylaw
