@@ -1,6 +1,7 @@
 //! What is planned and what is refused: each case settles an organization by one set of manifests, lets somebody else at
 //! it where the case says so, and reads the plan of another set line by line.
 
+mod guard;
 mod partial;
 
 use std::fmt::Write;

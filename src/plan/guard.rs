@@ -140,13 +140,17 @@ fn judge(
     court.dependents();
     court.affected(&before, &mut atoms);
     court.dependents();
-    // What one of these holds back can be what another relied on.
+    // What one of these holds back can be what another relied on, or what made up for the reach of another.
     let mut count = usize::MAX;
     while court.kept.len() < count {
         count = court.kept.len();
         court.windows(&before, &mut atoms);
         court.blocks_everything(&before, &mut atoms);
         court.dependents();
+        if court.kept.len() < count {
+            court.affected(&before, &mut atoms);
+            court.dependents();
+        }
     }
     (court.kept, court.refusals, court.approved)
 }

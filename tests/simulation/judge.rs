@@ -9,7 +9,7 @@ use bylaw::pass::{Options, Planned};
 use bylaw::plan::model::Tagged;
 use bylaw::plan::{Action, Change, NodeRef, PolicyRef, Reason, Verb};
 
-use super::model::Model;
+use super::model::{Model, holds};
 
 /// `Ok`: how many things were looked at.
 pub fn plan(planned: &Planned, desired: &Desired, options: &Options) -> Result<u64, String> {
@@ -178,8 +178,8 @@ fn newborn(planned: &Planned) -> BTreeSet<String> {
 
 /// Accounts in which anything would be newly denied or allowed, counted one by one.
 fn affected(planned: &Planned, desired: &Desired, options: &Options) -> Result<(), String> {
-    let mut before = Model::observed(&planned.observed);
-    let mut after = before.clone();
+    let start = Model::observed(&planned.observed);
+    let (mut before, mut after) = (start.clone(), start.clone());
     planned.plan.changes.iter().for_each(|change| after.plan(change));
     // What only puts back what was settled, or places what a stopped run made, is nothing new.
     let restores = |change: &&Change| {
@@ -196,7 +196,9 @@ fn affected(planned: &Planned, desired: &Desired, options: &Options) -> Result<(
         }
         before.accounts.remove(&account);
     }
-    let count = before.accounts.iter().filter(|account| before.binds(account) != after.binds(account)).count();
+    let for_good = |account: &&String| before.binds(account) != after.binds(account);
+    let changed: BTreeSet<String> = before.accounts.iter().filter(for_good).cloned().collect();
+    let count = changed.len();
     let max = &desired.organization.spec.limits.max_affected;
     let total = before.accounts.len();
     let share = if max.percent == 0 { 0 } else { (total * max.percent as usize / 100).max(5) };
@@ -206,5 +208,29 @@ fn affected(planned: &Planned, desired: &Desired, options: &Options) -> Result<(
             max.accounts, max.percent
         ));
     }
+    let passing = passing(planned, [&start, &before, &after]);
+    let count = before.accounts.intersection(&passing).chain(&changed).collect::<BTreeSet<_>>().len();
+    if count > share.min(max.accounts as usize) && options.approvals.hashes.is_empty() {
+        return Err(format!("for a while: {count} of {total} accounts are affected, some of them in between only"));
+    }
     Ok(())
+}
+
+/// Accounts that are denied or allowed something between two changes that they are neither before the plan nor after it.
+fn passing(planned: &Planned, worlds: [&Model; 3]) -> BTreeSet<String> {
+    let [start, ..] = worlds;
+    let (mut now, mut passing) = (start.clone(), BTreeSet::new());
+    for change in &planned.plan.changes {
+        now.plan(change);
+        for account in &start.accounts {
+            let (denies, allows) = now.binds(account);
+            let known = worlds.map(|world| world.binds(account));
+            let denied = |atom: &&str| known.iter().any(|(denies, _)| holds(denies, atom));
+            let allowed = |list: &BTreeSet<&str>| known.iter().any(|(_, allows)| allows.contains(list));
+            if !denies.iter().all(denied) || !allows.iter().all(allowed) {
+                passing.insert(account.clone());
+            }
+        }
+    }
+    passing
 }

@@ -44,7 +44,7 @@ impl Court<'_> {
         let approved: BTreeSet<u32> = self
             .kept
             .iter()
-            .filter(|change| self.is_approved_alone(AFFECTED, change))
+            .filter(|change| self.is_let_pass(change) || self.is_approved_alone(AFFECTED, change))
             .map(|change| change.id)
             .collect();
         let restored = |change: &&Change| {
@@ -78,10 +78,12 @@ impl Court<'_> {
             let kept: Vec<&Change> = left().collect();
             let meanwhile = meanwhile([start, before, &after], &kept, &classes, atoms);
             let differs = |class: &Class| before.binds(&class.node) != after.binds(&class.node);
+            let for_good: BTreeSet<usize> =
+                classes.iter().enumerate().filter(|(_, class)| differs(class)).map(|(at, _)| at).collect();
             let (at, changed): (Vec<usize>, Vec<&Class>) = classes
                 .iter()
                 .enumerate()
-                .filter(|(at, class)| differs(class) || meanwhile.values().any(|of| of.contains(at)))
+                .filter(|(at, _)| for_good.contains(at) || meanwhile.values().any(|of| of.contains(at)))
                 .unzip();
             let count = |classes: &BTreeSet<usize>| -> usize {
                 classes.iter().filter_map(|at| changed.get(*at)).map(|class| class.accounts.len()).sum()
@@ -102,7 +104,8 @@ impl Court<'_> {
                     .filter(|(_, (class, at))| {
                         let (was, will) = (before.chain(&class.node), after.chain(&class.node));
                         for_a_while.is_some_and(|of| of.contains(at))
-                            || nodes.iter().any(|node| was.contains(node) || will.contains(node))
+                            || (for_good.contains(at)
+                                && nodes.iter().any(|node| was.contains(node) || will.contains(node)))
                     })
                     .map(|(at, _)| at)
                     .collect();
@@ -144,6 +147,11 @@ impl Court<'_> {
         let object = changes.first().map_or_else(|| self.desired.organization.key.clone(), |c| c.object.clone());
         let remedy = "target fewer accounts first, or raise `spec.limits.maxAffected`".to_owned();
         self.hold_all(&held, Verdict { rule: AFFECTED, object, message, remedy, cause: None, approvable: true });
+    }
+
+    /// Whether an approval let the change pass before, together with others.
+    fn is_let_pass(&self, change: &Change) -> bool {
+        !self.approved.is_empty() && self.approved.contains_key(&alone(AFFECTED, &change.fingerprint()))
     }
 
     /// A step in the birth of an account, which binds nobody yet.
@@ -191,8 +199,9 @@ fn bears(change: &Change) -> bool {
     matches!(change.action.verb(), Verb::Attach | Verb::Detach | Verb::Move) || change.action.rewrites().is_some()
 }
 
-/// By change, the classes of which it denies something that none of the `worlds` (before, restored, after) denies: a policy
-/// that is made stricter where it is taken off later in the plan, or that is made looser where an account comes to be before.
+/// By change, the classes that it denies or allows something for a while that none of the `worlds` (before, restored, after)
+/// does: a policy that is attached to what an account leaves later, that is made stricter where it is taken off later, or that
+/// is made looser where an account comes to be before.
 fn meanwhile(
     worlds: [&World<'_>; 3],
     changes: &[&Change],
@@ -200,29 +209,17 @@ fn meanwhile(
     atoms: &mut Interner,
 ) -> BTreeMap<u32, BTreeSet<usize>> {
     let mut found: BTreeMap<u32, BTreeSet<usize>> = BTreeMap::new();
-    let rewritten: BTreeSet<PolicyRef> =
-        changes.iter().filter_map(|change| change.action.rewrites().cloned().map(PolicyRef::Known)).collect();
-    if rewritten.is_empty() {
-        return found;
-    }
     let [start, ..] = worlds;
+    let passing = Passing::of(changes, classes);
     let mut world = start.clone();
-    for change in changes {
+    for change in changes.iter().filter(|change| bears(change) || change.action.verb() == Verb::Create) {
         world.apply(change, atoms);
-        let nodes = match &change.action {
-            Action::MoveAccount { account, .. } => {
-                let chain = world.chain(account);
-                let under = chain.iter().flat_map(|node| world.all_attached(node)).any(|of| rewritten.contains(of));
-                if under { vec![account.clone()] } else { vec![] }
-            }
-            Action::Attach { policy, target, .. } if rewritten.contains(policy) => vec![target.clone()],
-            _ if change.action.rewrites().is_some() => touches(change, &world),
-            _ => vec![],
-        };
-        if nodes.is_empty() {
+        if !bears(change) {
             continue;
         }
-        for (at, class) in classes.iter().enumerate() {
+        let nodes = touches(change, &world);
+        for at in passing.exposed(change) {
+            let Some(class) = classes.get(at) else { continue };
             if !world.chain(&class.node).iter().any(|node| nodes.contains(node)) {
                 continue;
             }
@@ -236,6 +233,45 @@ fn meanwhile(
         }
     }
     found
+}
+
+/// What a plan holds for a while only: where that is nothing, what is in force in between is in force before or after.
+struct Passing<'a> {
+    /// Policies whose text is replaced.
+    rewritten: BTreeSet<PolicyRef>,
+    /// Nodes that something is taken off.
+    bared: BTreeSet<&'a NodeRef>,
+    /// Classes of the accounts that are moved.
+    moved: BTreeMap<&'a NodeRef, usize>,
+    classes: usize,
+}
+
+impl<'a> Passing<'a> {
+    fn of(changes: &[&'a Change], classes: &[Class]) -> Self {
+        let rewritten = changes.iter().filter_map(|change| change.action.rewrites().cloned().map(PolicyRef::Known));
+        let bared = changes.iter().filter_map(|change| match &change.action {
+            Action::Detach { target, .. } => Some(target),
+            _ => None,
+        });
+        let place: BTreeMap<&NodeRef, usize> =
+            classes.iter().enumerate().map(|(at, class)| (&class.node, at)).collect();
+        let moved = changes.iter().filter_map(|change| match &change.action {
+            Action::MoveAccount { account, .. } => Some((account, *place.get(account)?)),
+            _ => None,
+        });
+        Self { rewritten: rewritten.collect(), bared: bared.collect(), moved: moved.collect(), classes: classes.len() }
+    }
+
+    /// Classes that a change can do something for a while only: those that are moved, and all where what it touches is
+    /// touched again.
+    fn exposed(&self, change: &Change) -> Vec<usize> {
+        let again = match &change.action {
+            Action::MoveAccount { account, .. } => return self.moved.get(account).copied().into_iter().collect(),
+            Action::Attach { policy, target, .. } => self.rewritten.contains(policy) || self.bared.contains(target),
+            _ => true,
+        };
+        if again { (0..self.classes).collect() } else { self.moved.values().copied().collect() }
+    }
 }
 
 /// Accounts that an interrupted run made and did not come to place: in the root, with bylaw's tags, and never settled.
