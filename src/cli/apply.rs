@@ -98,7 +98,7 @@ async fn carry_out(
         Some(journal) => journal,
         None => &NoLedger,
     };
-    let reporter = Reporter::new(std::io::stderr().is_terminal(), planned.plan.changes.len());
+    let reporter = Reporter::new(std::io::stderr().is_terminal(), &planned, &setting.desired);
     let seat = store.as_ref().map(|store| store.seat(&terminal.who()));
     let who = seat.as_ref().map_or("rehearsal", Seat::name);
     let progress = |progress: &crate::apply::Progress<'_>| reporter.told(progress);
@@ -175,7 +175,8 @@ fn only_as_saved(
     let plan = &made.planned.plan;
     let made_before = MadeBefore::of(&setting.desired, &made.planned.observed);
     let known = Known::of(plan, &saved.fingerprints(), &made_before);
-    let difference = show::saved::compare(saved, plan, &known);
+    let names = show::view::Names::new(&setting.desired, &made.planned.observed);
+    let difference = show::saved::compare(saved, plan, &known, &names);
     // Of a plan that is gone on with there can be thousands.
     let gone = difference.gone.iter().map(|gone| format!("planned, and not left to do: {gone}"));
     terminal.warn_of(gone, "changes that were planned and are not left to do");
@@ -189,13 +190,13 @@ fn only_as_saved(
         .iter()
         .filter(|change| known.holds(change) && !standing.contains(&change.id))
         .map(|change| {
-            let what = show::view::brief(change);
+            let what = names.told(change);
             format!("planned, and held back because what it needs is not as it was shown: {what}")
         })
         .collect();
     terminal.warn_of(held.into_iter(), "changes that are held back");
     let left_out = plan.changes.iter().filter(|change| !standing.contains(&change.id));
-    made.context.left_out = left_out.map(show::view::brief).collect();
+    made.context.left_out = left_out.map(|change| names.told(change)).collect();
     let kept = plan.clone().only(&standing);
     let kept = guard(kept, &setting.desired, &made.planned.observed, &setting.options.approvals, made.context.now);
     made.whole = Some(std::mem::replace(&mut made.planned.plan, kept));

@@ -60,6 +60,12 @@ pub fn plain(text: &str) -> String {
     out
 }
 
+/// A name in backticks, which it cannot leave.
+#[must_use]
+pub fn ticked(name: &str) -> String {
+    format!("`{}`", plain(name).replace('`', "\\u{60}"))
+}
+
 /// The user's words, cut where they are long, every character of them seen.
 pub fn quoted(text: &str) -> String {
     let mut cut: String = text.chars().take(80).map(|c| if unseen(c) { '\u{fffd}' } else { c }).collect();
@@ -85,9 +91,9 @@ pub fn grouped(number: impl std::fmt::Display) -> String {
 
 /// `1 account`, `2 accounts`, `2,000 policies`.
 #[must_use]
-pub fn count(number: usize, word: &str) -> String {
+pub fn count<N: std::fmt::Display + PartialEq + From<u8>>(number: N, word: &str) -> String {
     match word.strip_suffix('y') {
-        _ if number == 1 => format!("1 {word}"),
+        _ if number == N::from(1) => format!("1 {word}"),
         Some(stem) if !word.ends_with("ey") => format!("{} {stem}ies", grouped(number)),
         _ => format!("{} {word}s", grouped(number)),
     }
@@ -99,10 +105,10 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(count(1, "policy"), "1 policy");
-        assert_eq!(count(2_000, "policy"), "2,000 policies");
-        assert_eq!(count(0, "account"), "0 accounts");
-        assert_eq!(count(3, "key"), "3 keys");
+        assert_eq!(count(1_usize, "policy"), "1 policy");
+        assert_eq!(count(2_000_usize, "policy"), "2,000 policies");
+        assert_eq!(count(0_usize, "account"), "0 accounts");
+        assert_eq!([count(3_u64, "key"), count(1_u64, "key")], ["3 keys", "1 key"]);
         assert_eq!([grouped(999_u64), grouped(1_234_567)], ["999", "1,234,567"]);
     }
 

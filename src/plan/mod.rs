@@ -16,6 +16,7 @@ mod owner;
 pub mod partial;
 mod renamed;
 pub mod undeclared;
+pub mod words;
 mod world;
 
 pub use authors::name_authors;

@@ -13,11 +13,13 @@ use crate::api::policy::Attached;
 use crate::api::{AccountStatus, OrganizationPolicyStatus, OrganizationStatus, OrganizationalUnitStatus};
 use crate::aws::port::AccountState;
 use crate::desired::Desired;
-use crate::names::{Kind, NodeId, ObjectKey, PolicyId, TAG_RESOURCE, Tags};
+use crate::names::words::{plain, ticked};
+use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE, Tags};
 use crate::observed::{Observed, Part};
 use crate::plan::bind::Binding;
 use crate::plan::undeclared::{Sort, Undeclared};
-use crate::plan::{Action, NodeRef, PolicyRef, Refusal};
+use crate::plan::words::{Called, Field};
+use crate::plan::{Change, NodeRef, PolicyRef, Refusal};
 
 /// What the pass as a whole tells.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +48,7 @@ fn refused(organization: &ObjectKey, refusal: &Refusal, observed: &Observed) -> 
         [one] => *one,
         _ => organization,
     };
-    let details =
-        refusal.changes.iter().map(|change| format!("{}: {}", change.object, detail(&change.action, observed)));
+    let details = refusal.changes.iter().map(|change| format!("{}: {}", change.object, detail(change, observed)));
     Refused {
         approve_for: refusal.hash.is_some().then(|| subject.to_string()),
         details: details.take(MOST_CHANGES).collect(),
@@ -70,49 +71,46 @@ fn attachments(targets: &BTreeSet<NodeId>, observed: &Observed) -> Vec<Attached>
     named.into_iter().take(MOST_ATTACHMENTS).map(told).collect()
 }
 
-/// What a change does, for whoever is to approve it: the operation of AWS, what it is done to, and what it replaces.
-fn detail(action: &Action, observed: &Observed) -> String {
-    let node = |node: &NodeRef| match node {
-        NodeRef::Known(id) => format!("`{}` ({id})", observed.name(id)),
-        NodeRef::New(key) => format!("`{key}`, which is new"),
-    };
-    let policy = |id: &PolicyId| match observed.policies.get(id) {
-        Some(found) => format!("policy `{}` ({id})", found.name),
-        None => format!("policy {id}"),
-    };
-    let of_ref = |of: &PolicyRef| match of {
-        PolicyRef::Known(id) => policy(id),
-        PolicyRef::New(key) => format!("`{key}`, which is new"),
-    };
-    let (operation, _) = action.operations();
-    let what = match action {
-        Action::Attach { policy, target, .. } => format!("{} to {}", of_ref(policy), node(target)),
-        Action::Detach { policy: id, target, .. } => format!("{} from {}", policy(id), node(target)),
-        Action::MoveAccount { account, from, to } => format!("{} from {} to {}", node(account), node(from), node(to)),
-        Action::UpdatePolicy { policy: id, name, content, .. } => {
-            let name = name.as_ref().map(|name| format!(", named `{}`", name.to)).unwrap_or_default();
-            let shown = |text: &str| text.chars().take(300).collect::<String>();
-            let content = content.as_ref().map(|edit| format!(", from {} to {}", shown(&edit.from), shown(&edit.to)));
-            format!("{}{name}{}", policy(id), content.unwrap_or_default())
+/// AWS's objects by kind, name and id.
+struct Known<'a>(&'a Observed);
+
+impl Called for Known<'_> {
+    fn node(&self, node: &NodeRef) -> String {
+        match node {
+            NodeRef::Known(NodeId::Root(id)) => format!("the root ({id})"),
+            NodeRef::Known(id @ NodeId::Unit(_)) => format!("OU {} ({id})", ticked(self.0.name(id))),
+            NodeRef::Known(id @ NodeId::Account(_)) => format!("account {} ({id})", ticked(self.0.name(id))),
+            NodeRef::New(key) => format!("the new {}", ticked(&key.to_string())),
         }
-        Action::CreateUnit { parent, name, .. } => format!("`{name}` below {}", node(parent)),
-        Action::CreatePolicy { name, .. } | Action::CreateAccount { name, .. } => format!("`{name}`"),
-        Action::RenameUnit { name, .. } => format!("`{}` to `{}`", name.from, name.to),
-        Action::RenameAccount { account, name } => format!("{account}, `{}` to `{}`", name.from, name.to),
-        Action::DeletePolicy { policy: id, name, .. } => format!("`{name}` ({id})"),
-        Action::DeleteUnit { unit, name } => format!("`{name}` ({unit})"),
-        Action::CloseAccount { account, name } => format!("`{name}` ({account})"),
-        Action::Tag { resource, set, .. } => {
-            let tags: Vec<String> = set.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            format!("{resource}, {}", tags.join(", "))
+    }
+
+    fn policy(&self, policy: &PolicyRef) -> String {
+        match policy {
+            PolicyRef::Known(id) => {
+                let name = self.0.policies.get(id).map_or(id.as_str(), |policy| policy.name.as_str());
+                format!("policy {} ({id})", ticked(name))
+            }
+            PolicyRef::New(key) => format!("the new {}", ticked(&key.to_string())),
         }
-        Action::EnablePolicyType { kind } => kind.to_string(),
-        Action::EnableService { principal } => principal.clone(),
-        Action::RegisterAdministrator { account, principal } => format!("{} for {principal}", node(account)),
-        Action::PutContact { account, .. } => node(account),
-        Action::PutDelegationPolicy { .. } => "the delegation policy".into(),
-    };
-    format!("{operation} {what}")
+    }
+}
+
+/// Most characters of a value in what a change does.
+const MOST_OF_A_VALUE: usize = 300;
+
+/// What a change does, for whoever is to approve it: what it is done to, and what it replaces.
+fn detail(change: &Change, observed: &Observed) -> String {
+    let shown = |text: &str| plain(&text.chars().take(MOST_OF_A_VALUE).collect::<String>());
+    let mut told = change.action.told(&change.object, &Known(observed));
+    for Field { field, from, to } in change.action.fields() {
+        let from = from.map(|from| format!(" from {}", shown(&from))).unwrap_or_default();
+        told.push_str(&format!("; {}{from} to {}", plain(&field), shown(&to)));
+    }
+    if let Some(text) = change.action.text() {
+        let from = text.from.map(|from| format!(" from {}", shown(from))).unwrap_or_default();
+        told.push_str(&format!("; text{from} to {}", shown(text.to)));
+    }
+    told
 }
 
 /// Most undeclared objects that a status names.

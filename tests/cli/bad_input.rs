@@ -128,7 +128,16 @@ fn flags_that_mean_nothing_are_refused() {
         (&["apply", "plan.json", "--prune"], "--prune"),
         (&["tree", "--snapshot", "nowhere.json"], "bylaw snapshot"),
         (&["tree", "--endpoint-url", "localhost:5000"], "help: check the arguments"),
+        (&["impact", "-f", "x", "--events", "y", "--at", "2026-05-01"], "`--at` says nothing to `impact`"),
     ] {
         shell.run(arguments).exits(1).complains(&[words]);
     }
+}
+
+#[cfg(feature = "controller")]
+#[test]
+fn a_kubeconfig_that_is_not_there_is_told_in_words() {
+    let shell = Shell::of(&random_account());
+    let ran = shell.run(&["approve"]).exits(1).complains(&[".kube/config` cannot be read: ", "help: ", "KUBECONFIG"]);
+    assert!(!ran.err.to_lowercase().contains("infer") && ran.err.lines().count() == 2, "{ran}");
 }

@@ -58,3 +58,40 @@ fn every_object_in_the_documentation_is_taken_by_an_api_server() {
     assert!(refused.is_empty(), "{}", refused.join("\n"));
     assert!(seen >= 6, "only {seen} examples were found");
 }
+
+/// Paths of the fields of a schema that have one of a list of values, with these.
+fn enumerations(path: &str, schema: &serde_json::Value, found: &mut Vec<(String, Vec<String>)>) {
+    if let Some(values) = schema["enum"].as_array() {
+        let values = values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect();
+        found.push((path.to_owned(), values));
+    }
+    for (name, below) in schema["properties"].as_object().into_iter().flatten() {
+        enumerations(&format!("{path}.{name}"), below, found);
+    }
+    if schema["items"].is_object() {
+        enumerations(path, &schema["items"], found);
+    }
+}
+
+/// `kubectl explain` of an API server that has the definitions: every value of every enumeration, and what a number bounds.
+#[test]
+fn kubectl_explains_what_each_value_of_a_field_means() {
+    let cluster = Cluster::new();
+    let mut fields = vec![("organizations.spec.limits.maxTags".to_owned(), vec![])];
+    fields.push(("organizations.spec.limits.maxUpdates".to_owned(), vec![]));
+    for definition in bylaw::api::definitions() {
+        for version in &definition.spec.versions {
+            let schema = serde_json::json!(version.schema.as_ref().unwrap().open_api_v3_schema);
+            enumerations(&definition.spec.names.plural, &schema, &mut fields);
+        }
+    }
+    assert!(fields.len() > 15, "{fields:?}");
+    for (field, values) in fields {
+        let explained = cluster.kubectl(&["explain", &field]);
+        let text = explained.split("DESCRIPTION:").nth(1).unwrap_or_else(|| panic!("{field}: {explained}"));
+        assert!(text.trim().len() > 20, "{field}: {explained}");
+        for value in values {
+            assert!(text.contains(&format!("`{value}`:")), "{field}: `{value}` is not explained:\n{explained}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ use crate::cli::door::{self, Way};
 use crate::cli::failure::Failure;
 use crate::cli::load;
 use crate::cli::look::warn_of_missing;
+use crate::cli::show::view::Names;
 use crate::cli::terminal::Terminal;
 use crate::desired::Desired;
 use crate::judge::{Chronicle, Forest};
@@ -162,8 +163,8 @@ pub fn after(desired: &Desired, before: Observed, terminal: &Terminal) -> Observ
         .map(|refusal| format!("not counted, because it would be refused: {}: {}", refusal.object, refusal.message));
     terminal.warn_of(refused, "refusals");
     let (observed, left) = crate::apply::rehearse(before, &proposed, now);
-    let left =
-        left.iter().map(|(change, why)| format!("not counted: {}: {why}", crate::cli::show::view::brief(change)));
+    let names = Names::new(desired, &observed);
+    let left = left.iter().map(|(change, why)| format!("not counted: {}: {why}", names.told(change)));
     terminal.warn_of(left, "changes that are not counted");
     observed
 }

@@ -123,7 +123,11 @@ fn text(ground: &Ground, standing: &Standing, events: &[&Happened], out: &mut dy
         writeln!(out, "\n{}  {}\n  by {}", event.at, told(ground, &event.deed), plain(&event.by))?;
     }
     if events.is_empty() {
-        writeln!(out, "\nnothing changed what binds it")?;
+        let none = match ground.chronicle.span() {
+            Some(_) => "nothing in these events changed what binds it",
+            None => "the events hold no change of the organization: nothing is known of what changed it",
+        };
+        writeln!(out, "\n{none}")?;
     }
     Ok(())
 }

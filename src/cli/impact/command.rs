@@ -99,6 +99,11 @@ impl From<Output> for Form {
 /// # Errors
 /// The manifests, the organization or all of the events cannot be read.
 pub async fn run(asked: &Impact, terminal: &Terminal, out: &mut dyn Write) -> Result<u8, Failure> {
+    if asked.asked.at.is_some() {
+        let help = "name the organization of that time with `--snapshot`, or its manifests with `--against`; `--since` and \
+                    `--until` say which calls are held against them";
+        return Err(Failure::new("`--at` says nothing to `impact`, which compares with what is in force now", help));
+    }
     let Some(desired) = asked.asked.desired(terminal)? else {
         return Err(Failure::new("there is nothing whose impact could be told", "name manifests with `-f`"));
     };
@@ -106,11 +111,6 @@ pub async fn run(asked: &Impact, terminal: &Terminal, out: &mut dyn Write) -> Re
         let help = "name files or directories of CloudTrail's events with `--events`; `--sql` prints a query for trails that \
                     outgrow one machine";
         return Err(Failure::new("no events were named", help));
-    }
-    if asked.asked.at.is_some() {
-        let help = "name the organization of that time with `--snapshot`, or its manifests with `--against`; `--since` and \
-                    `--until` say which calls are held against them";
-        return Err(Failure::new("`--at` says nothing to `impact`, which compares with what is in force now", help));
     }
     if let (Some(since), Some(until)) = (asked.since, asked.until)
         && since >= until

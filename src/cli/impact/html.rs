@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::report::{Group, Line, Report, VIEWS, by, hangs_on, statement};
 use crate::cli::show::safe::{clipped, plain};
-use crate::names::words::grouped;
+use crate::names::words::{count, grouped};
 
 /// Most bars of a chart and rows of a table.
 const MOST_BARS: usize = 15;
@@ -63,14 +63,8 @@ pub fn page(report: &Report) -> String {
     if let (Some(first), Some(last)) = (&report.first, &report.last) {
         put(&mut out, format_args!("<p>{} to {}</p>\n", escaped(first), escaped(last)));
     }
-    if report.left_out > 0 {
-        let left_out = grouped(report.left_out);
-        put(
-            &mut out,
-            format_args!(
-                "<p class=\"warn\">{left_out} records or files were not read; the figures are without them.</p>\n"
-            ),
-        );
+    if let Some(left_out) = report.unread_sentence() {
+        put(&mut out, format_args!("<p class=\"warn\">{left_out}.</p>\n"));
     }
     for (title, lines, colour) in
         [("Newly denied", &report.newly_denied, "#c2413b"), ("Newly allowed", &report.newly_allowed, "#b7791f")]
@@ -90,7 +84,7 @@ pub fn page(report: &Report) -> String {
         let of = escaped(&format!("{} {}", exemption.policy, exemption.statement));
         put(
             &mut out,
-            format_args!("<p><b>{of}</b> ({} calls): {}</p>\n", grouped(exemption.count), escaped(&exemption.how)),
+            format_args!("<p><b>{of}</b> ({}): {}</p>\n", count(exemption.count, "call"), escaped(&exemption.how)),
         );
         if let Some(condition) = &exemption.condition {
             put(&mut out, format_args!("<pre>{}</pre>\n", lines_escaped(&format!("{condition:#}"))));

@@ -2,7 +2,7 @@
 
 use super::report::{Line, Report, VIEWS, by, hangs_on, statement};
 use crate::cli::show::safe::{clipped, fenced, markup};
-use crate::names::words::grouped;
+use crate::names::words::{count, grouped};
 
 /// Most characters; GitHub takes 65,536.
 pub const MOST_CHARACTERS: usize = 65_000;
@@ -41,13 +41,10 @@ pub fn comment(report: &Report) -> String {
     let mut out = Comment { text: String::new(), characters: 0, left_out: 0 };
     out.push(&format!("### bylaw impact: {}\n\n", cell(&report.sentence())));
     if let (Some(first), Some(last)) = (&report.first, &report.last) {
-        out.push(&format!("{} records, {} to {}.\n", grouped(report.events), cell(first), cell(last)));
+        out.push(&format!("{}, {} to {}.\n", count(report.events, "record"), cell(first), cell(last)));
     }
-    if report.left_out > 0 {
-        let left_out = grouped(report.left_out);
-        out.push(&format!(
-            "\n> [!WARNING]\n> {left_out} records or files were not read; the figures are without them.\n"
-        ));
+    if let Some(left_out) = report.unread_sentence() {
+        out.push(&format!("\n> [!WARNING]\n> {left_out}.\n"));
     }
     let dependent = |line: &Line| format!("{}: {}", statement(line), hangs_on(line));
     // Statements and principals say the most.

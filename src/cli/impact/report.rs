@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::names::words::grouped;
+use crate::names::words::{count, grouped};
 use crate::trail::Findings;
 use crate::trail::classes::{CLASSES, DATA_PLANES};
 use crate::trail::record::written;
@@ -185,11 +185,14 @@ fn exemption(found: &Exemption) -> ExemptionOutput {
     let but = |operator: &str, key: &str, values: &[Box<str>]| serde_json::json!({ operator: { key: values } });
     let (how, condition) = match &found.way {
         Way::Principals(arns) => (
-            format!("leave out exactly these {} principals", arns.len()),
+            format!("leave out exactly {}", count(arns.len(), "principal")),
             Some(but("ArnNotLike", "aws:PrincipalArn", arns)),
         ),
         Way::Accounts(accounts) => (
-            format!("its principals are too many to name, or have no ARN: leave out these {} accounts", accounts.len()),
+            format!(
+                "its principals are too many to name, or have no ARN: leave out {}",
+                count(accounts.len(), "account")
+            ),
             Some(but("StringNotEquals", "aws:PrincipalAccount", accounts)),
         ),
         Way::Actions(actions) => {
@@ -296,6 +299,13 @@ impl Report {
     /// What skipped records are, in words.
     pub fn skipped_in_words(&self) -> impl Iterator<Item = (&'static str, u64)> {
         CLASSES.iter().filter_map(|(_, name, sentence)| Some((*sentence, *self.skipped.get(*name)?)))
+    }
+
+    /// What was not read, in a sentence without its stop.
+    #[must_use]
+    pub fn unread_sentence(&self) -> Option<String> {
+        let left_out = grouped(self.left_out);
+        (self.left_out > 0).then(|| format!("not read: {left_out} (records and files); the figures are without them"))
     }
 
     /// The figures as a sentence.

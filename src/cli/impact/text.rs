@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::report::{Line, Report, VIEWS, by, hangs_on, statement};
 use crate::cli::show::safe::plain;
-use crate::names::words::grouped;
+use crate::names::words::{count, grouped};
 
 /// Most rows of a table.
 const MOST: usize = 20;
@@ -16,7 +16,7 @@ const MOST: usize = 20;
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}.", report.sentence())?;
     if let (Some(first), Some(last)) = (&report.first, &report.last) {
-        writeln!(out, "{} records of {} files, {first} to {last}.", grouped(report.events), grouped(report.files))?;
+        writeln!(out, "{} of {}, {first} to {last}.", count(report.events, "record"), count(report.files, "file"))?;
     }
     for (title, lines) in [("newly denied", &report.newly_denied), ("newly allowed", &report.newly_allowed)] {
         for (view, name) in VIEWS {
@@ -31,7 +31,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     for exemption in &report.exemptions {
         let of = plain(&format!("{} {}", exemption.policy, exemption.statement));
-        writeln!(out, "  {of} ({} calls): {}", grouped(exemption.count), plain(&exemption.how))?;
+        writeln!(out, "  {of} ({}): {}", count(exemption.count, "call"), plain(&exemption.how))?;
         if let Some(condition) = &exemption.condition {
             writeln!(out, "    \"Condition\": {}", plain(&condition.to_string()))?;
         }
@@ -51,8 +51,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "error: `{}`{place}: {}", plain(&unread.file), plain(&unread.what))?;
         writeln!(out, "  help: {}", plain(&unread.help))?;
     }
-    if report.left_out > 0 {
-        writeln!(out, "{} records or files were not read; the figures are without them", grouped(report.left_out))?;
+    if let Some(left_out) = report.unread_sentence() {
+        writeln!(out, "{left_out}")?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Progress on stderr while a plan is applied: a bar on a terminal, lines elsewhere.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,8 +10,10 @@ use tokio::time::Instant;
 
 use super::result::tell;
 use super::safe::clipped;
-use super::view::brief;
+use super::view::Names;
 use crate::apply::Progress;
+use crate::desired::Desired;
+use crate::pass::Planned;
 
 /// Time between two lines where there is no terminal. What failed is told at once.
 pub const EVERY: Duration = Duration::from_secs(10);
@@ -20,7 +23,11 @@ pub const TICK: Duration = Duration::from_secs(1);
 const MOST_ON_BAR: usize = 100;
 
 /// Tells how far a run is.
-pub struct Reporter(Form);
+pub struct Reporter {
+    form: Form,
+    /// What each change does, by its number.
+    what: BTreeMap<u32, String>,
+}
 
 enum Form {
     Bar(ProgressBar),
@@ -39,36 +46,38 @@ impl Reporter {
     /// `terminal`: stderr is one, and a bar is drawn; otherwise a line is written at most every 10 s, and one for each
     /// change that is not in place.
     #[must_use]
-    pub fn new(terminal: bool, total: usize) -> Self {
+    pub fn new(terminal: bool, planned: &Planned, desired: &Desired) -> Self {
         if !terminal {
-            return Self::lines(Box::new(std::io::stderr()));
+            return Self::lines(Box::new(std::io::stderr()), planned, desired);
         }
+        let total = planned.plan.changes.len();
         let bar = ProgressBar::with_draw_target(u64::try_from(total).ok(), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {wide_msg}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(250));
-        Self(Form::Bar(bar))
+        Self { form: Form::Bar(bar), what: told(planned, desired) }
     }
 
     /// Lines to somewhere else.
     #[must_use]
-    pub fn lines(out: Box<dyn Write + Send>) -> Self {
-        Self(Form::Lines(Mutex::new(Lines { out, last: Instant::now(), at: None })))
+    pub fn lines(out: Box<dyn Write + Send>, planned: &Planned, desired: &Desired) -> Self {
+        let form = Form::Lines(Mutex::new(Lines { out, last: Instant::now(), at: None }));
+        Self { form, what: told(planned, desired) }
     }
 
     /// One change more is over. For [`crate::apply::Control::progress`].
     pub fn told(&self, progress: &Progress<'_>) {
         let Progress { over, total, change, outcome } = *progress;
         let told = tell(outcome);
-        let what = brief(change);
+        let what = self.what.get(&change.id).map_or(change.action.name(), String::as_str);
         let what = if outcome.is_success() {
-            what
+            what.to_owned()
         } else {
             let why = told.message.as_deref().map(|why| format!(": {}", super::safe::plain(why))).unwrap_or_default();
             format!("{what}: {}{why}", told.words)
         };
-        match &self.0 {
+        match &self.form {
             Form::Bar(bar) => {
                 bar.set_position(u64::try_from(over).unwrap_or(u64::MAX));
                 if !outcome.is_success() && told.name != "notStarted" {
@@ -85,7 +94,7 @@ impl Reporter {
 
     /// Says where the run is, where no line was written for [`EVERY`]. Called each [`TICK`].
     pub fn still(&self) {
-        if let Form::Lines(lines) = &self.0 {
+        if let Form::Lines(lines) = &self.form {
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
             if lines.last.elapsed() >= EVERY {
                 let text = lines.at.as_ref().map(|at| format!("still at work after {at}"));
@@ -96,10 +105,15 @@ impl Reporter {
 
     /// Clears the bar.
     pub fn finish(&self) {
-        if let Form::Bar(bar) = &self.0 {
+        if let Form::Bar(bar) = &self.form {
             bar.finish_and_clear();
         }
     }
+}
+
+fn told(planned: &Planned, desired: &Desired) -> BTreeMap<u32, String> {
+    let names = Names::new(desired, &planned.observed);
+    planned.plan.changes.iter().map(|change| (change.id, names.told(change))).collect()
 }
 
 impl Lines {

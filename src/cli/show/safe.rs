@@ -5,13 +5,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-pub use crate::names::words::plain;
-
-/// A name in backticks, which it cannot leave.
-#[must_use]
-pub fn quoted(name: &str) -> String {
-    format!("`{}`", plain(name).replace('`', "\\u{60}"))
-}
+pub use crate::names::words::{plain, ticked as quoted};
 
 /// The text in at most `most` characters, with what is left out counted.
 #[must_use]

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::view::{Names, View, brief};
+use super::view::{Names, View};
 use super::{Context, FORMAT_VERSION, json};
 use crate::desired::{Desired, Source};
 use crate::names::{AccountId, OrganizationId};
@@ -191,7 +191,7 @@ impl Difference {
 /// Compares a saved plan with the plan of now, made again from the saved manifests: `known` are the changes of now that
 /// the saved plan held.
 #[must_use]
-pub fn compare(saved: &SavedPlan, now: &Plan<Guarded>, known: &Known) -> Difference {
+pub fn compare(saved: &SavedPlan, now: &Plan<Guarded>, known: &Known, names: &Names<'_>) -> Difference {
     let left: BTreeSet<&str> = now.changes.iter().filter_map(|change| known.print(change)).collect();
     let refused: BTreeMap<&str, &str> = now
         .refusals
@@ -206,6 +206,6 @@ pub fn compare(saved: &SavedPlan, now: &Plan<Guarded>, known: &Known) -> Differe
             None => format!("{what}: done already, or AWS has changed so that it would be another change"),
         }
     });
-    let new = now.changes.iter().filter(|change| !known.holds(change)).map(brief);
+    let new = now.changes.iter().filter(|change| !known.holds(change)).map(|change| names.told(change));
     Difference { gone: gone.collect(), new: new.collect() }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::progress::{Reporter, TICK};
 use super::saved::SavedPlan;
+use super::view::Names;
 use super::{Context, json, markdown, plan, result, saved};
 use crate::apply::{Control, Outcome, Progress};
 use crate::aws::offline::{Offline, Options as World};
@@ -122,6 +123,10 @@ fn told(report: &Report, planned: &Planned, desired: &Desired) -> String {
 /// Every form, each the same when it is written again.
 fn all_forms(name: &str, planned: &Planned, desired: &Desired, context: &Context) {
     assert_eq!(text(planned, desired, context), text(planned, desired, context));
+    for change in &planned.plan.changes {
+        // One name, in this room and in the file of a plan.
+        assert_eq!(serde_json::to_value(&change.action).unwrap()["do"], change.action.name());
+    }
     fits("plan", &json::plan(planned, desired, context, None));
     golden(&format!("{name}.txt"), &text(planned, desired, context));
     golden(&format!("{name}.md"), &markdown::plan(planned, desired, context));
@@ -411,7 +416,8 @@ async fn a_saved_plan_is_read_back_and_compared() {
         let made = crate::plan::kept::Made::of(&desired, &planned.observed);
         crate::plan::kept::Known::of(&planned.plan, &saved.fingerprints(), &made)
     };
-    assert!(saved::compare(&saved, &planned.plan, &known(&planned)).is_none());
+    let names = Names::new(&desired, &planned.observed);
+    assert!(saved::compare(&saved, &planned.plan, &known(&planned), &names).is_none());
     let only = planned.plan.clone().only(&known(&planned).standing(&planned.plan));
     assert_eq!(only.changes, planned.plan.changes);
 
@@ -453,16 +459,14 @@ async fn a_saved_plan_is_read_back_and_compared() {
     });
     stage.world.foreign(&Request::AttachPolicy { policy, target: root }).unwrap();
     let now = stage.plan(&desired).await;
-    let difference = saved::compare(&saved, &now.plan, &known(&now));
+    let names = Names::new(&desired, &now.observed);
+    let difference = saved::compare(&saved, &now.plan, &known(&now), &names);
     assert_eq!(difference.gone.len(), saved.changes.len());
     assert!(difference.gone.iter().any(|gone| gone.starts_with("create account `data-science` (new): done already")));
     assert_eq!(difference.new.len(), 1, "{:?}", difference.new);
     assert!(
-        difference
-            .new
-            .iter()
-            .any(|new| new.starts_with("detach policy p-")
-                && new.ends_with("for OrganizationPolicy/production-deployments")),
+        difference.new.iter().any(|new| new.starts_with("detach policy `production-deployments` (p-")
+            && new.ends_with("for OrganizationPolicy/production-deployments")),
         "{:?}",
         difference.new
     );
@@ -544,8 +548,8 @@ impl Kept {
 #[tokio::test(start_paused = true)]
 async fn progress_is_a_line_now_and_then() {
     let kept = Kept::default();
-    let reporter = Reporter::lines(Box::new(kept.clone()));
-    let (planned, _) = hostile();
+    let (planned, desired) = hostile();
+    let reporter = Reporter::lines(Box::new(kept.clone()), &planned, &desired);
     let change = planned.plan.changes.first().unwrap();
     for over in 1..=50 {
         let outcome = if over == 20 { Outcome::Blocked { why: "x\u{1b}".into() } } else { Outcome::Done };
@@ -580,12 +584,12 @@ async fn without_a_terminal_there_is_a_line_every_ten_seconds() {
         }
     }
 
-    let (planned, _) = hostile();
+    let (planned, desired) = hostile();
     let change = planned.plan.changes.first().unwrap();
     // A change each so many milliseconds, and then nothing for a minute.
     for pause in [100, 700, 9_900, 10_300, 25_000] {
         let timed = Timed(tokio::time::Instant::now(), Default::default());
-        let reporter = Reporter::lines(Box::new(timed.clone()));
+        let reporter = Reporter::lines(Box::new(timed.clone()), &planned, &desired);
         let work = async {
             for over in 1..=20 {
                 tokio::time::sleep(Duration::from_millis(pause)).await;

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use super::links::Links;
 use super::safe::quoted;
 use super::words;
-use crate::aws::port::Contact;
 use crate::desired::{Desired, NodeKey, Origin};
-use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType, TAG_MANAGED_BY, TAG_RESOURCE, Tags};
+use crate::names::{Kind, NodeId, ObjectKey, PolicyId, PolicyType};
 use crate::observed::Observed;
-use crate::plan::model::{Edit, Tagged};
+pub use crate::plan::words::Field;
+use crate::plan::words::{Called, Text};
 use crate::plan::{Action, Change, NodeRef, Plan, PolicyRef, Refusal};
 use crate::policy::Document;
 use crate::policy::diff::{StatementChange, diff, elements::Element};
@@ -147,9 +147,25 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// A change in one line, with the object that asks for it.
+    #[must_use]
+    pub fn told(&self, change: &Change) -> String {
+        format!("{} for {}", change.action.told(&change.object, self), super::safe::plain(&change.object.to_string()))
+    }
+
     pub(super) fn is_full_access(&self, policy: &PolicyId) -> bool {
         self.observed.policies.get(policy).is_some_and(|policy| policy.aws_managed)
             && policy.as_str().ends_with("FullAWSAccess")
+    }
+}
+
+impl Called for Names<'_> {
+    fn node(&self, node: &NodeRef) -> String {
+        Self::node(self, node).label()
+    }
+
+    fn policy(&self, policy: &PolicyRef) -> String {
+        Self::policy(self, policy).label()
     }
 }
 
@@ -159,17 +175,6 @@ fn kind_of(key: &NodeKey) -> &'static str {
         NodeKey::Unit(_) => "OU",
         NodeKey::Account(_) => "account",
     }
-}
-
-/// A field that gets another value. Values are raw.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
-    /// `name`, `description`, `tag owner`, `email`.
-    pub field: String,
-    /// As it is; `None` where there is none.
-    pub from: Option<String>,
-    /// As it shall be.
-    pub to: String,
 }
 
 /// One change as it is shown.
@@ -233,185 +238,45 @@ impl<'a> View<'a> {
 }
 
 fn item<'a>(change: &'a Change, names: &Names<'_>, links: &Links<'_>) -> Item<'a> {
+    let action = &change.action;
     let mut item = Item {
         change,
-        what: String::new(),
-        action: "",
-        target: None,
-        policy: None,
+        what: action.told(&change.object, names),
+        action: action.name(),
+        target: action.place().map(|node| names.node(&node)),
+        policy: action.of_policy(&change.object).map(|policy| names.policy(&policy)),
         from: None,
-        fields: vec![],
+        fields: action.fields(),
         statements: vec![],
         unreadable: false,
         because: words::because(&change.reason, change.action.verb()),
         between: links.between(change),
         after: links.after(change),
     };
-    let node = |at: &NodeRef| Some(names.node(at));
-    let known_unit = |id: &crate::names::UnitId| node(&NodeRef::Known(NodeId::Unit(id.clone())));
-    let known_account = |id: &crate::names::AccountId| node(&NodeRef::Known(NodeId::Account(id.clone())));
-    let policy = |id: &PolicyId| Some(names.policy(&PolicyRef::Known(id.clone())));
-    let label = |of: &Option<Reference>| of.as_ref().map(Reference::label).unwrap_or_default();
-    match &change.action {
-        Action::EnablePolicyType { kind } => {
-            item.action = "enablePolicyType";
-            item.what = format!("enable policy type {}", quoted(kind.as_str()));
-        }
-        Action::EnableService { principal } => {
-            item.action = "enableService";
-            item.what = format!("enable trusted access for {}", quoted(principal));
-        }
-        Action::CreateUnit { key, parent, name: _, tags } => {
-            item.action = "createUnit";
-            item.target = node(&NodeRef::New(NodeKey::Unit(key.clone())));
-            item.what = format!("create {}", label(&item.target));
-            if matches!(parent, NodeRef::Known(NodeId::Unit(_))) {
-                item.what.push_str(&format!(" in {}", names.node(parent).label()));
-            }
-            item.fields = born(tags);
-        }
-        Action::RenameUnit { unit, name, .. } => {
-            item.action = "renameUnit";
-            item.target = known_unit(unit);
-            item.what = format!("rename {}", label(&item.target));
-            item.fields = vec![edited("name", name)];
-        }
-        Action::CreatePolicy { kind, name: _, description, content, tags } => {
-            item.action = "createPolicy";
-            item.policy = Some(names.policy(&PolicyRef::New(change.object.clone())));
-            item.what = format!("create {} of type {}", label(&item.policy), quoted(kind.as_str()));
-            if !description.is_empty() {
-                item.fields.push(Field { field: "description".into(), from: None, to: description.clone() });
-            }
-            item.fields.extend(born(tags));
-            item.text(kind, None, content);
-        }
-        Action::UpdatePolicy { policy: id, kind, name, description, content } => {
-            item.action = "updatePolicy";
-            item.policy = policy(id);
-            item.what = format!("update {}", label(&item.policy));
-            item.fields.extend(name.as_ref().map(|edit| edited("name", edit)));
-            item.fields.extend(description.as_ref().map(|edit| edited("description", edit)));
-            if let Some(edit) = content {
-                item.text(kind, Some(&edit.from), &edit.to);
-            }
-        }
-        Action::Attach { policy, target, .. } => {
-            item.action = "attach";
-            item.policy = Some(names.policy(policy));
-            item.target = node(target);
-            item.what = format!("attach {} to {}", label(&item.policy), label(&item.target));
-        }
-        Action::Detach { policy: id, target, .. } => {
-            item.action = "detach";
-            item.policy = policy(id);
-            item.target = node(target);
-            item.what = format!("detach {} from {}", label(&item.policy), label(&item.target));
-        }
-        Action::MoveAccount { account, from, to } => {
-            item.action = "moveAccount";
-            item.target = node(account);
-            item.from = node(from);
-            let to = names.node(to);
-            item.what = format!("move {} from {} to {}", label(&item.target), label(&item.from), to.label());
-            let place = |of: &Reference| if of.kind == "root" { "root".to_owned() } else { of.name.clone() };
-            item.fields = vec![Field { field: "parent".into(), from: item.from.as_ref().map(place), to: place(&to) }];
-        }
-        Action::Tag { resource, set, before } => {
-            item.action = "tag";
-            match resource {
-                Tagged::Node(at) => item.target = node(at),
-                Tagged::Policy(of) => item.policy = Some(names.policy(of)),
-            }
-            item.what = format!("tag {}{}", label(&item.target), label(&item.policy));
-            item.fields = set
-                .iter()
-                .map(|(name, to)| Field {
-                    field: format!("tag {name}"),
-                    from: before.get(name).map(str::to_owned),
-                    to: to.to_owned(),
-                })
-                .collect();
-        }
-        Action::PutContact { account, kind, contact, before } => {
-            item.action = "putContact";
-            item.target = node(account);
-            item.what = format!("set the {} contact of {}", kind.as_str().to_lowercase(), label(&item.target));
-            let rows = |of: &Contact| {
-                [("name", &of.name), ("title", &of.title), ("email", &of.email), ("phone", &of.phone)]
-                    .map(|(field, value)| (field, value.clone()))
-            };
-            let old = before.as_ref().map(rows);
-            item.fields = rows(contact)
-                .into_iter()
-                .enumerate()
-                .map(|(at, (field, to))| Field {
-                    field: field.into(),
-                    from: old.as_ref().and_then(|old| old.get(at)).map(|(_, value)| value.clone()),
-                    to,
-                })
-                .filter(|field| field.from.as_ref() != Some(&field.to))
-                .collect();
-        }
-        Action::RenameAccount { account, name } => {
-            item.action = "renameAccount";
-            item.target = known_account(account);
-            item.what = format!("rename {}", label(&item.target));
-            item.fields = vec![edited("name", name)];
-        }
-        Action::RegisterAdministrator { account, principal } => {
-            item.action = "registerAdministrator";
-            item.target = node(account);
-            item.what = format!("make {} delegated administrator of {}", label(&item.target), quoted(principal));
-        }
-        Action::PutDelegationPolicy { content, before } => {
-            item.action = "putDelegationPolicy";
-            item.what = "write the delegation policy of the organization".into();
-            item.text(&PolicyType::new(DELEGATION_POLICY), before.as_deref(), content);
-        }
-        Action::CreateAccount { key, name: _, email, role_name, tags } => {
-            item.action = "createAccount";
-            item.target = node(&NodeRef::New(NodeKey::Account(key.clone())));
-            item.what = format!("create {}", label(&item.target));
-            item.fields.push(Field { field: "email".into(), from: None, to: email.clone() });
-            item.fields.extend(role_name.iter().map(|role| Field {
-                field: "role".into(),
-                from: None,
-                to: role.clone(),
-            }));
-            item.fields.extend(born(tags));
-        }
-        Action::DeletePolicy { policy: id, .. } => {
-            item.action = "deletePolicy";
-            item.policy = policy(id);
-            item.what = format!("delete {}", label(&item.policy));
-        }
-        Action::DeleteUnit { unit, .. } => {
-            item.action = "deleteUnit";
-            item.target = known_unit(unit);
-            item.what = format!("delete {}", label(&item.target));
-        }
-        Action::CloseAccount { account, .. } => {
-            item.action = "closeAccount";
-            item.target = known_account(account);
-            item.what = format!("close {}", label(&item.target));
-        }
+    if let Action::MoveAccount { from, to, .. } = action {
+        let place = |of: &Reference| if of.kind == "root" { "root".to_owned() } else { of.name.clone() };
+        let (from, to) = (names.node(from), names.node(to));
+        item.fields = vec![Field { field: "parent".into(), from: Some(place(&from)), to: place(&to) }];
+        item.from = Some(from);
+    }
+    if let Some(text) = action.text() {
+        item.text(&text);
     }
     item
 }
 
 impl Item<'_> {
-    fn text(&mut self, kind: &PolicyType, before: Option<&str>, after: &str) {
-        let parse = |text: &str| Document::parse(kind, text).map(|(document, _)| document);
-        let old = before.map(parse);
+    fn text(&mut self, text: &Text<'_>) {
+        let parse = |one: &str| Document::parse(&text.kind, one).map(|(document, _)| document);
+        let old = text.from.map(parse);
         self.unreadable = matches!(old, Some(Err(_)));
-        match parse(after) {
+        match parse(text.to) {
             Ok(new) => self.statements = diff(old.and_then(Result::ok).as_ref(), Some(&new)),
             // Nothing that is written to AWS goes unseen.
             Err(_) => self.fields.push(Field {
                 field: "content".into(),
-                from: before.map(str::to_owned),
-                to: after.to_owned(),
+                from: text.from.map(str::to_owned),
+                to: text.to.to_owned(),
             }),
         }
     }
@@ -461,57 +326,4 @@ fn sentence(statement: &str, elements: &[Element]) -> String {
         }
     }
     out
-}
-
-fn edited(field: &str, edit: &Edit<String>) -> Field {
-    Field { field: field.into(), from: Some(edit.from.clone()), to: edit.to.clone() }
-}
-
-/// Tags of something new; those by which bylaw finds it again are on everything and told by nobody.
-fn born(tags: &Tags) -> Vec<Field> {
-    tags.iter()
-        .filter(|(name, _)| !matches!(*name, TAG_RESOURCE | TAG_MANAGED_BY))
-        .map(|(name, value)| Field { field: format!("tag {name}"), from: None, to: value.to_owned() })
-        .collect()
-}
-
-/// A change in words that need no names: for plans that are compared without their organizations.
-#[must_use]
-pub fn brief(change: &Change) -> String {
-    let tagged = |of: &Tagged| match of {
-        Tagged::Node(at) => at.to_string(),
-        Tagged::Policy(of) => policy_text(of),
-    };
-    let what = match &change.action {
-        Action::EnablePolicyType { kind } => format!("enable policy type `{kind}`"),
-        Action::EnableService { principal } => format!("enable trusted access for {}", quoted(principal)),
-        Action::CreateUnit { name, .. } => format!("create OU {}", quoted(name)),
-        Action::RenameUnit { unit, name, .. } => format!("rename OU {unit} to {}", quoted(&name.to)),
-        Action::CreatePolicy { name, .. } => format!("create policy {}", quoted(name)),
-        Action::UpdatePolicy { policy, .. } => format!("update policy {policy}"),
-        Action::Attach { policy, target, .. } => format!("attach policy {} to {target}", policy_text(policy)),
-        Action::Detach { policy, target, .. } => format!("detach policy {policy} from {target}"),
-        Action::MoveAccount { account, from, to } => format!("move account {account} from {from} to {to}"),
-        Action::Tag { resource, .. } => format!("tag {}", tagged(resource)),
-        Action::PutContact { account, kind, .. } => {
-            format!("set the {} contact of {account}", kind.as_str().to_lowercase())
-        }
-        Action::RenameAccount { account, name } => format!("rename account {account} to {}", quoted(&name.to)),
-        Action::RegisterAdministrator { account, principal } => {
-            format!("make {account} delegated administrator of {}", quoted(principal))
-        }
-        Action::PutDelegationPolicy { .. } => "write the delegation policy".into(),
-        Action::CreateAccount { name, .. } => format!("create account {}", quoted(name)),
-        Action::DeletePolicy { policy, name, .. } => format!("delete policy {} ({policy})", quoted(name)),
-        Action::DeleteUnit { unit, name } => format!("delete OU {} ({unit})", quoted(name)),
-        Action::CloseAccount { account, name } => format!("close account {} ({account})", quoted(name)),
-    };
-    super::safe::plain(&format!("{what} for {}", change.object))
-}
-
-fn policy_text(policy: &PolicyRef) -> String {
-    match policy {
-        PolicyRef::Known(id) => id.to_string(),
-        PolicyRef::New(key) => format!("{} (new)", quoted(&key.name)),
-    }
 }
