@@ -92,13 +92,21 @@ pub enum Colour {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check manifests without AWS: schema, rules, references, tree, policy documents, quotas. Exits 0: no errors, 1: errors.
+    /// Check manifests without AWS: schema, rules, references, tree, policy documents, quotas.
+    ///
+    /// Exits 0: no errors, 1: errors.
     Validate(Validate),
-    /// Look at policy documents alone: what AWS refuses, and what does not do what it seems to. Exits 0: no errors, 1: errors.
+    /// Look at policy documents alone: what AWS refuses, and what does not do what it seems to.
+    ///
+    /// Exits 0: no errors, 1: errors.
     Lint(Lint),
-    /// Show what would change in AWS, why, in which order, and what is refused. Exits 0: nothing, 2: changes, 1: error.
+    /// Show what would change in AWS, why, in which order, and what is refused.
+    ///
+    /// Exits 0: nothing, 2: changes, 1: error.
     Plan(Plan),
-    /// Make AWS as the manifests say: plan, ask, apply, verify. Exits 0: as declared, 1: not.
+    /// Make AWS as the manifests say: plan, ask, apply, verify.
+    ///
+    /// Exits 0: as declared, 1: not.
     Apply(Apply),
     /// Write the organization as data, for `--snapshot`.
     Snapshot(Snapshot),
@@ -106,8 +114,9 @@ pub enum Command {
     Import(Import),
     /// Show OUs, accounts and attached policies as a tree.
     Tree(Tree),
-    /// Tell whether somebody may do something, and which statement at which node says so. Exits 0: allowed, 3: denied,
-    /// 4: depends.
+    /// Tell whether somebody may do something, and which statement at which node says so.
+    ///
+    /// Exits 0: allowed, 3: denied, 4: depends.
     Can(super::ask::can::Can),
     /// Tell in which accounts an action is allowed, and what stops the others.
     WhoCan(super::ask::who_can::WhoCan),
@@ -117,9 +126,13 @@ pub enum Command {
     Why(super::ask::why::Why),
     /// Tell what changed what binds an account, when and by whom, from CloudTrail's events.
     History(super::ask::history::History),
-    /// Compare two policies by meaning: requests that tell them apart. Exits 0: equal, 2: different, 1: error or undecided.
+    /// Compare two policies by meaning: requests that tell them apart.
+    ///
+    /// Exits 0: equal, 2: different, 1: error or undecided.
     Diff(super::diff::Diff),
-    /// Tell which recorded calls the manifests would newly deny or allow. Exits 0: none, 2: some, 1: something was not read.
+    /// Tell which recorded calls the manifests would newly deny or allow.
+    ///
+    /// Exits 0: none, 2: some, 1: something was not read.
     Impact(super::impact::command::Impact),
     /// Run the operator: keep the organization as the objects of a cluster say.
     #[cfg(feature = "controller")]
@@ -433,6 +446,12 @@ mod tests {
             let has_own = own.filter(|arg| !["color", "help", "version"].contains(&arg.get_id().as_str())).count() > 0;
             assert_eq!(first.contains("--color"), !has_own, "{help}");
         }
+        // The list of commands has a line for each; exit codes are told by the help of a command.
+        let list = whole.render_help().to_string();
+        let commands = list.split("Options:").next().unwrap();
+        assert!(commands.lines().all(|line| line.chars().count() <= 120) && !list.contains("Exits"), "{list}");
+        let plan = whole.find_subcommand_mut("plan").unwrap().render_long_help().to_string();
+        assert!(plan.contains("Exits 0: nothing, 2: changes, 1: error"), "{plan}");
         let impact = whole.find_subcommand_mut("impact").unwrap().render_long_help().to_string();
         assert!(impact.contains("CloudTrail's records of the calls") && !impact.contains("--at "), "{impact}");
     }

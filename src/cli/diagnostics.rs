@@ -29,7 +29,7 @@ pub enum Format {
     /// For people, with the lines concerned.
     #[default]
     Text,
-    /// `{formatVersion, summary, issues}`.
+    /// For programs: JSON with a published schema.
     Json,
     /// SARIF 2.1.0, for code scanning.
     Sarif,

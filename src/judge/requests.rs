@@ -77,7 +77,7 @@ pub enum ContextValue {
 ///
 /// # Errors
 /// It is none; what is wrong.
-pub fn compiled(kind: &str, text: &str) -> Result<Compiled, String> {
+fn compiled(kind: &str, text: &str) -> Result<Compiled, String> {
     let (document, _) = Document::parse(&PolicyType::new(kind), text)
         .map_err(|flaws| flaws.iter().find(|flaw| flaw.error).map_or_else(String::new, ToString::to_string))?;
     match document.content() {
@@ -123,7 +123,12 @@ impl<'a> Brought<'a> {
                 AskedPolicy::File(name) => (read(name)?, name.as_str()),
             };
             compiled(kind, &text).map_err(|what| {
-                let help = format!("`bylaw lint --type {kind}` tells all that is wrong with a document");
+                let help = match policy {
+                    AskedPolicy::File(name) => format!("`bylaw lint --type {kind} {name}` tells all that is wrong"),
+                    AskedPolicy::Document(_) => {
+                        format!("`bylaw lint --type {kind}` tells all that is wrong with a document")
+                    }
+                };
                 Unanswerable::new(format!("`{shown}`: {what}"), help)
             })
         };
@@ -262,6 +267,34 @@ pub struct Desk<'f> {
 /// Sets of policies that are kept for requests to come.
 const MOST_BROUGHT: usize = 1_000;
 
+impl AskedRequest {
+    /// Looks for what is wrong with it whatever the organization is, before one is read.
+    ///
+    /// # Errors
+    /// The first that is wrong.
+    pub fn check(&self, read: ReadFile) -> Result<(), Unanswerable> {
+        self.parts()?;
+        Brought::of(self).own(read).map(drop)
+    }
+
+    fn parts(&self) -> Result<Parts<'_>, Unanswerable> {
+        Ok(Parts {
+            action: action(&self.action)?,
+            principal: self.principal.as_deref().map(principal).transpose()?,
+            resource: self.resource.as_deref().map(resource).transpose()?,
+            told: facts(&self.context)?,
+        })
+    }
+}
+
+/// A request whose parts have the form of what they are.
+struct Parts<'a> {
+    action: Action,
+    principal: Option<Principal>,
+    resource: Option<&'a str>,
+    told: Facts,
+}
+
 impl<'f> Desk<'f> {
     /// For an organization. Requests that name files are not answered.
     #[must_use]
@@ -284,10 +317,7 @@ impl<'f> Desk<'f> {
         asked: &AskedRequest,
         look: impl FnOnce(&Question<'_>, &Answer<'_>) -> R,
     ) -> Result<R, Unanswerable> {
-        let action = action(&asked.action)?;
-        let principal = asked.principal.as_deref().map(principal).transpose()?;
-        let resource = asked.resource.as_deref().map(resource).transpose()?;
-        let told = facts(&asked.context)?;
+        let Parts { action, principal, resource, told } = asked.parts()?;
         let account = asker(self.forest, asked.account.as_deref(), principal.as_ref(), resource, &told)?;
         if !self.standings.contains_key(&account) {
             self.standings.extend(self.forest.standing(&account).map(|standing| (account.clone(), standing)));
@@ -321,14 +351,22 @@ impl<'f> Desk<'f> {
     }
 }
 
-fn principal(text: &str) -> Result<Principal, Unanswerable> {
+/// A principal by its ARN, or by what stands for one.
+///
+/// # Errors
+/// It is none.
+pub fn principal(text: &str) -> Result<Principal, Unanswerable> {
     Principal::parse(text).map_err(|why| {
         let (message, help) = why.split_once("; ").unwrap_or((&why, "name who asks by an ARN"));
         Unanswerable::new(message, help)
     })
 }
 
-fn facts(context: &BTreeMap<String, ContextValue>) -> Result<Facts, Unanswerable> {
+/// What is told of condition keys.
+///
+/// # Errors
+/// One is no condition key, or is told twice.
+pub fn facts(context: &BTreeMap<String, ContextValue>) -> Result<Facts, Unanswerable> {
     let mut facts = Facts::unknown();
     let mut seen: Vec<String> = vec![];
     for (key, value) in context {

@@ -151,7 +151,7 @@ pub async fn run(asked: &Can, requests: &Path, terminal: &Terminal, out: &mut dy
         Box::new(file)
     };
     let ground = asked.asked.ground(terminal).await?;
-    let mut desk = Desk::with_files(&ground.forest, policy_file);
+    let mut desk = Desk::with_files(&ground.forest, can::policy_file);
     let mut lines = BufReader::with_capacity(1 << 16, source);
     let mut text: Vec<u8> = vec![];
     let (mut number, mut wrong) = (0_u64, 0_u64);
@@ -188,14 +188,6 @@ pub async fn run(asked: &Can, requests: &Path, terminal: &Terminal, out: &mut dy
         terminal.warn(&format!("{wrong} {word} that can be answered: their records have `error`"));
     }
     Ok(u8::from(wrong > 0))
-}
-
-/// The text of a policy that a request names by its file.
-fn policy_file(name: &str) -> Result<String, Unanswerable> {
-    can::text_in(Path::new(name)).map_err(|Failure { message, help }| Unanswerable {
-        message,
-        help: help.unwrap_or_else(|| "name a policy document".to_owned()),
-    })
 }
 
 fn skip_line(lines: &mut impl BufRead) -> io::Result<()> {

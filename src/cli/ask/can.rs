@@ -1,5 +1,6 @@
 //! `bylaw can`: may somebody in an account do something, and which statement at which node says so.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,9 +18,9 @@ use crate::cli::failure::Failure;
 use crate::cli::files::plainly;
 use crate::cli::show::safe::plain;
 use crate::cli::terminal::Terminal;
-use crate::judge::requests::{self, Unanswerable};
-use crate::judge::{Answer, Own, Part, Principal, Question, Standing, Verdict};
-use crate::policy::eval::{Action, Compiled, Decision, Facts, Ladder, Truth};
+use crate::judge::requests::{self, AskedPolicy, AskedRequest, ContextValue, Desk, Unanswerable};
+use crate::judge::{Answer, Part, Principal, Question, Standing, Verdict};
+use crate::policy::eval::{Action, Decision, Facts, Truth};
 use crate::policy::services;
 use crate::policy::statement::Effect;
 
@@ -176,30 +177,46 @@ pub async fn run(asked: &Can, terminal: &Terminal, out: &mut dyn Write) -> Resul
     if let Some(requests) = &asked.requests {
         return bulk::run(asked, requests, terminal, out).await;
     }
-    let told = asked.action.as_deref().unwrap_or_default();
-    let action = action(told, terminal)?;
-    let principal = asked.principal.as_deref().map(principal).transpose()?;
-    asked.resource.as_deref().map(resource).transpose()?;
-    let told = context(&asked.context)?;
-    let own = own(asked)?;
+    let request = request(asked)?;
+    // What is wrong with it is said before an organization is read for it.
+    request.check(policy_file).map_err(|wrong| unanswerable(&wrong))?;
+    action(&request.action, terminal)?;
     let ground = asked.asked.ground(terminal).await?;
-    let (named, resource) = (asked.account.as_deref(), asked.resource.as_deref());
-    let standing = asker(&ground, named, principal.as_ref(), resource, &told)?;
-    let question = Question {
-        account: &standing.account,
-        action: &action,
-        resource,
-        principal: principal.as_ref(),
-        told: &told,
-        own: &own,
-    };
-    let answer = question.ask_call(&ground.forest, &standing);
-    match asked.output {
-        Form::Text => text(&question, &ground, &standing, &answer, terminal.out_colour, out)?,
-        Form::Json => writeln!(out, "{:#}", json!(output(&question, &ground, &answer)))?,
-        Form::Jsonl => writeln!(out, "{}", json!(output(&question, &ground, &answer)))?,
-    }
-    Ok(words::exit_code(answer.decision))
+    let mut desk = Desk::with_files(&ground.forest, policy_file);
+    let told = desk.decide(&request, |question, answer| {
+        match asked.output {
+            Form::Text => text(question, &ground, answer, terminal.out_colour, out)?,
+            Form::Json => writeln!(out, "{:#}", json!(output(question, &ground, answer)))?,
+            Form::Jsonl => writeln!(out, "{}", json!(output(question, &ground, answer)))?,
+        }
+        io::Result::Ok(words::exit_code(answer.decision))
+    });
+    Ok(told.map_err(|wrong| unanswerable(&wrong))??)
+}
+
+/// The arguments as the request that they ask for.
+fn request(asked: &Can) -> Result<AskedRequest, Failure> {
+    let file = |path: &PathBuf| AskedPolicy::File(path.display().to_string());
+    Ok(AskedRequest {
+        id: None,
+        account: asked.account.clone(),
+        action: asked.action.clone().unwrap_or_default(),
+        resource: asked.resource.clone(),
+        principal: asked.principal.clone(),
+        context: context_values(&asked.context)?,
+        identity_policies: asked.identity_policy.iter().map(file).collect(),
+        boundary: asked.boundary.as_ref().map(file),
+        session_policies: asked.session_policy.iter().map(file).collect(),
+        resource_policy: asked.resource_policy.as_ref().map(file),
+    })
+}
+
+/// The text of a policy that a request names by its file.
+pub fn policy_file(name: &str) -> Result<String, Unanswerable> {
+    text_in(Path::new(name)).map_err(|Failure { message, help }| Unanswerable {
+        message,
+        help: help.unwrap_or_else(|| "name a policy document".to_owned()),
+    })
 }
 
 fn unanswerable(wrong: &Unanswerable) -> Failure {
@@ -245,7 +262,7 @@ pub fn action(text: &str, terminal: &Terminal) -> Result<Action, Failure> {
 /// # Errors
 /// It is none.
 pub fn principal(arn: &str) -> Result<Principal, Failure> {
-    Principal::parse(arn).map_err(|why| Failure { message: plain(&why), help: None })
+    requests::principal(arn).map_err(|wrong| unanswerable(&wrong))
 }
 
 /// A resource by its ARN, or `*`.
@@ -261,7 +278,11 @@ pub fn resource(text: &str) -> Result<&str, Failure> {
 /// # Errors
 /// One has not the form `KEY=VALUE`.
 pub fn context(told: &[String]) -> Result<Facts, Failure> {
-    let mut values: std::collections::BTreeMap<String, Vec<&str>> = std::collections::BTreeMap::new();
+    requests::facts(&context_values(told)?).map_err(|wrong| unanswerable(&wrong))
+}
+
+fn context_values(told: &[String]) -> Result<BTreeMap<String, ContextValue>, Failure> {
+    let mut values: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for text in told {
         let pair = text
             .split_once('=')
@@ -273,58 +294,26 @@ pub fn context(told: &[String]) -> Result<Facts, Failure> {
             ));
         };
         // Keys are the same in any case.
-        values.entry(key.to_ascii_lowercase()).or_default().push(value);
+        values.entry(key.to_ascii_lowercase()).or_default().insert(value);
     }
-    let mut facts = Facts::unknown();
-    for (key, mut values) in values {
-        values.sort_unstable();
-        values.dedup();
-        if values.len() > 1 && values.contains(&"") {
+    let several = |(key, values): (String, BTreeSet<&str>)| {
+        if values.len() > 1 && values.contains("") {
             return Err(Failure::new(
                 format!("`{}` is told to be absent, and to have a value", plain(&key)),
                 "write `KEY=` alone where the request lacks the key",
             ));
         }
-        facts.set(&key, values.into_iter().filter(|value| !value.is_empty()));
-    }
-    Ok(facts)
-}
-
-fn own(asked: &Can) -> Result<Own, Failure> {
-    let ladder = |kind: &str, files: &[PathBuf]| -> Result<Option<Ladder>, Failure> {
-        if files.is_empty() {
-            return Ok(None);
-        }
-        let policies = files.iter().map(|file| compiled(kind, file)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(Ladder::new([policies.iter()])))
+        let values = values.into_iter().filter(|value| !value.is_empty()).map(str::to_owned);
+        Ok((key, ContextValue::Several(values.collect())))
     };
-    Ok(Own {
-        identity: ladder("IDENTITY_POLICY", &asked.identity_policy)?,
-        boundary: ladder("PERMISSIONS_BOUNDARY", asked.boundary.as_slice())?,
-        session: ladder("SESSION_POLICY", &asked.session_policy)?,
-        resource: ladder("RESOURCE_POLICY", asked.resource_policy.as_slice())?,
-    })
-}
-
-/// The policy in a file.
-///
-/// # Errors
-/// It cannot be read, or is none of that type.
-pub fn compiled(kind: &str, file: &Path) -> Result<Compiled, Failure> {
-    let shown = plain(&file.display().to_string());
-    requests::compiled(kind, &text_in(file)?).map_err(|what| {
-        Failure::new(
-            format!("`{shown}`: {what}"),
-            format!("`bylaw lint --type {kind} {shown}` tells all that is wrong"),
-        )
-    })
+    values.into_iter().map(several).collect()
 }
 
 /// The text of a policy file.
 ///
 /// # Errors
 /// It cannot be read.
-pub fn text_in(file: &Path) -> Result<String, Failure> {
+fn text_in(file: &Path) -> Result<String, Failure> {
     let shown = plain(&file.display().to_string());
     let mut opened = std::fs::File::open(file).map_err(|error| {
         Failure::new(format!("`{shown}` cannot be read: {}", plainly(&error)), "name a policy document")
@@ -369,7 +358,6 @@ fn output<'a>(question: &'a Question<'_>, ground: &Ground, answer: &Answer<'_>) 
 fn text(
     question: &Question<'_>,
     ground: &Ground,
-    standing: &Standing,
     answer: &Answer<'_>,
     colour: bool,
     out: &mut dyn Write,
@@ -393,6 +381,7 @@ fn text(
     };
     let who = question.principal.map_or_else(|| "anybody".to_owned(), |principal| plain(principal.arn()));
     let on = question.resource.map(|arn| format!(" on {}", plain(arn))).unwrap_or_default();
+    let Some(standing) = &ground.forest.standing(question.account) else { return Ok(()) };
     let account = ground.forest.own_node(standing).map(ToString::to_string).unwrap_or_default();
     writeln!(out, "{word}{by}: {who} in {account}: {}{on}", plain(question.action.as_str()))?;
     for line in reasons(answer).into_iter().chain(remedy(answer)) {

@@ -10,8 +10,8 @@ use crate::policy::eval::{Decision, Truth};
 use crate::policy::statement::{Clause, Effect, Statement};
 
 /// What is said of an organization that only manifests tell of.
-pub const DECLARED_ONLY: &str =
-    "(only the declared policies were asked; what no manifest declares may decide otherwise)";
+pub const DECLARED_ONLY: &str = "(only the declared policies were asked; what no manifest declares may decide otherwise. Account \
+     ids that begin with 999 are made up, for accounts that are not there yet)";
 
 /// A decision in a word.
 #[must_use]
