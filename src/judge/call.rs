@@ -4,7 +4,7 @@ use super::forest::{Forest, Standing};
 use super::question::{Own, Question, Verdict};
 use crate::policy::call::{self, Dependent, Leg, Need, When};
 use crate::policy::eval::{Action, Decision, Fact, Facts};
-use crate::policy::services;
+use crate::policy::services::{self, exceptions};
 
 /// When AWS authorizes a part of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,8 +106,8 @@ impl Question<'_> {
             _ => vec![self.part(None, self.resource, Needed::Always, forest, standing)],
         };
         // What no policy decides needs nothing besides.
-        let unbound = services::exceptions::exception(self.action.as_str())
-            .is_some_and(|exception| exception.unbound == services::exceptions::Unbound::ByAny);
+        let unbound = exceptions::exception(self.action.as_str())
+            .is_some_and(|exception| exception.unbound == exceptions::Unbound::ByAny);
         if let Some(action) = known.filter(|_| !unbound) {
             let elsewhere = Own { resource: None, ..self.own.clone() };
             let dependents = call::dependents(action);
@@ -133,10 +133,20 @@ impl Question<'_> {
         };
         // Templates are wide: of several types that match, the one that spells out most is meant.
         let spelled = |leg: &&Leg| leg.arns().map(|arn| services::as_pattern(arn).replace('*', "").len()).max();
-        let Some(own) = legs.iter().filter(|leg| leg.is_of(resource)).max_by_key(spelled) else {
-            return vec![self.part(None, Some(resource), Needed::Always, forest, standing)];
+        let of_alias = exceptions::key_alias(resource).and_then(|alias| {
+            Some((legs.iter().find(|leg| leg.name() == "key")?, self.told_of_alias(resource, alias)))
+        });
+        let (own, part) = match (legs.iter().filter(|leg| leg.is_of(resource)).max_by_key(spelled), &of_alias) {
+            (Some(own), _) => (own, self.leg(own, Some(resource), Needed::Always, forest, standing)),
+            // An alias stands for a key, which it is not known which it is.
+            (None, Some((key, told))) => {
+                let question = Question { resource: None, told, ..*self };
+                let part = question.leg(key, None, Needed::Always, forest, standing);
+                (*key, Part { resource: Some(resource.to_owned()), ..part })
+            }
+            (None, None) => return vec![self.part(None, Some(resource), Needed::Always, forest, standing)],
         };
-        let mut parts = vec![self.leg(own, Some(resource), Needed::Always, forest, standing)];
+        let mut parts = vec![part];
         let elsewhere = Own { resource: None, ..self.own.clone() };
         let others = Question { own: &elsewhere, resource: None, ..*self };
         let is_other = |leg: &&Leg| {
@@ -212,6 +222,25 @@ impl Question<'_> {
         let needed = Needed::Besides { when: dependent.when, sure };
         let resource = legs.iter().all(|leg| leg.resource().is_none()).then_some("*");
         Some(question.part(leg.as_ref(), resource, needed, forest, standing))
+    }
+
+    /// What was told, with what the alias of a key tells of it.
+    fn told_of_alias(&self, resource: &str, alias: &str) -> Facts {
+        let mut told = self.told.clone();
+        let mut tell = |key: &str, value: &str| {
+            if told.of(key) == Fact::Unknown {
+                told.set(key, [value]);
+            }
+        };
+        let (account, region) = super::question::parts_of(resource);
+        account.into_iter().for_each(|account| tell("aws:ResourceAccount", account));
+        region.into_iter().for_each(|region| tell("aws:RequestedRegion", region));
+        if exceptions::is_of_aws_managed_key(alias) {
+            // Others may have more aliases.
+            tell("kms:ResourceAliases", alias);
+            exceptions::OF_AWS_MANAGED_KEYS.iter().for_each(|(key, value)| tell(key, value));
+        }
+        told
     }
 
     /// What was told, as far as it is in the context of a dependent action too.

@@ -117,6 +117,7 @@ const OUTSIDE: &str = "who asks is of no account of the organization, so that no
 const OTHER_ACCOUNT: &str = "the resource is in another account than who asks: its own policy has to allow it too";
 const NO_ACCOUNT: &str = "who asks has no account: the resource's own policy has to allow it";
 const OWN_POLICY: &str = "the resource's own policy has to allow it, whatever else does";
+const MANAGED_KEY_POLICY: &str = "the key's own policy, which nobody can change, has to allow it too: to principals of its account through its service";
 
 /// What is known of the organization of who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +135,7 @@ enum Membership {
 }
 
 /// The account and the region of an ARN.
-fn parts_of(arn: &str) -> (Option<&str>, Option<&str>) {
+pub(super) fn parts_of(arn: &str) -> (Option<&str>, Option<&str>) {
     let mut parts = arn.splitn(6, ':').skip(3);
     let region = parts.next().filter(|region| !region.is_empty() && !region.contains(['*', '?', '$']));
     let account = parts.next().filter(|id| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()));
@@ -226,6 +227,17 @@ impl Question<'_> {
         facts
     }
 
+    /// Whether the resource is a key that AWS manages, by its alias.
+    fn is_of_aws_managed_key(&self) -> bool {
+        let told = |key: &str| match self.told.of(key) {
+            Fact::Values([alias]) => exceptions::is_of_aws_managed_key(alias),
+            _ => false,
+        };
+        self.resource.and_then(exceptions::key_alias).is_some_and(exceptions::is_of_aws_managed_key)
+            || (self.action.service().eq_ignore_ascii_case("kms")
+                && (told("kms:ResourceAliases") || told("kms:RequestAlias")))
+    }
+
     /// Where the resources of a leg are, as far as that is known: what a call creates is in the account of who asks.
     fn place<'p>(&'p self, facts: &'p Facts, leg: &call::Leg) -> call::Place<'p> {
         let region = match self.told.of("aws:RequestedRegion") {
@@ -234,7 +246,11 @@ impl Question<'_> {
         };
         let account = match facts.of("aws:PrincipalAccount") {
             Fact::Values([account]) if leg.tags() == call::Reach::Yes || leg.name() == "role" => Some(&**account),
-            _ => None,
+            _ => match self.told.of("aws:ResourceAccount") {
+                // The ARN of a key has the account that owns it.
+                Fact::Values([account]) if leg.action().service.prefix == "kms" => Some(&**account),
+                _ => None,
+            },
         };
         let arn = self.principal.map(Principal::arn).filter(|arn| arn.starts_with("arn:"));
         call::Place { partition: arn.and_then(|arn| arn.split(':').nth(1)), region, account }
@@ -280,7 +296,8 @@ impl Question<'_> {
         let service_linked = self.principal.is_some_and(Principal::is_service_linked);
         let exception = exceptions::exception(self.action.as_str());
         let unbound = exception.is_some_and(|exception| exception.unbound == Unbound::ByAny);
-        let rcp_unbound = exception.is_some() || self.resource.is_some_and(exceptions::is_aws_managed_key);
+        let managed_key = self.is_of_aws_managed_key();
+        let rcp_unbound = exception.is_some() || managed_key;
         let told_account = match self.told.of("aws:ResourceAccount") {
             Fact::Values([account]) => Some(&**account),
             _ => None,
@@ -361,6 +378,7 @@ impl Question<'_> {
             _ if unbound => None,
             None if membership == Membership::NoAccount => Some(NO_ACCOUNT),
             None if other_account => Some(OTHER_ACCOUNT),
+            None if managed_key => Some(MANAGED_KEY_POLICY),
             None if has_to_allow => Some(OWN_POLICY),
             _ => None,
         };
@@ -370,6 +388,9 @@ impl Question<'_> {
         let mut exempt = vec![];
         if let Some(exception) = exception {
             exempt.push(exception.why);
+        }
+        if managed_key {
+            exempt.push(exceptions::AWS_MANAGED_KEY);
         }
         if outside {
             exempt.push(OUTSIDE);

@@ -332,3 +332,47 @@ fn an_identitys_policy_alone_allows_nothing_that_needs_the_resources_policy_too(
     };
     assert_eq!(call(&observed, &asks, |_| {}), Decision::Allowed);
 }
+
+#[test]
+fn the_alias_of_a_key_stands_for_the_key_and_tells_what_aws_manages() {
+    let on_key = |account: &str, more: &str| {
+        deny(r#""kms:Decrypt""#, &format!(r#""Resource":"arn:aws:kms:*:{account}:key/*"{more}"#))
+    };
+    let rcp = deny(r#"["kms:Decrypt"]"#, r#""Principal":"*","Resource":"*""#);
+    let (managed, own) =
+        (format!("arn:aws:kms:eu-west-1:{DEV}:alias/aws/s3"), format!("arn:aws:kms:eu-west-1:{DEV}:alias/app"));
+    let role = format!("arn:aws:iam::{DEV}:role/x");
+    let ask = |scp: &str, rcp: &str, resource: &str| {
+        let (observed, _) = bound(scp, rcp);
+        let asks = Call { action: "kms:Decrypt", resource: Some(resource), principal: Some(&role), ..Call::default() };
+        let mut told = vec![];
+        let decision = call(&observed, &asks, |answer| {
+            let verdict = &answer.deciding().unwrap().verdict;
+            told = verdict.exempt.iter().chain(&verdict.unasked).map(|text| (*text).to_owned()).collect();
+        });
+        (decision, told.join("; "))
+    };
+    // Policies are held against the key, and not against its alias.
+    assert_eq!(ask(&on_key(DEV, ""), "", &managed).0, Decision::Denied);
+    assert_eq!(ask(&on_key(DEV, ""), "", &own).0, Decision::Denied);
+    assert_eq!(ask(&on_key("333333333333", ""), "", &own).0, Decision::Allowed);
+    let one = deny(r#""kms:Decrypt""#, r#""Resource":"arn:aws:kms:*:*:key/1234abcd-12ab-34cd-56ef-1234567890ab""#);
+    assert_eq!(ask(&one, "", &own).0, Decision::Depends);
+    // RCPs do not bind the keys that AWS manages, and that is said.
+    let (decision, told) = ask("", &rcp, &managed);
+    assert_eq!(decision, Decision::Allowed);
+    assert!(told.contains("AWS manages this key") && told.contains("nobody can change"), "{told}");
+    assert_eq!(ask("", &rcp, &own).0, Decision::Denied);
+    // What is so of all of them is known.
+    let condition = |key: &str, value: &str| format!(r#","Condition":{{"StringEquals":{{"{key}":"{value}"}}}}"#);
+    for (key, value, decision) in [
+        ("kms:KeySpec", "RSA_2048", Decision::Allowed),
+        ("kms:KeySpec", "SYMMETRIC_DEFAULT", Decision::Denied),
+        ("kms:MultiRegion", "true", Decision::Allowed),
+    ] {
+        assert_eq!(ask(&on_key("*", &condition(key, value)), "", &managed).0, decision, "{key} {value}");
+        assert_eq!(ask(&on_key("*", &condition(key, value)), "", &own).0, Decision::Depends, "{key} {value}");
+    }
+    let alias = r#","Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/aws/s3"}}"#;
+    assert_eq!(ask(&on_key("*", alias), "", &managed).0, Decision::Denied);
+}

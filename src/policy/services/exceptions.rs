@@ -52,13 +52,33 @@ pub fn exception(action: &str) -> Option<&'static Exception> {
     EXCEPTIONS.iter().find(|exception| exception.action.eq_ignore_ascii_case(action))
 }
 
-/// Whether a resource is a KMS key that AWS manages, by its alias (`…:alias/aws/s3`): RCPs do not bind these (AWS KMS developer
-/// guide, "Resource control policies in AWS KMS").
+/// The alias of a KMS key by the ARN of that (`alias/app` of `arn:aws:kms:eu-west-1:111122223333:alias/app`). Policies are held against
+/// the ARN of the key and not of its alias (AWS KMS developer guide, "Use aliases to control access to KMS keys").
 #[must_use]
-pub fn is_aws_managed_key(resource: &str) -> bool {
+pub fn key_alias(resource: &str) -> Option<&str> {
     let mut parts = resource.splitn(6, ':').skip(2);
-    parts.next() == Some("kms") && parts.nth(2).is_some_and(|name| name.starts_with("alias/aws/"))
+    let is_kms = parts.next() == Some("kms");
+    parts.nth(2).filter(|name| is_kms && name.starts_with("alias/"))
 }
+
+/// Whether a KMS key of that alias is one that AWS manages: RCPs do not bind these (AWS KMS developer guide, "Resource control
+/// policies in AWS KMS").
+#[must_use]
+pub fn is_of_aws_managed_key(alias: &str) -> bool {
+    alias.starts_with("alias/aws/")
+}
+
+/// Why an RCP does not bind a key that AWS manages, for people.
+pub const AWS_MANAGED_KEY: &str = "AWS manages this key, and RCPs do not bind it";
+
+/// What the context of a request for a key that AWS manages holds besides its alias: such keys are symmetric, of one region, and made
+/// by AWS KMS (AWS KMS developer guide, "AWS managed keys", "Multi-Region keys").
+pub const OF_AWS_MANAGED_KEYS: &[(&str, &str)] = &[
+    ("kms:KeyOrigin", "AWS_KMS"),
+    ("kms:KeySpec", "SYMMETRIC_DEFAULT"),
+    ("kms:KeyUsage", "ENCRYPT_DECRYPT"),
+    ("kms:MultiRegion", "false"),
+];
 
 /// Whether the resource's policy has to allow an action even to callers of its own account, as a KMS key's policy and a role's
 /// trust policy do (IAM user guide, "Policy evaluation for requests within a single account").
@@ -95,8 +115,17 @@ mod tests {
         for not in ["kms:ListKeys", "kms:CreateKey", "s3:GetObject", "sts:GetCallerIdentity", "iam:PassRole"] {
             assert!(!needs_resource_policy(not), "{not}");
         }
-        assert!(is_aws_managed_key("arn:aws:kms:eu-west-1:111122223333:alias/aws/s3"));
-        assert!(!is_aws_managed_key("arn:aws:kms:eu-west-1:111122223333:alias/mine"));
-        assert!(!is_aws_managed_key("arn:aws:s3:::alias/aws/s3"));
+    }
+
+    #[test]
+    fn aliases_of_keys_are_told_from_keys_and_those_that_aws_manages_from_others() {
+        let alias = |resource: &'static str| key_alias(resource).map(|alias| (alias, is_of_aws_managed_key(alias)));
+        assert_eq!(alias("arn:aws:kms:eu-west-1:111122223333:alias/aws/s3"), Some(("alias/aws/s3", true)));
+        assert_eq!(alias("arn:aws:kms:eu-west-1:111122223333:alias/mine"), Some(("alias/mine", false)));
+        assert_eq!(alias("arn:aws:kms:eu-west-1:111122223333:key/1234abcd"), None);
+        assert_eq!(alias("arn:aws:s3:::alias/aws/s3"), None);
+        for (key, _) in OF_AWS_MANAGED_KEYS {
+            assert!(crate::policy::services::key(key).is_some(), "{key}");
+        }
     }
 }
