@@ -5,7 +5,7 @@
 //! statement that another covers is dropped. Names (Sids) are kept where `names` says so; a merged statement has the first.
 
 use super::canonical::{self, drop_repetitions, fold};
-use super::pattern::{subsumes, subsumes_resource};
+use super::pattern::{subsumes_in_any_case, subsumes_resource};
 use super::statement::{Policy, Scope, Statement};
 
 /// Whether statements keep their names.
@@ -41,7 +41,7 @@ pub fn minify(policy: &Policy, names: Names) -> Policy {
 
 /// Actions are compared without case.
 fn covers_action(wide: &str, narrow: &str) -> bool {
-    subsumes(&wide.to_ascii_lowercase(), &narrow.to_ascii_lowercase())
+    subsumes_in_any_case(wide, narrow)
 }
 
 /// Characters of a document as AWS counts them.

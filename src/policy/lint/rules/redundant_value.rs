@@ -28,11 +28,7 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
     for statement in &subject.statements {
         let actions: Vec<&Word<'_>> = statement.actions.iter().map(|action| &action.word).collect();
         let resources: Vec<&Word<'_>> = statement.resources.iter().collect();
-        look(
-            &actions,
-            |wide, narrow| pattern::subsumes(&wide.to_ascii_lowercase(), &narrow.to_ascii_lowercase()),
-            told,
-        );
+        look(&actions, pattern::subsumes_in_any_case, told);
         look(&resources, pattern::subsumes_resource, told);
     }
 }
