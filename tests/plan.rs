@@ -214,6 +214,26 @@ async fn full_slots_refuse_the_new_policy_and_keep_what_it_was_to_replace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deny_is_kept_while_what_it_shares_with_the_one_that_follows_it_waits() {
+    let many: Vec<String> = (1..9).map(|n| policy(&format!("p{n}"), &format!("ec2:Action{n}"), "prod")).collect();
+    let planned = async |old: &str, new: &str| {
+        let before = [organization(""), tree(), many.concat(), policy("old", old, "prod")];
+        let after = [organization(""), tree(), many.concat(), policy("old", old, "dev"), policy("new", new, "prod")];
+        let (world, memory) = settle(&before.concat()).await;
+        lines(&world, &memory, &after.concat(), &Options::default()).await
+    };
+    // The slots are full, so that the new one does not come. What is narrower, or shares some requests, is denied before and after.
+    for (old, new) in [("s3:*", "s3:Put*"), ("s3:Get*", "s3:*Object"), ("s3:GetObject", "s3:Get*")] {
+        let lines = planned(old, new).await;
+        assert!(lines.contains(&"refused slots new [AttachPolicy]".to_owned()), "{lines:?}");
+        assert!(lines.contains(&"refused window old [DetachPolicy]".to_owned()), "{old} {new}: {lines:?}");
+    }
+    // What have no request in common need not wait for each other.
+    let lines = planned("s3:Get*", "s3:Put*").await;
+    assert!(lines.contains(&"DetachPolicy old prod".to_owned()), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn past_a_limit_all_changes_of_the_kind_are_refused_and_run_by_their_hash() {
     let before = [organization(""), tree()];
     let limits = "limits: {maxCreates: 1, maxMoves: 0}";

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::canonical::{fold, lone_statement_text};
 use super::document::Content;
-use super::pattern::{is_everything, subsumes, subsumes_resource};
+use super::pattern::{intersect, is_everything, subsumes, subsumes_resource};
 use super::statement::{Effect, Scope, Statement, Version};
 use crate::names::PolicyType;
 
@@ -118,6 +118,21 @@ pub fn covers(holder: &str, held: &str) -> bool {
         || matches!((Atom::parse(holder), Atom::parse(held)), (Some(holder), Some(held)) if holder.covers(&held))
 }
 
+/// Which of the pieces `some` may speak of a request that one of `others` speaks of too, by their places. Pieces of management
+/// policies have nothing in common.
+#[must_use]
+pub fn meeting(some: &[&str], others: &[&str]) -> Vec<(usize, usize)> {
+    let parsed = |texts: &[&str]| texts.iter().map(|text| Atom::parse(text)).collect::<Vec<_>>();
+    let (some, others) = (parsed(some), parsed(others));
+    let mut out = vec![];
+    for (at, one) in some.iter().enumerate() {
+        let Some(one) = one else { continue };
+        let met = others.iter().enumerate().filter(|(_, other)| other.as_ref().is_some_and(|other| one.meets(other)));
+        out.extend(met.map(|(other, _)| (at, other)));
+    }
+    out
+}
+
 /// A piece, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Atom {
@@ -164,6 +179,29 @@ impl Atom {
             && covers_scope(&self.resource, &held.resource, subsumes_resource)
     }
 
+    /// Whether there may be a request that both speak of. `false` is sure.
+    fn meets(&self, other: &Self) -> bool {
+        scopes_meet(&self.action, &other.action, subsumes)
+            && scopes_meet(&self.resource, &other.resource, subsumes_resource)
+            && !self.excludes(other)
+    }
+
+    /// Whether both demand values of one key of which no request has both.
+    fn excludes(&self, other: &Self) -> bool {
+        let demands = |of: &Self| -> Vec<(String, Vec<String>)> {
+            let equals = of.condition.as_ref().and_then(|condition| condition.get("StringEquals")?.as_object());
+            let keys = equals.into_iter().flatten();
+            keys.filter_map(|(key, values)| Some((key.to_ascii_lowercase(), strings(values)?))).collect()
+        };
+        let other = demands(other);
+        let plain = |values: &[String]| !values.iter().any(|value| value.contains("${"));
+        demands(self).iter().any(|(key, values)| {
+            other.iter().any(|(same, theirs)| {
+                key == same && plain(values) && plain(theirs) && !values.iter().any(|value| theirs.contains(value))
+            })
+        })
+    }
+
     fn covers_principal(&self, held: &Self) -> bool {
         let everyone = |(only, named): &(bool, serde_json::Value)| *only && named.as_str() == Some("*");
         // A piece without principals is of an SCP, one with is of another language: neither stands in for the other.
@@ -176,6 +214,15 @@ fn strings(value: &serde_json::Value) -> Option<Vec<String>> {
         serde_json::Value::String(text) => Some(vec![text.clone()]),
         serde_json::Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
         _ => None,
+    }
+}
+
+fn scopes_meet(one: &Scope<Vec<String>>, other: &Scope<Vec<String>>, subsumes: fn(&str, &str) -> bool) -> bool {
+    let left = |named: &[String], but: &[String]| !named.iter().all(|named| but.iter().any(|but| subsumes(but, named)));
+    match (one, other) {
+        (Scope::Only(one), Scope::Only(other)) => one.iter().any(|one| other.iter().any(|other| intersect(one, other))),
+        (Scope::Only(named), Scope::AllBut(but)) | (Scope::AllBut(but), Scope::Only(named)) => left(named, but),
+        (Scope::AllBut(_), Scope::AllBut(_)) => true,
     }
 }
 

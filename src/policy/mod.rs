@@ -27,6 +27,6 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 
-pub use atoms::covers;
+pub use atoms::{covers, meeting};
 pub use document::Document;
 pub use flaw::Flaw;

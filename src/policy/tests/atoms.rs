@@ -202,3 +202,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn pieces_that_may_share_a_request_meet_and_others_surely_do_not() {
+    let deny = |rest: &str| format!(r#"{{"Version":"2012-10-17","Effect":"Deny",{rest}}}"#);
+    let of = |action: &str, resource: &str| deny(&format!(r#""Action":"{action}","Resource":"{resource}""#));
+    let meet = |one: &str, other: &str| {
+        let both = (!meeting(&[one], &[other]).is_empty(), !meeting(&[other], &[one]).is_empty());
+        assert_eq!(both.0, both.1, "{one} {other}");
+        both.0
+    };
+    assert!(meet(&of("s3:get*", "*"), &of("s3:*object", "arn:aws:s3:::b/*")));
+    assert!(
+        !meet(&of("s3:get*", "*"), &of("s3:put*", "*"))
+            && !meet(&of("s3:*", "arn:aws:s3:::a"), &of("s3:*", "arn:aws:s3:::b"))
+    );
+    let but = |actions: &str| deny(&format!(r#""NotAction":{actions},"Resource":"*""#));
+    assert!(meet(&but(r#"["iam:*"]"#), &of("s3:*", "*")) && meet(&but(r#"["iam:*"]"#), &but(r#"["s3:*"]"#)));
+    assert!(!meet(&but(r#"["iam:*","s3:*"]"#), &of("s3:get*", "*")));
+    let when = |operator: &str, value: &str| {
+        deny(&format!(
+            r#""Action":"*","Resource":"*","Condition":{{"{operator}":{{"aws:RequestedRegion":["{value}"]}}}}"#
+        ))
+    };
+    assert!(!meet(&when("StringEquals", "eu-west-1"), &when("StringEquals", "us-east-1")));
+    assert!(meet(&when("StringEquals", "eu-west-1"), &when("StringNotEquals", "us-east-1")));
+    assert!(meet(&when("StringEquals", "eu-west-1"), &of("ec2:*", "*")));
+    assert!(!meet("TAG_POLICY: {}", "TAG_POLICY: {}"));
+}
