@@ -5,12 +5,14 @@
     pip install npkt
     benches/impact/beside.py target/release/bylaw npkt DIR/plain [ROUNDS]
 
-Both are asked what one policy of two statements would newly deny. bylaw also knows the organization: 200 accounts in an OU that
-the policy is attached to, so the account numbers of the records are first made those of the manifests, in a copy.
+    benches/impact/beside.py target/release/bylaw OTHER/bylaw DIR/plain [ROUNDS]
+
+Both are asked what one policy of two statements would newly deny. bylaw also knows the organization: 200 accounts, those of the
+records, in an OU that the policy is attached to. Of two builds of bylaw both have to answer alike, and each goes first in every other
+round, so that what else runs on the machine weighs on both.
 """
 import json
 import os
-import re
 import resource
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import tempfile
 import time
 
 ACCOUNTS = 200
+# Of the records.
 FIRST = 111122223000
 POLICY = {
     "Version": "2012-10-17",
@@ -57,7 +60,7 @@ def manifests():
         obj("OrganizationalUnit", "work", {"name": "WORK"}),
     ]
     for n in range(ACCOUNTS):
-        spec = {"email": f"a{n:03}@acme.example", "name": f"a{n:03}", "organizationalUnitRef": work}
+        spec = {"accountId": str(FIRST + n), "name": f"a{n:03}", "organizationalUnitRef": work}
         objects.append(obj("Account", f"a{n:03}", spec))
     targets = [{"organizationalUnitRef": work}]
     policy = obj("OrganizationPolicy", "lock", {"type": "SERVICE_CONTROL_POLICY", "targets": targets, "content": POLICY})
@@ -79,7 +82,7 @@ def timed(command):
 
 
 def main():
-    bylaw, npkt, events = sys.argv[1:4]
+    bylaw, other, events = sys.argv[1:4]
     rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 3
     with tempfile.TemporaryDirectory() as scratch:
         at = lambda name: os.path.join(scratch, name)
@@ -88,28 +91,39 @@ def main():
         written(at("new.yaml"), objects + [policy])
         with open(at("policy.json"), "w") as file:
             json.dump(POLICY, file)
-        answer = subprocess.run(
-            [bylaw, "who-can", "s3:GetObject", "-f", at("new.yaml"), "-o", "json"], capture_output=True, text=True
-        )
-        ids = {each["name"]: each["account"] for each in json.loads(answer.stdout)["accounts"]}
-        number = re.compile("111122223[0-9]{3}")
-        own = lambda found: ids.get(f"a{int(found.group(0)) - FIRST:03}", found.group(0))
-        os.mkdir(at("trail"))
-        for name in sorted(os.listdir(events)):
-            with open(os.path.join(events, name)) as source, open(os.path.join(at("trail"), name), "w") as copy:
-                copy.write(number.sub(own, source.read()))
-        ours = [bylaw, "impact", "-f", at("new.yaml"), "--against", at("old.yaml"), "--events", at("trail"), "-o", "json"]
-        theirs = [npkt, "simulate", at("policy.json"), "--logs", at("trail"), "--days", "3650", "--no-details"]
-        for _ in range(rounds):
-            wall, cpu, done = timed(ours)
-            found = json.loads(done.stdout)
-            count = found["events"]
-            print(f"bylaw {wall:8.2f} s  {cpu:8.2f} s CPU  {count / wall:11,.0f} events/s  newly denied {found['denied']}")
-            their_wall, their_cpu, done = timed(theirs)
-            if done.returncode not in (0, 1):
-                sys.exit(done.stderr)
-            print(f"npkt  {their_wall:8.2f} s  {their_cpu:8.2f} s CPU  {count / their_wall:11,.0f} events/s")
-            print(f"bylaw is {their_wall / wall:.0f} times as fast, with {their_cpu / cpu:.0f} times less CPU", flush=True)
+        ours = ["impact", "-f", at("new.yaml"), "--against", at("old.yaml"), "--events", events, "-o", "json"]
+        if os.path.basename(other).startswith("npkt"):
+            theirs = [other, "simulate", at("policy.json"), "--logs", events, "--days", "3650", "--no-details"]
+            beside([bylaw, *ours], theirs, rounds)
+            return
+        both([bylaw, other], ours, rounds)
+
+
+def both(builds, arguments, rounds):
+    """Two builds in turn: the least CPU of each, and that both answer alike."""
+    cpus, denied = {build: [] for build in builds}, set()
+    for number in range(rounds):
+        for build in builds if number % 2 == 0 else builds[::-1]:
+            _, cpu, done = timed([build, *arguments])
+            denied.add(json.dumps(json.loads(done.stdout)["denied"]))
+            cpus[build].append(cpu)
+    assert len(denied) == 1, denied
+    for build, cpu in cpus.items():
+        print(f"{build}: {min(cpu):.2f} s CPU at least, {sorted(cpu)[len(cpu) // 2]:.2f} s in the middle; newly denied {denied}")
+
+
+def beside(ours, theirs, rounds):
+    """bylaw and npkt in turn."""
+    for _ in range(rounds):
+        wall, cpu, done = timed(ours)
+        found = json.loads(done.stdout)
+        count = found["events"]
+        print(f"bylaw {wall:8.2f} s  {cpu:8.2f} s CPU  {count / wall:11,.0f} events/s  newly denied {found['denied']}")
+        their_wall, their_cpu, done = timed(theirs)
+        if done.returncode not in (0, 1):
+            sys.exit(done.stderr)
+        print(f"npkt  {their_wall:8.2f} s  {their_cpu:8.2f} s CPU  {count / their_wall:11,.0f} events/s")
+        print(f"bylaw is {their_wall / wall:.0f} times as fast, with {their_cpu / cpu:.0f} times less CPU", flush=True)
 
 
 main()

@@ -383,7 +383,8 @@ impl Asked {
             match key.tell(who, values) {
                 Tell::Known => facts.set(&key.name, values.iter().flatten().map(Box::<str>::from)),
                 Tell::Absent => facts.set_absent(&key.name),
-                Tell::Unknown => facts.set_unknown(&key.name),
+                // So is whatever is not told of.
+                Tell::Unknown => {}
             }
         }
         values.clear();

@@ -78,6 +78,8 @@ fn why_reads_what_sts_decodes() {
     assert!(other["notes"].to_string().contains("`Guard`"), "{other}");
     let silent = shell.run(&["why", &decoded("", false).to_string(), "-f", &files]).exits(0).quietly();
     assert!(silent.out.contains("AWS says: no policy allows it"), "{silent}");
+    let coded = "Encoded authorization failure message: abc";
+    shell.run(&["why", coded, "-f", &files]).exits(1).complains(&["decode-authorization-message"]);
     let mut allowed = inner;
     allowed["allowed"] = json!(true);
     shell.run(&["why", &allowed.to_string(), "-f", &files]).exits(1).complains(&["was allowed"]);

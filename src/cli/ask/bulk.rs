@@ -6,7 +6,6 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::can::{self, AuthorizationOutput, Can, Form};
 use super::reasons::depends_on;
@@ -217,7 +216,7 @@ fn answer(desk: &mut Desk<'_>, declared_only: bool, line: u64, text: &[u8], out:
     };
     let id = asked.id.as_deref();
     let written = desk.decide(&asked, |question, answer| {
-        writeln!(out, "{}", json!(RequestOutput::of(line, id, declared_only, question, answer)))
+        write_line(&RequestOutput::of(line, id, declared_only, question, answer), out)
     });
     match written {
         Ok(written) => written.map(|()| true),
@@ -234,5 +233,10 @@ fn fail(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let error = Some(ErrorOutput { message, help, column });
-    writeln!(out, "{}", json!(RequestOutput { error, ..RequestOutput::none(line, id) }))
+    write_line(&RequestOutput { error, ..RequestOutput::none(line, id) }, out)
+}
+
+fn write_line(record: &RequestOutput<'_>, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, record)?;
+    out.write_all(b"\n")
 }

@@ -107,8 +107,12 @@ pub async fn run(asked: &Why, terminal: &Terminal, out: &mut dyn Write) -> Resul
     denial.resource = asked.resource.clone().or(denial.resource);
     asked.resource.as_deref().map(can::resource).transpose()?;
     denial.action = asked.action.clone().or(denial.action);
-    let help = "S3 answers with `Access Denied` alone: say who, what and on what with `--principal ARN`, `--action ACTION` and \
-                `--resource ARN`, or give the CloudTrail event";
+    let help = if denial.encoded {
+        DECODE
+    } else {
+        "S3 answers with `Access Denied` alone: say who, what and on what with `--principal ARN`, `--action ACTION` and \
+         `--resource ARN`, or give the CloudTrail event"
+    };
     let arn = asked.principal.as_deref().or(denial.principal.as_deref());
     let arn = arn.ok_or_else(|| Failure::new("it does not tell who was denied", help))?;
     let principal = can::principal(arn)?;
@@ -151,6 +155,10 @@ pub async fn run(asked: &Why, terminal: &Terminal, out: &mut dyn Write) -> Resul
     }
     Ok(0)
 }
+
+/// What to do about a message that is a code.
+const DECODE: &str = "AWS told the rest in a code: give what `aws sts decode-authorization-message --encoded-message CODE` prints to \
+                      `bylaw why -`";
 
 /// Longest text that is read: an event has at most 256 KB.
 const LONGEST: u64 = 4 << 20;
@@ -245,11 +253,7 @@ fn whose(kind: Kind) -> &'static str {
 fn notes(denial: &Denial, verdict: &Verdict<'_>) -> Vec<String> {
     let mut notes: Vec<String> = verdict.exempt.iter().map(|why| (*why).to_owned()).collect();
     if denial.encoded {
-        notes.push(
-            "AWS told the rest in a code: give what `aws sts decode-authorization-message --encoded-message CODE` prints to \
-             `bylaw why -`"
-                .to_owned(),
-        );
+        notes.push(DECODE.to_owned());
     }
     let changed = "policies have changed since, or others decide: `--events` tells what changed";
     match (denial.kind, denial.explicit) {
