@@ -233,7 +233,7 @@ pub async fn plan(
     };
     check_organization(desired, &observed)?;
     let (observed, proposed) = freshen(port, desired, observed, memory, options, began, clock).await?;
-    let plan = guard(proposed, desired, &observed, options, clock());
+    let plan = guard(proposed, desired, &observed, memory, options, Now::of(port, clock).earliest());
     Ok(Planned { observed, plan })
 }
 
@@ -246,10 +246,12 @@ fn guard(
     proposed: Plan<Proposed>,
     desired: &Desired,
     observed: &Observed,
+    memory: &Memory,
     options: &Options,
     now: Timestamp,
 ) -> Plan<Guarded> {
-    span("guard").in_scope(|| plan::guard(proposed, desired, observed, &options.approvals, now))
+    let approvals = memory.approvals(&options.approvals, now);
+    span("guard").in_scope(|| plan::guard(proposed, desired, observed, &approvals, now))
 }
 
 /// Reads again what `requests` tell and nothing else, and plans to put back the attachments that drifted away: what a
@@ -272,7 +274,7 @@ pub async fn glance(
     let observed = refresh(port, previous, requests, clock).await?;
     check_organization(desired, &observed)?;
     let (observed, proposed) = freshen(port, desired, observed, memory, options, began, clock).await?;
-    let plan = guard(proposed, desired, &observed, options, clock());
+    let plan = guard(proposed, desired, &observed, memory, options, Now::of(port, clock).earliest());
     // What only adds a guard that was in force can be taken out of a plan: it rests on no other change of it but that of
     // its own text.
     let puts_back = |change: &&plan::Change| {
@@ -299,7 +301,7 @@ pub async fn glance(
     let mut proposed = plan.only(&ids);
     proposed.drift.retain(|drift| facts.contains(&plan::memory::Mark::of_fact(&drift.object, &drift.path)));
     proposed.refusals.clear();
-    let plan = guard(proposed, desired, &observed, options, clock());
+    let plan = guard(proposed, desired, &observed, memory, options, Now::of(port, clock).earliest());
     Ok((!plan.changes.is_empty()).then_some(Planned { observed, plan }))
 }
 
@@ -313,7 +315,7 @@ pub fn plan_offline(
     now: Timestamp,
 ) -> Planned {
     let proposed = propose(desired, &observed, memory, options, now);
-    let plan = guard(proposed, desired, &observed, options, now);
+    let plan = guard(proposed, desired, &observed, memory, options, now);
     Planned { observed, plan }
 }
 
@@ -365,7 +367,7 @@ async fn freshen(
     if !unasked.is_empty() {
         observed = refresh(port, observed, unasked, clock).instrument(span("observe")).await?;
     }
-    let mut proposed = propose(desired, &observed, memory, options, clock());
+    let mut proposed = propose(desired, &observed, memory, options, Now::of(port, clock).earliest());
     // What is read again can make another plan, which touches something else.
     for _ in 0..FRESHENINGS {
         let requests = plan::fresh::stale(&proposed, &observed, since);
@@ -375,12 +377,12 @@ async fn freshen(
         let before = plan::fresh::Before::of(&requests, &observed);
         observed = refresh(port, observed, requests, clock).instrument(span("observe")).await?;
         if !before.is_some_and(|before| before.holds(&observed)) {
-            proposed = propose(desired, &observed, memory, options, clock());
+            proposed = propose(desired, &observed, memory, options, Now::of(port, clock).earliest());
         }
     }
     // Something changes as fast as it is read: nothing old is left.
     let observed = read(port, &wants(desired, options), None, clock).await?;
-    let proposed = propose(desired, &observed, memory, options, clock());
+    let proposed = propose(desired, &observed, memory, options, Now::of(port, clock).earliest());
     Ok((observed, proposed))
 }
 
@@ -477,6 +479,8 @@ pub async fn apply_holding(
         Some(lease) => lease,
         None => Lease::take(port, &observed.root.id, control.who, clock).await?,
     };
+    let now = || Now::of(port, clock).earliest();
+    memory.grant(&plan.approved, now());
     let mut applied = apply(port, &plan, observed, lease, control).instrument(span("apply")).await;
     *held = applied.lease.take();
     let drift = applied
@@ -488,10 +492,10 @@ pub async fn apply_holding(
             (&change.action, outcome)
             && error.code == crate::aws::error::EMAIL_TAKEN
         {
-            memory.turned_down(plan::memory::Mark::of_creation(&change.object, name, email), clock());
+            memory.turned_down(plan::memory::Mark::of_creation(&change.object, name, email), now());
         }
     }
-    memory.corrected(drift.flat_map(|(change, _)| change.facts.clone()), clock());
+    memory.corrected(drift.flat_map(|(change, _)| change.facts.clone()), now());
     let touched: Vec<&plan::Change> = applied.outcomes.iter().map(|(change, _)| change).collect();
     let requests = plan::fresh::touched(&touched, &applied.observed);
     let verified = refresh(port, applied.observed.clone(), requests, clock).instrument(span("verify")).await;
@@ -502,7 +506,7 @@ pub async fn apply_holding(
         }
         Err(error) => Some(error),
     };
-    let Planned { observed, plan: left } = plan_offline(desired, applied.observed, memory, options, clock());
+    let Planned { observed, plan: left } = plan_offline(desired, applied.observed, memory, options, now());
     applied.observed = observed;
     memory.learn(&left.facts);
     Ok(Report { applied, left, unverified })

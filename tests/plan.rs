@@ -1,6 +1,7 @@
 //! What is planned and what is refused: each case settles an organization by one set of manifests, lets somebody else at
 //! it where the case says so, and reads the plan of another set line by line.
 
+mod approvals;
 mod guard;
 mod partial;
 
@@ -640,6 +641,7 @@ async fn the_author_of_one_object_approves_no_changes_of_it_in_the_name_of_the_o
     let hash = refusal.hash.clone().unwrap();
     let key = |kind, name: &str| ObjectKey::new(kind, name);
     let word = |subject: ObjectKey, wrote: &[&str]| Word {
+        approver: "jane".into(),
         subject,
         wrote: wrote.iter().map(|name| key(Kind::OrganizationPolicy, name)).collect(),
     };

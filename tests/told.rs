@@ -213,7 +213,15 @@ async fn counts_agree_between_commands_and_forms() {
     }
     let binding = bylaw::plan::bind::bind(&desired, observed);
     let undeclared = &planned.plan.undeclared;
-    let pass = status::Pass { now: Timestamp::UNIX_EPOCH, calls: 0, drift: 0, refusals: &[], undeclared };
+    let pass = status::Pass {
+        now: Timestamp::UNIX_EPOCH,
+        calls: 0,
+        drift: 0,
+        refusals: &[],
+        bundles: &[],
+        undeclared,
+        vanished: None,
+    };
     let facts = status::facts(&desired.organization.key, &desired, observed, &binding, pass);
     let of = |field: &str| facts[field].as_u64().unwrap();
     assert_eq!([of("organizationalUnits"), of("accounts"), of("policies")], [2, 4, 1]);
@@ -300,7 +308,15 @@ async fn the_status_of_a_policy_names_where_it_is_attached() {
     let observed = engine::plan(&world, &desired, &memory, &Options::default()).await.observed;
     let binding = bylaw::plan::bind::bind(&desired, &observed);
     let undeclared = bylaw::plan::Undeclared::default();
-    let pass = status::Pass { now: Timestamp::UNIX_EPOCH, calls: 0, drift: 0, refusals: &[], undeclared: &undeclared };
+    let pass = status::Pass {
+        now: Timestamp::UNIX_EPOCH,
+        calls: 0,
+        drift: 0,
+        refusals: &[],
+        bundles: &[],
+        undeclared: &undeclared,
+        vanished: None,
+    };
     let key = ObjectKey::new(Kind::OrganizationPolicy, "x");
     let facts = status::facts(&key, &desired, &observed, &binding, pass);
     assert_eq!(facts["targets"], 1);

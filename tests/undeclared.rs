@@ -238,7 +238,9 @@ fn status_of(desired: &Desired, planned: &Planned) -> (Value, String) {
         calls: 0,
         drift: 0,
         refusals: &planned.plan.refusals,
+        bundles: &planned.plan.bundles,
         undeclared: &planned.plan.undeclared,
+        vanished: None,
     };
     let facts = status::facts(key, desired, &planned.observed, &binding, pass);
     let came = status::Came::Planned {
@@ -277,4 +279,20 @@ async fn the_status_of_the_organization_tells_it_beside_as_declared() {
     half.policies.get_mut(&"p-11111111".parse().unwrap()).unwrap().targets = lost();
     let (counts, _) = told(&planned(&desired, half));
     assert_eq!((&counts["policies"], counts.get("attachments")), (&json!(2), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_for_objects_that_are_gone_from_the_cluster_is_counted_and_named() {
+    let (desired, mut observed) = observed().await;
+    let organization = &desired.organization.key.name;
+    let all = status::vanished(organization, |_| false, &observed).unwrap();
+    let objects: Vec<&str> = all.iter().map(|named| named.split_once(" (").unwrap().0).collect();
+    assert_eq!(objects, ["Account/app", "OrganizationPolicy/guard", "OrganizationalUnit/prod"]);
+    let restored = status::vanished(organization, |key| key != "Account/app", &observed).unwrap();
+    assert!(restored.len() == 1 && restored[0].starts_with("Account/app ("), "{restored:?}");
+    assert_eq!(status::vanished(organization, |_| true, &observed), Some(vec![]));
+    assert_eq!(status::vanished("another", |_| false, &observed), Some(vec![]), "it is another's");
+    // What was not read is not known.
+    observed.units.values_mut().next().unwrap().tags = bylaw::observed::Part::Unread;
+    assert_eq!(status::vanished(organization, |_| true, &observed), None);
 }

@@ -350,6 +350,37 @@ pub struct Refused {
     pub details: Vec<String>,
 }
 
+/// Everything that one object, or the Organization, is refused for and an approval can let pass, under one hash.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedTogether {
+    /// What an Approval of the hash has to be for, `Kind/name`; one for the Organization counts as well.
+    pub approve_for: String,
+    /// The rules that refuse something of it, those included that refuse it only once it is approved past the others.
+    pub rules: Vec<String>,
+    /// How many changes are held back.
+    #[schemars(schema_with = "super::common::count_schema")]
+    pub changes: u32,
+    /// Hash of each change with each of its rules.
+    pub hash: String,
+    /// The changes, with what they replace and their rules; of more than 20 the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+}
+
+/// What bylaw keeps in AWS for this Organization, and whose objects are no longer in the cluster: they were deleted and let
+/// go of, or the cluster was restored from a backup that does not know them.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Vanished {
+    /// How many accounts, OUs and policies.
+    #[schemars(schema_with = "super::common::count_schema")]
+    pub objects: u32,
+    /// The first ten of them, `Kind/name` with their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<String>,
+}
+
 /// What AWS has and no object declares: left alone, and counted. A number that is left out is not known.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
 #[serde(rename_all = "camelCase")]
@@ -405,9 +436,15 @@ pub struct OrganizationStatus {
     /// What no object declares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undeclared: Option<UndeclaredCounts>,
+    /// What is kept in AWS for objects that are no longer in the cluster; left out where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vanished: Option<Vanished>,
     /// Refused changes, each with the hash that an approval names; at most fifty.
     #[serde(default)]
     pub refusals: Vec<Refused>,
+    /// What can be approved at once though several refusals hold it back; at most fifty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_together: Vec<RefusedTogether>,
     /// AWS calls of the last pass.
     #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::lease::Now;
 use super::state::State;
 use crate::aws::port::{AccountFact, AccountState, PolicyTypeStatus, Resource};
 use crate::aws::{AwsError, Port, Request, Response};
@@ -111,7 +112,7 @@ pub(super) async fn look(
         }
         (Action::Tag { set, .. }, Request::TagResource { resource, .. }) => {
             let has = tags(port, resource).await?;
-            if let Some(changed) = braked(&has, clock) {
+            if let Some(changed) = braked(&has, port, clock) {
                 return Ok(changed);
             }
             let left: Tags = set.iter().filter(|(key, value)| has.get(key) != Some(value)).collect();
@@ -257,7 +258,7 @@ async fn look_at_deletion(
         Err(error) if error.class == crate::aws::ErrorClass::NotFound => return Ok(Look::Already),
         Err(error) => return Err(error),
     };
-    if let Some(changed) = braked(&has, clock) {
+    if let Some(changed) = braked(&has, port, clock) {
         return Ok(changed);
     }
     if let Some(changed) = opted_out(&has, opt_in) {
@@ -299,7 +300,7 @@ async fn kept_since(
         return Ok(None);
     }
     let has = tags(port, &Resource::Policy(policy.clone())).await?;
-    Ok(braked(&has, clock).or_else(|| opted_out(&has, "Delete")))
+    Ok(braked(&has, port, clock).or_else(|| opted_out(&has, "Delete")))
 }
 
 fn opted_out(tags: &Tags, opt_in: &str) -> Option<Look> {
@@ -308,8 +309,8 @@ fn opted_out(tags: &Tags, opt_in: &str) -> Option<Look> {
 }
 
 /// A brake that was put on since the plan was made, where the tags are read anyway.
-fn braked(tags: &Tags, clock: Clock<'_>) -> Option<Look> {
-    let until = hold(tags.get(TAG_HOLD)?, clock())?;
+fn braked(tags: &Tags, port: &dyn Port, clock: Clock<'_>) -> Option<Look> {
+    let until = hold(tags.get(TAG_HOLD)?, Now::of(port, clock).earliest())?;
     Some(Look::Changed(format!("it is held {until} by now")))
 }
 

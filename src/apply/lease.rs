@@ -32,7 +32,7 @@ pub(super) const A_CALL: Duration = Duration::from_secs(15);
 /// tag by then, and what it had begun is over.
 const SUCCESSION: Duration = LOOK_EVERY.saturating_add(A_CALL).saturating_add(SETTLE);
 
-/// The time by which a lease is judged: that of the service, between two bounds, or that of `clock` where the service has
+/// The time by which leases, holds, contested facts and approvals are judged: that of the service, between two bounds, or that of `clock` where the service has
 /// not told its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
@@ -51,6 +51,18 @@ impl Now {
                 Self { earliest: now, latest: now }
             }
         }
+    }
+
+    /// The earliest that it can be: by it is judged whether something is past, as a hold.
+    #[must_use]
+    pub fn earliest(self) -> Timestamp {
+        self.earliest
+    }
+
+    /// The latest that it can be: by it is judged whether something still counts, as an approval.
+    #[must_use]
+    pub fn latest(self) -> Timestamp {
+        self.latest
     }
 
     /// The time until `end`, as short as it can be.

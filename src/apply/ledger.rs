@@ -1,11 +1,13 @@
 //! The audit log: what was about to be written and what came of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::AwsError;
+use crate::plan::Lifted;
 
 /// What came of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +75,38 @@ impl Outcome {
     }
 }
 
+/// What one approval let pass.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovedBy {
+    /// The hash that was approved.
+    pub hash: String,
+    /// The rules that would have refused the change.
+    pub rules: Vec<&'static str>,
+    /// Who approved it.
+    pub approvers: Vec<String>,
+}
+
+/// The approvals of each change by its number. Where they name nobody, `who` gave them: the user of the command line.
+#[must_use]
+pub fn approvals(lifted: &BTreeMap<String, Lifted>, who: &str) -> BTreeMap<u32, Vec<ApprovedBy>> {
+    let mut by: BTreeMap<(u32, &str), (BTreeSet<&'static str>, BTreeSet<&str>)> = BTreeMap::new();
+    for lifted in lifted.values() {
+        let (rules, approvers) = by.entry((lifted.change, &lifted.hash)).or_default();
+        rules.insert(lifted.rule);
+        approvers.extend(lifted.approvers.iter().map(String::as_str));
+    }
+    let mut all: BTreeMap<u32, Vec<ApprovedBy>> = BTreeMap::new();
+    for ((change, hash), (rules, mut approvers)) in by {
+        if approvers.is_empty() {
+            approvers.insert(who);
+        }
+        let (rules, approvers) = (rules.into_iter().collect(), approvers.into_iter().map(str::to_owned).collect());
+        all.entry(change).or_default().push(ApprovedBy { hash: hash.to_owned(), rules, approvers });
+    }
+    all
+}
+
 /// One line of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,6 +119,9 @@ pub struct Entry<'a> {
     pub plan: &'a str,
     /// The change.
     pub change: &'a crate::plan::Change,
+    /// The approvals that let it pass, where the guard would have refused it.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub approvals: &'a [ApprovedBy],
     /// The AWS request.
     pub request: &'a crate::aws::Request,
     /// `None`: it is about to be sent.

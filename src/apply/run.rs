@@ -12,7 +12,7 @@ use super::check::{Look, look};
 use super::create;
 use super::effect::Made;
 use super::lease::{Cover, Lease, LeaseError, Now};
-use super::ledger::{Entry, Ledger, NoLedger, Outcome};
+use super::ledger::{ApprovedBy, Entry, Ledger, NoLedger, Outcome, approvals};
 use super::state::State;
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
 use crate::desired::NodeKey;
@@ -126,6 +126,7 @@ pub async fn apply(
         lease: tokio::sync::Mutex::new(Some(lease)),
         creations: create::Creations::default(),
         homes: homes(&plan.changes),
+        approvals: approvals(&plan.approved, control.who),
         control,
     };
     for (stage, changes) in stages(&plan.changes) {
@@ -244,6 +245,8 @@ struct Run<'a> {
     creations: create::Creations,
     /// Where each new account is to go; below the root itself where it is not told.
     homes: BTreeMap<&'a str, &'a NodeRef>,
+    /// The approvals that let changes pass, by their numbers.
+    approvals: BTreeMap<u32, Vec<ApprovedBy>>,
     control: Control<'a>,
 }
 
@@ -431,6 +434,7 @@ impl Run<'_> {
             who: self.control.who,
             plan: &self.plan_hash,
             change,
+            approvals: self.approvals.get(&change.id).map_or(&[], Vec::as_slice),
             request,
             outcome,
         };

@@ -12,6 +12,7 @@ use super::show::progress::{Reporter, TICK};
 use super::show::{self, saved::SavedPlan};
 use super::terminal::{Terminal, interrupted, meanwhile};
 use super::{approvals, args};
+use crate::apply::lease::Now;
 use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Ledger, always};
 use crate::pass::{self, ApplyError};
@@ -92,6 +93,11 @@ async fn carry_out(
             writeln!(out, "{:#}", show::json::report(&report, &planned, &setting.desired, &context))?;
         }
         return if whole || !left.is_empty() { Ok(u8::from(!clean)) } else { Err(super::plan::unread()) };
+    }
+    if let Some(store) = store.as_ref().filter(|_| !planned.plan.approved.is_empty()) {
+        // Before anything is written: a process that dies in the middle leaves the rest approved.
+        memory.grant(&planned.plan.approved, Now::of(&door, &Timestamp::now).earliest());
+        terminal.warn_if(store.keep_memory(&memory), "what is approved could not be kept");
     }
     let journal = store.as_ref().map(crate::store::Store::journal).transpose()?;
     let ledger: &dyn Ledger = match &journal {
@@ -198,7 +204,8 @@ fn only_as_saved(
     let left_out = plan.changes.iter().filter(|change| !standing.contains(&change.id));
     made.context.left_out = left_out.map(|change| names.told(change)).collect();
     let kept = plan.clone().only(&standing);
-    let kept = guard(kept, &setting.desired, &made.planned.observed, &setting.options.approvals, made.context.now);
+    let (now, approvals) = (Now::of(&made.door, &Timestamp::now).earliest(), &setting.options.approvals);
+    let kept = guard(kept, &setting.desired, &made.planned.observed, approvals, now);
     made.whole = Some(std::mem::replace(&mut made.planned.plan, kept));
     Ok(())
 }

@@ -14,7 +14,12 @@ const MOST: usize = 5;
 
 /// Warns of each hash that no refusal has, and lists those that refusals have.
 pub fn warn_of_idle(given: &[String], planned: &Planned, desired: &Desired, now: Timestamp, terminal: &Terminal) {
-    let idle = idle(&Approvals::of(given), &planned.plan, desired, &planned.observed, now);
+    let mut approvals = Approvals::of(given);
+    // What is left of what was approved before counts by the hash that was approved.
+    for (alone, lifted) in &planned.plan.approved {
+        approvals.cover(&lifted.hash, [alone.clone()]);
+    }
+    let idle = idle(&approvals, &planned.plan, desired, &planned.observed, now);
     for hash in &idle {
         // Somebody may have pasted more than a hash.
         let hash = crate::names::words::plain(hash);
@@ -42,8 +47,9 @@ fn outdated<'a>(known: &Known, now: &'a Plan<Guarded>) -> Vec<&'a str> {
 }
 
 fn remedy(plan: &Plan<Guarded>) -> String {
-    let hashes: Vec<String> =
-        plan.refusals.iter().filter_map(|refusal| Some(format!("`{}`", refusal.hash.as_ref()?))).collect();
+    let together = plan.bundles.iter().map(|bundle| &bundle.hash);
+    let each = plan.refusals.iter().filter_map(|refusal| refusal.hash.as_ref());
+    let hashes: Vec<String> = together.chain(each).map(|hash| format!("`{hash}`")).collect();
     let which = match hashes.get(..MOST) {
         _ if hashes.is_empty() => "nothing is refused that an approval could let pass; leave it out".to_owned(),
         Some(first) if hashes.len() > MOST => {

@@ -15,7 +15,7 @@ use super::args::{self, Machine};
 use super::diagnostics::FORMAT_VERSION;
 use super::failure::Failure;
 use crate::api::approval::{Approved, ApprovedKind};
-use crate::api::organization::Refused;
+use crate::api::organization::{Refused, RefusedTogether};
 use crate::api::{Approval, ApprovalSpec, Organization};
 
 /// `approve`.
@@ -46,6 +46,8 @@ pub struct ApproveOutput<'a> {
     format_version: u32,
     /// What the cluster's Organizations show as refused; where a hash was given, what is refused under it.
     refusals: &'a [Refused],
+    /// What of it can be approved at once though several refusals hold it back; where a hash was given, what has it.
+    refused_together: &'a [RefusedTogether],
     /// The Approval that was made, where a hash was given.
     approval: Option<Made<'a>>,
 }
@@ -74,30 +76,21 @@ struct Made<'a> {
 /// The cluster cannot be reached, nothing is refused under that hash, or the person may not approve.
 pub async fn run(asked: &Approve, out: &mut dyn Write) -> Result<u8, Failure> {
     let client = super::cluster::client().await?;
-    let refusals = refusals(&client).await?;
+    let refused = refused(&client).await?;
     let text = asked.output == Machine::Text;
     let Some(hash) = asked.hash.as_deref() else {
         if text {
-            list(&refusals, out)?;
+            list(&refused, out)?;
         } else {
-            write_json(&refusals, None, out)?;
+            write_json(&refused, None, out)?;
         }
         return Ok(0);
     };
-    let refused = find(&refusals, hash)?;
-    let subject = subject(refused)?;
+    let found = find(&refused, hash)?;
+    let subject = subject(found.approve_for())?;
     let approver = who(&client, &subject.name).await?;
     if text {
-        writeln!(
-            out,
-            "{} {} of {} is refused:\n  {}: {}",
-            refused.changes,
-            changes(refused),
-            refused.object,
-            refused.rule,
-            refused.message
-        )?;
-        details(refused, out)?;
+        found.tell(out)?;
         out.flush()?;
     }
     let asks = text && io::stdin().is_terminal();
@@ -113,7 +106,7 @@ pub async fn run(asked: &Approve, out: &mut dyn Write) -> Result<u8, Failure> {
     })?;
     let spec = ApprovalSpec {
         subject,
-        hash: refused.hash.clone().unwrap_or_default(),
+        hash: found.hash().to_owned(),
         approver: approver.clone(),
         reason: asked.reason.clone().unwrap_or_default(),
         expires_at: format!("{expires:.0}"),
@@ -132,67 +125,137 @@ pub async fn run(asked: &Approve, out: &mut dyn Write) -> Result<u8, Failure> {
     if !text {
         let made = Made {
             name: &name,
-            object: &refused.object,
+            object: found.object(),
             hash: &spec.hash,
             approver: &approver,
             reason: &spec.reason,
             expires_at: &spec.expires_at,
         };
-        write_json(std::slice::from_ref(refused), Some(made), out)?;
+        write_json(&found.alone(), Some(made), out)?;
         return Ok(0);
     }
     writeln!(out, "approved by {approver} until {expires:.0}: `kubectl get approval {name}` tells what comes of it")?;
     Ok(0)
 }
 
-/// What the Organizations of the cluster show as refused.
-async fn refusals(client: &Client) -> Result<Vec<Refused>, Failure> {
-    let organizations: Api<Organization> = Api::all(client.clone());
-    let found = organizations.list(&ListParams::default()).await.map_err(|error| super::cluster::failure(&error))?;
-    Ok(found.items.into_iter().filter_map(|organization| organization.status).flat_map(|s| s.refusals).collect())
+/// What Organizations show as refused.
+#[derive(Default)]
+struct AllRefused {
+    refusals: Vec<Refused>,
+    together: Vec<RefusedTogether>,
 }
 
-fn write_json(refusals: &[Refused], approval: Option<Made<'_>>, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &ApproveOutput { format_version: FORMAT_VERSION, refusals, approval })?;
+/// What is refused under one hash.
+enum Found<'r> {
+    One(&'r Refused),
+    Together(&'r RefusedTogether),
+}
+
+impl Found<'_> {
+    fn hash(&self) -> &str {
+        match self {
+            Self::One(refused) => refused.hash.as_deref().unwrap_or_default(),
+            Self::Together(together) => &together.hash,
+        }
+    }
+
+    fn approve_for(&self) -> &str {
+        match self {
+            Self::One(refused) => refused.approve_for.as_deref().unwrap_or(&refused.object),
+            Self::Together(together) => &together.approve_for,
+        }
+    }
+
+    fn object(&self) -> &str {
+        match self {
+            Self::One(refused) => &refused.object,
+            Self::Together(together) => &together.approve_for,
+        }
+    }
+
+    fn alone(&self) -> AllRefused {
+        match self {
+            Self::One(refused) => AllRefused { refusals: vec![(*refused).clone()], together: vec![] },
+            Self::Together(together) => AllRefused { refusals: vec![], together: vec![(*together).clone()] },
+        }
+    }
+
+    fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
+        let (count, of, why, shown) = match self {
+            Self::One(refused) => {
+                (refused.changes, &refused.object, format!("{}: {}", refused.rule, refused.message), &refused.details)
+            }
+            Self::Together(together) => {
+                (together.changes, &together.approve_for, together.rules.join(", "), &together.details)
+            }
+        };
+        writeln!(out, "{count} {} of {of} is refused:\n  {why}", changes(count))?;
+        details(shown, count, out)
+    }
+}
+
+/// What the Organizations of the cluster show as refused.
+async fn refused(client: &Client) -> Result<AllRefused, Failure> {
+    let organizations: Api<Organization> = Api::all(client.clone());
+    let found = organizations.list(&ListParams::default()).await.map_err(|error| super::cluster::failure(&error))?;
+    let mut all = AllRefused::default();
+    for status in found.items.into_iter().filter_map(|organization| organization.status) {
+        all.refusals.extend(status.refusals);
+        all.together.extend(status.refused_together);
+    }
+    Ok(all)
+}
+
+fn write_json(refused: &AllRefused, approval: Option<Made<'_>>, out: &mut dyn Write) -> io::Result<()> {
+    let (refusals, refused_together) = (&*refused.refusals, &*refused.together);
+    let output = ApproveOutput { format_version: FORMAT_VERSION, refusals, refused_together, approval };
+    serde_json::to_writer(&mut *out, &output)?;
     writeln!(out)
 }
 
-fn list(refusals: &[Refused], out: &mut dyn Write) -> io::Result<()> {
-    if refusals.is_empty() {
+fn list(all: &AllRefused, out: &mut dyn Write) -> io::Result<()> {
+    if all.refusals.is_empty() {
         return writeln!(out, "nothing is refused");
     }
-    for refused in refusals {
+    for refused in &all.refusals {
         let hash = refused.hash.as_deref().unwrap_or("(cannot be approved)");
-        writeln!(out, "{hash}  {}  {} {}", refused.object, refused.changes, changes(refused))?;
+        writeln!(out, "{hash}  {}  {} {}", refused.object, refused.changes, changes(refused.changes))?;
         writeln!(out, "    {}: {}\n    {}", refused.rule, refused.message, refused.remedy)?;
-        details(refused, out)?;
+        details(&refused.details, refused.changes, out)?;
+    }
+    for together in &all.together {
+        let (hash, of, count) = (&together.hash, &together.approve_for, together.changes);
+        writeln!(out, "{hash}  {of}  {count} {}, all at once", changes(count))?;
+        writeln!(out, "    {}: one approval of everything that is refused here", together.rules.join(", "))?;
+        details(&together.details, count, out)?;
     }
     Ok(())
 }
 
 /// What would be done, line by line.
-fn details(refused: &Refused, out: &mut dyn Write) -> io::Result<()> {
-    for detail in &refused.details {
+fn details(shown: &[String], changes: u32, out: &mut dyn Write) -> io::Result<()> {
+    for detail in shown {
         writeln!(out, "    - {}", crate::names::words::plain(detail))?;
     }
-    let more = usize::try_from(refused.changes).unwrap_or_default().saturating_sub(refused.details.len());
-    if more > 0 && !refused.details.is_empty() {
+    let more = usize::try_from(changes).unwrap_or_default().saturating_sub(shown.len());
+    if more > 0 && !shown.is_empty() {
         writeln!(out, "    - and {more} more; `bylaw plan --full` shows all")?;
     }
     Ok(())
 }
 
-fn changes(refused: &Refused) -> &'static str {
-    if refused.changes == 1 { "change" } else { "changes" }
+fn changes(count: u32) -> &'static str {
+    if count == 1 { "change" } else { "changes" }
 }
 
-fn find<'r>(refusals: &'r [Refused], hash: &str) -> Result<&'r Refused, Failure> {
-    let is = |refused: &&Refused| {
-        refused.hash.as_deref().is_some_and(|full| full == hash || (hash.len() >= 8 && full.starts_with(hash)))
+fn find<'r>(all: &'r AllRefused, hash: &str) -> Result<Found<'r>, Failure> {
+    let is = |found: &Found<'r>| {
+        let full = found.hash();
+        !full.is_empty() && (full == hash || (hash.len() >= 8 && full.starts_with(hash)))
     };
-    let mut found = refusals.iter().filter(is);
+    let mut found = all.refusals.iter().map(Found::One).chain(all.together.iter().map(Found::Together)).filter(is);
     match (found.next(), found.next()) {
-        (Some(refused), None) => Ok(refused),
+        (Some(found), None) => Ok(found),
         (Some(_), Some(_)) => Err(Failure::new(
             format!("`{hash}` begins several hashes"),
             "give the whole hash; `bylaw approve` without one shows them",
@@ -208,12 +271,11 @@ fn find<'r>(refusals: &'r [Refused], hash: &str) -> Result<&'r Refused, Failure>
     }
 }
 
-fn subject(refused: &Refused) -> Result<Approved, Failure> {
-    let subject = refused.approve_for.as_deref().unwrap_or(&refused.object);
+fn subject(subject: &str) -> Result<Approved, Failure> {
     let (kind, name) = subject.split_once('/').unwrap_or_default();
     let kind: ApprovedKind = serde_json::from_value(kind.into()).map_err(|_| {
         Failure::new(
-            format!("`{}` is of no kind that this `bylaw` knows", refused.object),
+            format!("`{subject}` is of no kind that this `bylaw` knows"),
             "use a `bylaw` of the controller's version",
         )
     })?;
@@ -275,30 +337,51 @@ mod tests {
 
     #[test]
     fn a_hash_is_found_by_its_first_eight_characters_and_no_fewer() {
-        let all = [refused(Some("aabbccdd00000000")), refused(Some("aabbccdd11111111")), refused(None)];
-        assert_eq!(find(&all, "aabbccdd0").unwrap().hash.as_deref(), Some("aabbccdd00000000"));
-        assert_eq!(find(&all, "aabbccdd11111111").unwrap().hash.as_deref(), Some("aabbccdd11111111"));
-        assert!(find(&all, "aabbccdd").unwrap_err().message.contains("several"));
+        let refusals = vec![refused(Some("aabbccdd00000000")), refused(Some("aabbccdd11111111")), refused(None)];
+        let all = AllRefused { refusals, together: vec![together("aabbccdd22222222")] };
+        let found = |hash: &str| find(&all, hash).map(|found| found.hash().to_owned());
+        assert_eq!(found("aabbccdd0").unwrap(), "aabbccdd00000000");
+        assert_eq!(found("aabbccdd11111111").unwrap(), "aabbccdd11111111");
+        assert_eq!(found("aabbccdd2").unwrap(), "aabbccdd22222222");
+        assert!(found("aabbccdd").unwrap_err().message.contains("several"));
         for none in ["aabbcc", "", "0000000000000000"] {
-            assert!(find(&all, none).unwrap_err().message.contains("now"), "{none}");
+            assert!(found(none).unwrap_err().message.contains("now"), "{none}");
         }
     }
 
     #[test]
     fn a_list_tells_what_to_do() {
         let mut out = vec![];
-        list(&[refused(Some("aabbccdd00000000")), refused(None)], &mut out).unwrap();
+        let refusals = vec![refused(Some("aabbccdd00000000")), refused(None)];
+        list(&AllRefused { refusals, together: vec![together("aabbccdd22222222")] }, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(
             text.contains("aabbccdd00000000  OrganizationPolicy/p  9 changes\n    limit-detaches: detaches 9"),
             "{text}"
         );
         assert!(text.contains("(cannot be approved)"), "{text}");
+        assert!(
+            text.contains("aabbccdd22222222  Organization/acme  12 changes, all at once\n    limit-affected, "),
+            "{text}"
+        );
+    }
+
+    fn together(hash: &str) -> RefusedTogether {
+        RefusedTogether {
+            approve_for: "Organization/acme".into(),
+            rules: vec!["limit-affected".into(), "limit-detaches".into()],
+            changes: 12,
+            hash: hash.into(),
+            details: vec![],
+        }
     }
 
     #[test]
     fn the_subject_is_the_object_of_the_refusal() {
-        assert_eq!(subject(&refused(None)).unwrap().kind, ApprovedKind::OrganizationPolicy);
-        assert!(subject(&Refused { object: "Gate/x".into(), ..refused(None) }).is_err());
+        let of = |refused: &Refused| subject(Found::One(refused).approve_for()).map(|subject| subject.kind);
+        assert_eq!(of(&refused(None)).unwrap(), ApprovedKind::OrganizationPolicy);
+        assert!(of(&Refused { object: "Gate/x".into(), ..refused(None) }).is_err());
+        let whole = together("aabbccdd22222222");
+        assert_eq!(subject(Found::Together(&whole).approve_for()).unwrap().kind, ApprovedKind::Organization);
     }
 }

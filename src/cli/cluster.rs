@@ -1,12 +1,9 @@
 //! The way to a cluster, as kubectl finds it.
 
-use std::error::Error as _;
-
 use kube::Client;
-use kube::config::KubeconfigError;
 
 use super::failure::Failure;
-use super::files::plainly;
+use crate::controller::said::said;
 
 /// A client of the cluster that `KUBECONFIG`, `~/.kube/config`, or the pod's service account names.
 ///
@@ -15,25 +12,10 @@ use super::files::plainly;
 pub async fn client() -> Result<Client, Failure> {
     Client::try_default().await.map_err(|error| {
         Failure::new(
-            format!("there is no way to a cluster: {}", why(&error)),
+            format!("there is no way to a cluster: {}", said(&error)),
             "run it in a cluster, or set `KUBECONFIG` to a file that names one",
         )
     })
-}
-
-/// Outside of a cluster the kubeconfig is what is missing.
-fn why(error: &kube::Error) -> String {
-    let of_file = match error {
-        kube::Error::InferConfig(error) => error.source().and_then(|it| it.downcast_ref::<KubeconfigError>()),
-        _ => None,
-    };
-    match of_file {
-        Some(KubeconfigError::ReadConfig(error, path)) => {
-            format!("the kubeconfig `{}` cannot be read: {}", path.display(), plainly(error))
-        }
-        Some(error) => format!("the kubeconfig cannot be used: {error}"),
-        None => error.to_string(),
-    }
 }
 
 /// An answer of the cluster that is none.
@@ -53,7 +35,7 @@ pub fn failure(error: &kube::Error) -> Failure {
             "check that `kubectl auth whoami` works with the same `KUBECONFIG`",
         ),
         error => Failure::new(
-            format!("the cluster does not answer: {error}"),
+            format!("the cluster does not answer: {}", said(error)),
             "check that `kubectl get organizations.bylaw.dev` works with the same `KUBECONFIG`",
         ),
     }

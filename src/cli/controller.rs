@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::args::Reach;
 use super::door::{self, Way};
 use super::failure::Failure;
+use super::log::Form;
 use super::terminal::interrupted;
 use crate::api::organization::{Access, Partition};
 use crate::aws::queue::Queue;
@@ -51,16 +51,21 @@ pub fn threads() -> tokio::runtime::Builder {
 /// Runs until it is told to end, or loses the lease.
 ///
 /// # Errors
-/// The cluster cannot be reached, or another replica writes now.
+/// The cluster cannot be reached, or another replica writes now. Where the log is JSON the error is its last line.
 pub async fn run(asked: &Controller) -> Result<u8, Failure> {
-    let client = super::cluster::client().await?;
-    let (log, ending) = super::log::of_the_controller();
-    let ended = control(asked, client, log).await;
+    let (log, ending, form) = super::log::of_the_controller();
+    let mut ended = control(asked, log).await;
+    // Whoever reads the log reads JSON to its last line.
+    if let (Form::Json, Err(failure)) = (form, &ended) {
+        tracing::error!(help = failure.help, "{}", failure.message);
+        ended = Ok(1);
+    }
     ending.send().await;
     ended
 }
 
-async fn control(asked: &Controller, client: Client, log: Filter) -> Result<u8, Failure> {
+async fn control(asked: &Controller, log: Filter) -> Result<u8, Failure> {
+    let client = super::cluster::client().await?;
     let stop = interrupted();
     let metrics = Metrics::default();
     let listener = TcpListener::bind(asked.listen).await.map_err(|error| {

@@ -33,7 +33,7 @@ pub fn of_a_command() {
 /// The second is to be ended with the process.
 #[cfg(feature = "controller")]
 #[must_use]
-pub fn of_the_controller() -> (crate::process::Filter, Ending) {
+pub fn of_the_controller() -> (crate::process::Filter, Ending, Form) {
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
     use tracing_subscriber::{Layer, fmt, registry, reload};
@@ -42,6 +42,7 @@ pub fn of_the_controller() -> (crate::process::Filter, Ending) {
     let (filter, handle) = reload::Layer::new(filter);
     let format = std::env::var("BYLAW_LOG_FORMAT").ok();
     let text = format.as_deref().map_or_else(|| io::stderr().is_terminal(), |format| format == "text");
+    let form = if text { Form::Text } else { Form::Json };
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let lines = if text { lines.boxed() } else { lines.json().flatten_event(true).boxed() };
     // The filter is that of the lines: traces, which the environment turns on, are of spans that it need not let through.
@@ -70,7 +71,17 @@ pub fn of_the_controller() -> (crate::process::Filter, Ending) {
         }
         handle.with_current(ToString::to_string).map_err(|error| format!("the log filter is not known: {error}"))
     };
-    (Box::new(set), ending)
+    (Box::new(set), ending, form)
+}
+
+/// How the lines of a log are written.
+#[cfg(feature = "controller")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// What is still to be sent when the process ends.

@@ -9,14 +9,14 @@ use std::sync::{Mutex, PoisonError};
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::keep::Scene;
+use super::scene::Scene;
 use crate::api::Mode;
 use crate::apply::Halt;
 use crate::desired::{Declared, Desired};
 use crate::names::{Kind, ObjectKey};
 use crate::observed::{Clock, Observed};
 use crate::pass::Planned;
-use crate::plan::{Change, Guarded, Plan, guard};
+use crate::plan::{Approvals, Change, Guarded, Plan, guard};
 
 /// The brakes of one run.
 pub struct Brakes<'a> {
@@ -39,15 +39,14 @@ struct Seen {
     /// Every object says what it said when the pass began.
     same: bool,
     /// The approvals that counted when it was last worked out what they let pass, and the changes that may run with them.
-    allowed: Option<(BTreeSet<String>, BTreeSet<u32>)>,
+    allowed: Option<(Approvals, BTreeSet<u32>)>,
 }
 
 impl<'a> Brakes<'a> {
-    /// The brakes of the run of a plan that was made from `scene`.
+    /// The brakes of the run of a plan that was made from `scene`. `clock`: the latest that it can be now.
     #[must_use]
     pub fn of(scene: &'a Scene, desired: &'a Desired, planned: &Planned, clock: Clock<'a>) -> Self {
-        let approvals = scene.approved(clock()).hashes;
-        let approved = (!approvals.is_empty()).then(|| (planned.plan.clone(), planned.observed.clone()));
+        let approved = (!planned.plan.approved.is_empty()).then(|| (planned.plan.clone(), planned.observed.clone()));
         let seen = Seen { version: scene.version, same: true, ..Seen::default() };
         Self { scene, desired, clock, approved, seen: Mutex::new(seen) }
     }
@@ -120,12 +119,16 @@ impl<'a> Brakes<'a> {
     fn approved(&self, change: &Change, seen: &mut Seen) -> Result<(), Halt> {
         let Some((plan, observed)) = &self.approved else { return Ok(()) };
         let now: Timestamp = (self.clock)();
-        let approvals = seen.now.as_ref().unwrap_or(self.scene).approved(now);
-        if seen.allowed.as_ref().is_none_or(|(hashes, _)| *hashes != approvals.hashes) {
+        let mut approvals = seen.now.as_ref().unwrap_or(self.scene).approved(now);
+        // As the plan was shown: what is held back since is no reason to hold back what was approved with it.
+        for (alone, lifted) in &plan.approved {
+            approvals.cover(&lifted.hash, [alone.clone()]);
+        }
+        if seen.allowed.as_ref().is_none_or(|(then, _)| *then != approvals) {
             let all: BTreeSet<u32> = plan.changes.iter().map(|change| change.id).collect();
             let left = guard(plan.clone().only(&all), self.desired, observed, &approvals, now);
             let ids = left.changes.iter().map(|change| change.id).collect();
-            seen.allowed = Some((approvals.hashes, ids));
+            seen.allowed = Some((approvals, ids));
         }
         match &seen.allowed {
             Some((_, ids)) if !ids.contains(&change.id) => {
@@ -173,3 +176,6 @@ fn is_same(one: &Desired, other: &Desired) -> bool {
         && broken(one) == broken(other)
         && all.iter().all(|key| object_says_the_same(one, other, key))
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ const COUNTED: [(&str, &str); 6] = [
 /// Sets the gauges of objects by condition, and of drift; and whether there is anything to count.
 pub fn count(metrics: &Metrics, cluster: &Cluster) {
     let mut counts: BTreeMap<(Kind, &str, &str), usize> = BTreeMap::new();
-    let mut undeclared: BTreeMap<Sort, Option<usize>> = BTreeMap::new();
+    let mut of_organizations: Vec<(Box<str>, Value)> = vec![];
     for kind in Kind::ALL {
         counts.extend(COUNTED.map(|(condition, status)| ((kind, condition, status), 0)));
     }
@@ -33,9 +33,7 @@ pub fn count(metrics: &Metrics, cluster: &Cluster) {
         let Some(entries) = objects.whole() else { return };
         for (key, entry) in entries {
             if key.kind == Kind::Organization {
-                for sort in Sort::ALL {
-                    add(undeclared.entry(sort).or_insert(Some(0)), undeclared_of(&entry.status, sort));
-                }
+                of_organizations.push((key.name.clone(), entry.status.clone()));
             }
             let conditions = entry.status.get("conditions").and_then(Value::as_array).into_iter().flatten();
             for found in conditions {
@@ -54,8 +52,16 @@ pub fn count(metrics: &Metrics, cluster: &Cluster) {
             metrics.drift(kind.as_str(), objects);
         }
     }
-    for sort in Sort::ALL {
-        metrics.undeclared(sort.as_str(), undeclared.get(&sort).copied().flatten());
+    metrics.count_anew();
+    for (organization, status) in &of_organizations {
+        for sort in Sort::ALL {
+            if let Some(found) = undeclared_of(status, sort) {
+                metrics.undeclared(organization, sort.as_str(), found);
+            }
+        }
+        if let Some(found) = status.get("vanished").and_then(|vanished| vanished.get("objects")?.as_u64()) {
+            metrics.vanished(organization, usize::try_from(found).unwrap_or(usize::MAX));
+        }
     }
 }
 
@@ -68,9 +74,4 @@ fn undeclared_of(status: &Value, sort: Sort) -> Option<usize> {
         Sort::Attachment => "attachments",
     };
     usize::try_from(status.get("undeclared")?.get(field)?.as_u64()?).ok()
-}
-
-/// A sum of which one part is not known is not known.
-fn add(sum: &mut Option<usize>, part: Option<usize>) {
-    *sum = sum.zip(part).map(|(sum, part)| sum + part);
 }

@@ -8,7 +8,8 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::json;
 
 use super::objects::Entry;
-use super::watch::{Cluster, resource, said};
+use super::said::said;
+use super::watch::{Cluster, resource};
 use crate::api::{API_VERSION, FINALIZER};
 use crate::desired::Home;
 use crate::names::ObjectKey;

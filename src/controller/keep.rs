@@ -1,11 +1,10 @@
 //! One pass of one Organization: build desired, observe, plan, guard, apply, judge. The same engine as the command line's;
 //! what woke it never decides what it does.
 
-use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::LocalBoxFuture;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use tokio::sync::watch as signal;
@@ -13,24 +12,23 @@ use tokio::sync::watch as signal;
 use super::brakes::Brakes;
 use super::finalize::Named;
 use super::objects::Entry;
-use super::tenure::{Claimant, Tenure};
+use super::scene::Scene;
+use super::tenure::Tenure;
 use super::watch::Cluster;
 use super::{Context, Door};
 use crate::api::Mode;
-use crate::api::organization::{Access, Partition};
-use crate::apply::lease::LeaseError;
+use crate::apply::lease::{LeaseError, Now};
 use crate::apply::ledger::NoLedger;
 use crate::apply::{Control, Ledger, Outcome};
 use crate::aws::{AwsError, Request};
-use crate::desired::{Desired, Home, Issue, build_from};
+use crate::desired::Desired;
 use crate::events::{Hint, Trail};
 use crate::names::{AccountId, Kind, ObjectKey};
 use crate::observed::{Observed, Renew};
 use crate::pass::{self, ApplyError, Options, PassError, Planned, Report};
 use crate::plan::bind::bind;
-use crate::plan::guard::idle;
-use crate::plan::{Approvals, Change, Memory, Plan, name_authors};
-use crate::status::approvals::{Given, Passed, approval, counting, subject};
+use crate::plan::{Change, Memory, Plan, name_authors};
+use crate::status::approvals::{Given, Passed, subject};
 use crate::status::{self, Came, Notice, Readiness, Subject, Verdict, Weight};
 use crate::store::{Journal, Store, StoreError};
 
@@ -118,6 +116,12 @@ impl Kept {
     }
 }
 
+/// An approval, what a pass means for it, and the fields of its status.
+pub type Judged = (Given, Verdict, Map<String, Value>);
+
+/// Writes down which approvals are about to be used.
+pub type Note<'a> = &'a (dyn Fn(Vec<Judged>) -> LocalBoxFuture<'a, ()> + 'a);
+
 /// When to come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
@@ -136,7 +140,7 @@ pub struct Turnout {
     /// Deleted objects of which nothing is left in AWS.
     pub gone: Vec<Named>,
     /// Statuses of the approvals of its objects.
-    pub approvals: Vec<(Given, Verdict, Map<String, Value>)>,
+    pub approvals: Vec<Judged>,
     /// When to come back.
     pub again: Again,
     /// Why it failed, where it did.
@@ -159,186 +163,21 @@ pub struct Said {
     pub facts: Map<String, Value>,
 }
 
-/// An object as a pass saw it.
-struct Seen {
-    uid: String,
-    generation: i64,
-    whose: Whose,
-}
-
-/// Whose an object is to a pass.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// That of the Organization of the pass.
-    Own,
-    /// Nobody's, and nobody kept it yet.
-    Open,
-    /// Nobody's since somebody kept it.
-    Let,
-    /// Another Organization's.
-    Others,
-}
-
-impl Whose {
-    fn of(entry: &Entry, home: Home<'_>, organization: &str) -> Self {
-        match home {
-            Home::Of(name) if name == organization => Self::Own,
-            Home::Of(_) => Self::Others,
-            Home::Unsaid if !entry.manifest.was_kept() => Self::Open,
-            Home::Unsaid | Home::Other(_) | Home::Gone(_) | Home::Nobody => Self::Let,
-        }
-    }
-}
-
-/// The objects of the cluster as a pass sees them: read once, at its beginning.
-pub struct Scene {
-    /// Where they were read.
-    pub(super) cluster: Arc<Cluster>,
-    /// [`Cluster::version`] of before.
-    pub(super) version: u64,
-    desired: Option<Desired>,
-    issues: Vec<Issue>,
-    seen: BTreeMap<ObjectKey, Seen>,
-    /// Accounts that manage the organizations of the cluster.
-    managed_by: Vec<AccountId>,
-    /// Objects that somebody deleted, and whose deletion policy says what is to go in AWS.
-    deleted: BTreeSet<ObjectKey>,
-    /// Approvals of its objects, each with the objects that its approver wrote.
-    approvals: Vec<(Given, BTreeSet<ObjectKey>)>,
-}
-
-impl Scene {
-    /// Builds what is declared for the Organization of that name; `None` until every kind was listed.
-    #[must_use]
-    pub fn of(cluster: &Arc<Cluster>, organization: &str) -> Option<Self> {
-        let version = cluster.version();
-        let objects = cluster.objects();
-        let entries = objects.whole()?;
-        // What is being deleted is declared no more.
-        let standing = || entries.iter().filter(|(_, entry)| !entry.deleting);
-        let manifests: Vec<_> = standing().map(|(_, entry)| &entry.manifest).collect();
-        let (desired, found) = build_from(&manifests, Some(organization));
-        let mut issues: Vec<Issue> = standing().flat_map(|(_, entry)| entry.issues.iter().cloned()).collect();
-        issues.extend(found);
-        let organizations = objects.organizations();
-        let (mut seen, mut deleted) = (BTreeMap::new(), BTreeSet::new());
-        for (key, entry) in entries {
-            let home = organizations.home(&entry.manifest);
-            let whose = Whose::of(entry, home, organization);
-            if entry.deleting {
-                // Whose deletion it is, nobody can say of what is nobody's.
-                if !(entry.finalizer && entry.deletes) || whose == Whose::Others {
-                    continue;
-                }
-                if whose == Whose::Own {
-                    deleted.insert(key.clone());
-                }
-                issues.extend(organizations.issue(&entry.manifest, home));
-            }
-            seen.insert(key.clone(), Seen { uid: entry.uid.clone(), generation: entry.generation, whose });
-        }
-        let (cluster_of, approvals, managed_by) = (cluster.clone(), vec![], organizations.management_accounts());
-        let mut scene = Self { cluster: cluster_of, version, desired, issues, seen, managed_by, deleted, approvals };
-        let alone = entries.keys().filter(|key| key.kind == Kind::Organization).count() == 1;
-        let own = LazyCell::new(|| scene.keys());
-        let mut approvals = vec![];
-        for given in cluster.approvals().all()?.values() {
-            let subject = given.spec.as_ref().ok().map(subject);
-            // Where there is one Organization, it also answers for approvals of what nobody has.
-            if alone || subject.as_ref().is_some_and(|subject| own.contains(subject)) {
-                let approver = given.spec.as_ref().ok().map(|spec| spec.approver.as_str());
-                let wrote = entries.iter().filter(|(_, entry)| approver.is_some() && entry.author() == approver);
-                approvals.push((given.clone(), wrote.map(|(key, _)| key.clone()).collect()));
-            }
-        }
-        scene.approvals = approvals;
-        Some(scene)
-    }
-
-    /// What is declared, where there is a usable Organization.
-    pub(super) fn desired(&self) -> Option<&Desired> {
-        self.desired.as_ref()
-    }
-
-    /// The `metadata.uid` of an object.
-    pub(super) fn uid(&self, key: &ObjectKey) -> Option<&str> {
-        self.seen.get(key).map(|seen| seen.uid.as_str())
-    }
-
-    /// Whether somebody deleted the object, and its counterpart in AWS is to go.
-    pub(super) fn is_deleted(&self, key: &ObjectKey) -> bool {
-        self.deleted.contains(key)
-    }
-
-    /// What of its approvals counts now.
-    pub(super) fn approved(&self, now: Timestamp) -> Approvals {
-        counting(self.approvals.iter().map(|(given, wrote)| (given, wrote)), now)
-    }
-
-    /// How AWS is reached, and whose organization it is to be.
-    #[must_use]
-    pub fn way(&self) -> (Partition, Option<Access>, Option<AccountId>) {
-        let spec = self.desired.as_ref().map(|desired| &desired.organization.spec);
-        spec.map_or_else(Default::default, |spec| {
-            (spec.partition, spec.access.clone(), Some(spec.management_account.clone()))
-        })
-    }
-
-    /// URL of the queue by which AWS tells what happened.
-    #[must_use]
-    pub fn queue(&self) -> Option<&str> {
-        self.desired.as_ref()?.organization.spec.queue.as_deref()
-    }
-
-    /// What its approvals let pass in a plan that was judged with them.
-    fn passed(&self, desired: &Desired, planned: &Planned, now: Timestamp) -> Passed {
-        let approvals = self.approved(now);
-        let idle = idle(&approvals, &planned.plan, desired, &planned.observed, now);
-        Passed { hashes: &approvals.hashes - &idle, alone: planned.plan.approved.clone() }
-    }
-
-    /// The name under which `process` takes the lease in AWS for this Organization: two processes that keep one Organization,
-    /// and two Organizations of one process, are two writers.
-    fn holder(&self, process: &str) -> String {
-        let uid = self.desired.as_ref().and_then(|desired| self.uid(desired.organization_key()));
-        format!("controller:{}:{process}", uid.unwrap_or_default())
-    }
-
-    /// For whom the lease in AWS is to be held; `None` where nothing is to be written.
-    #[must_use]
-    pub fn claimant(&self, cx: &Context) -> Option<Claimant> {
-        let desired = self.desired.as_ref().filter(|desired| !observes(desired))?;
-        let management = desired.organization.spec.management_account.clone();
-        let predecessor = cx.predecessor.as_ref().map(|process| self.holder(process));
-        Some(Claimant { management, who: self.holder(&cx.instance), predecessor })
-    }
-
-    /// Keys of the objects that belong to the Organization, and of those that are nobody's.
-    fn keys(&self) -> BTreeSet<&ObjectKey> {
-        self.seen.iter().filter(|(_, seen)| seen.whose != Whose::Others).map(|(key, _)| key).collect()
-    }
-
-    /// Accounts that manage the organizations that an object is kept in, or may be meant for; nothing where it keeps what
-    /// was said of it.
-    fn management_accounts(&self, key: &ObjectKey) -> Vec<Value> {
-        let accounts: Vec<&AccountId> = match self.seen.get(key).map(|seen| seen.whose) {
-            Some(Whose::Own) => self.desired.iter().map(|d| &d.organization.spec.management_account).collect(),
-            Some(Whose::Open) => self.managed_by.iter().collect(),
-            _ => vec![],
-        };
-        accounts.into_iter().map(|account| account.as_str().into()).collect()
-    }
-
-    fn is_own(&self, key: &ObjectKey) -> bool {
-        self.seen.get(key).is_some_and(|seen| seen.whose == Whose::Own)
-    }
-}
-
-/// Makes one pass. `stop` becomes true when the process is to end: the call in flight is finished then.
-pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, stop: signal::Receiver<bool>) -> Turnout {
+/// Makes one pass. `stop` becomes true when the process is to end: the call in flight is finished then. `note` is called before
+/// anything is written that needed an approval.
+pub async fn keep(
+    cx: &Context,
+    note: Note<'_>,
+    scene: &Scene,
+    door: &Door,
+    kept: &mut Kept,
+    stop: signal::Receiver<bool>,
+) -> Turnout {
     let before = door.tally().total();
     let Some(desired) = &scene.desired else { return turnout(scene, Came::Nowhere, None) };
-    let (planned, applied) = match plan_and_apply(cx, scene, desired, door, kept, stop).await {
+    // An approval that counts when the pass begins is one that was used, though it expires meanwhile.
+    let began = Now::of(door, &*cx.clock).latest();
+    let (planned, applied) = match plan_and_apply(cx, note, scene, desired, door, kept, stop, began).await {
         Ok(came) => came,
         Err(error) => return turnout(scene, Came::Unplanned(&error), None),
     };
@@ -347,17 +186,26 @@ pub async fn keep(cx: &Context, scene: &Scene, door: &Door, kept: &mut Kept, sto
     let outcomes: &[(Change, Outcome)] = report.map_or(&[], |report| &report.applied.outcomes);
     let came =
         Came::Planned { drift: &planned.plan.drift, left, observed, outcomes, unapplied: applied.as_ref().err() };
+    let there: BTreeSet<String> = scene.seen.keys().map(ToString::to_string).collect();
+    let organization = desired.organization_key();
+    let vanished = status::vanished(&organization.name, |key| there.contains(key), observed);
     let pass = status::Pass {
         now: (cx.clock)(),
         calls: door.tally().total() - before,
         drift: left.drift.len(),
         refusals: &left.refusals,
+        bundles: &left.bundles,
         undeclared: &left.undeclared,
+        vanished: vanished.as_deref(),
     };
     let mut turnout = turnout(scene, came, Some((desired, observed, pass)));
-    let passed = report.map_or_else(Passed::default, |_| scene.passed(desired, &planned, pass.now));
-    turnout.approve(scene, &passed, pass.now);
-    turnout.remember(scene, &kept.memory, pass.now);
+    turnout.miss(organization, vanished.as_deref().unwrap_or_default(), scene);
+    let mut passed = scene.passed(desired, &planned, outcomes, began);
+    if report.is_none() {
+        passed.hashes.clear();
+    }
+    turnout.approve(scene, &passed, began);
+    turnout.remember(scene, &kept.memory, Now::of(door, &*cx.clock).earliest());
     kept.keep(observed);
     kept.observed = Some(match applied {
         Ok(Some(report)) => report.applied.observed,
@@ -414,15 +262,18 @@ fn renewed(desired: &Desired) -> Option<Renew> {
     spec.queue.is_none().then(|| Renew { calls: RENEWED, older_than: interval / 2 })
 }
 
+#[allow(clippy::too_many_arguments, reason = "what a pass has, handed on")]
 async fn plan_and_apply(
     cx: &Context,
+    note: Note<'_>,
     scene: &Scene,
     desired: &Desired,
     port: &Door,
     kept: &mut Kept,
     stop: signal::Receiver<bool>,
+    began: Timestamp,
 ) -> Result<(Planned, Result<Option<Report>, ApplyError>), PassError> {
-    let approvals = scene.approved((cx.clock)());
+    let approvals = scene.approved(began);
     let renew = renewed(desired);
     let options = Options { deleted: scene.deleted.clone(), approvals, renew, ..Options::default() };
     let Kept { observed, trail, .. } = kept;
@@ -434,6 +285,12 @@ async fn plan_and_apply(
     if planned.plan.changes.is_empty() && !observes(desired) {
         kept.memory.learn(&planned.plan.facts);
         return Ok((planned, Ok(None)));
+    }
+    // What is approved is written down before it is begun: whoever goes on after this process knows the rest of it.
+    if !planned.plan.approved.is_empty() && !observes(desired) {
+        let passed = scene.passed(desired, &planned, &[], began);
+        let used = scene.judged(&passed, began).into_iter().filter(|(_, verdict, _)| verdict.ready == Readiness::True);
+        note(used.collect()).await;
     }
     let applied = carry_out(cx, scene, desired, port, kept, &options, planned.clone(), stop).await;
     let applied = applied.map(|mut report| {
@@ -495,7 +352,8 @@ pub async fn put_back(
 /// Most calls of a look before the pass; past that the pass is as good.
 const MOST_AT_A_GLANCE: usize = 60;
 
-fn observes(desired: &Desired) -> bool {
+/// Whether nothing is to be written.
+pub(super) fn observes(desired: &Desired) -> bool {
     desired.organization.spec.mode == Mode::Observe || desired.organization.suspend
 }
 
@@ -522,7 +380,8 @@ async fn carry_out(
         None => &NoLedger,
     };
     let who = scene.holder(&cx.instance);
-    let brakes = Brakes::of(scene, desired, &planned, &*cx.clock);
+    let latest = || Now::of(port, &*cx.clock).latest();
+    let brakes = Brakes::of(scene, desired, &planned, &latest);
     let wanted = |change: &Change| brakes.wanted(change);
     let control = Control { stop, wanted: &wanted, progress: &progress, clock: &*cx.clock, ledger, who: &who };
     let Some(tenure) = tenure else {
@@ -568,11 +427,38 @@ fn turnout(scene: &Scene, came: Came<'_>, found: Option<(&Desired, &Observed, st
     Turnout { statuses, notices: status::notices(&came), gone, approvals, again, cause, looked: found.is_some(), calls }
 }
 
+/// Most objects that an Event and the log name.
+const MOST_NAMED: usize = 10;
+
 /// Fields of a status that hold what the memory says of the object.
 const SETTLED: &str = "settled";
 const CORRECTIONS: &str = "corrections";
 
 impl Turnout {
+    /// Tells what is kept in AWS for objects that are no longer in the cluster, where it is more than the Organization told.
+    fn miss(&mut self, organization: &ObjectKey, vanished: &[String], scene: &Scene) {
+        let before = {
+            let objects = scene.cluster.objects();
+            let told = objects.known().get(organization).and_then(|entry| entry.status.get("vanished"));
+            told.and_then(|told| told.get("objects")?.as_u64()).and_then(|told| usize::try_from(told).ok())
+        };
+        if vanished.len() <= before.unwrap_or_default() {
+            return;
+        }
+        let named: Vec<&str> = vanished.iter().take(MOST_NAMED).map(String::as_str).collect();
+        let more = vanished.len().saturating_sub(named.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let note = format!(
+            "{} objects that bylaw keeps in AWS are no longer in the cluster, and are left as they are: {}{more}. Where the \
+             cluster was restored from a backup, apply their manifests again",
+            vanished.len(),
+            named.join(", ")
+        );
+        tracing::warn!(organization = %organization.name, vanished = vanished.len(), "{note}");
+        let (weight, reason, action) = (Weight::Warning, "Vanished", "Observe");
+        self.notices.push(Notice { object: organization.clone(), weight, reason, action, note });
+    }
+
     /// Adds to each status what is remembered of its object. What is not this Organization's was settled elsewhere.
     fn remember(&mut self, scene: &Scene, memory: &Memory, now: Timestamp) {
         for (key, said) in self.statuses.iter_mut().filter(|(key, _)| scene.is_own(key)) {
@@ -584,8 +470,7 @@ impl Turnout {
 
     /// Adds what came of the approvals.
     fn approve(&mut self, scene: &Scene, passed: &Passed, now: Timestamp) {
-        for (given, wrote) in &scene.approvals {
-            let (verdict, fields) = approval(given, wrote, passed, now);
+        for (given, verdict, fields) in scene.judged(passed, now) {
             if let Ok(spec) = &given.spec
                 && passed.hashes.contains(&spec.hash)
                 && verdict.ready == Readiness::True
@@ -594,7 +479,7 @@ impl Turnout {
                 let (weight, reason, action) = (Weight::Normal, "Approved", "Approve");
                 self.notices.push(Notice { object: subject(spec), weight, reason, action, note });
             }
-            self.approvals.push((given.clone(), verdict, fields));
+            self.approvals.push((given, verdict, fields));
         }
     }
 }

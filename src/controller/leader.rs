@@ -15,7 +15,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 
-use super::watch::said;
+use super::said::said;
 use crate::aws::error::NOT_LEADER;
 use crate::aws::{AwsError, Port, Request, Response, ServiceTime};
 use crate::process::Metrics;

@@ -13,6 +13,8 @@ pub mod finalize;
 pub mod keep;
 pub mod leader;
 pub mod objects;
+pub mod said;
+pub mod scene;
 pub mod tenure;
 pub mod watch;
 pub mod write;
@@ -32,15 +34,17 @@ use tracing::{Instrument, Span};
 
 use self::backoff::{Backoff, spread};
 use self::events::Ear;
-use self::keep::{Again, Clock, Kept, Scene, keep};
+use self::keep::{Again, Clock, Kept, keep};
+use self::scene::Scene;
 use self::watch::{Cluster, Watched};
-use self::write::{MANAGER, Told, tell, write};
+use self::write::{MANAGER, Told, tell, write, write_approvals};
 use crate::api::organization::{Access, Partition};
 use crate::aws::dice::Dice;
 use crate::aws::queue::Queue;
 use crate::aws::{Paced, Port};
 use crate::names::{AccountId, Kind, SPANS};
 use crate::process::Metrics;
+use crate::process::metrics::{DONE, FAILED};
 
 /// Changes that come closer together than this are looked at together: half of what belongs together can be refused, where
 /// the whole is not.
@@ -196,6 +200,7 @@ impl Keeper {
             }
         }
         tenure::settle(&mut kept.tenure, None, &self.cx, None).await;
+        self.cx.metrics.forget(&self.name);
     }
 
     /// Resolves when AWS told of something that a pass should look at.
@@ -227,7 +232,11 @@ impl Keeper {
                 tenure::settle(&mut kept.tenure, scene.claimant(&self.cx), &self.cx, Some(&way.door)).await;
                 let urgent = keep::put_back(&self.cx, &scene, &way.door, kept, hints, stop.clone()).await;
                 tell(&self.recorder, &self.cluster, &told.news(&urgent, Instant::now())).await;
-                let mut turnout = keep(&self.cx, &scene, &way.door, kept, stop).await;
+                let now = (self.cx.clock)();
+                let note = |used: Vec<keep::Judged>| {
+                    async move { write_approvals(&self.client, &used, now).await }.boxed_local()
+                };
+                let mut turnout = keep(&self.cx, &note, &scene, &way.door, kept, stop).await;
                 if let Some(ear) = &mut way.ear {
                     if turnout.looked {
                         ear.looked(began.elapsed());
@@ -248,8 +257,8 @@ impl Keeper {
         }
         tell(&self.recorder, &self.cluster, &told.news(&turnout.notices, Instant::now())).await;
         let seconds = began.elapsed().as_secs_f64();
-        let outcome = if turnout.again == Again::Failed { "failed" } else { "done" };
-        self.cx.metrics.pass(outcome, seconds, written);
+        let outcome = if turnout.again == Again::Failed { FAILED } else { DONE };
+        self.cx.metrics.pass(&self.name, outcome, seconds, (self.cx.clock)(), written);
         Span::current().record("outcome", outcome).record("statuses", written).record("calls", turnout.calls);
         match &turnout.cause {
             Some(cause) => tracing::warn!(organization = %self.name, seconds, written, outcome, "pass failed: {cause}"),

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::approvals::Approvals;
 use super::objects::Objects;
+use super::said::said;
 use crate::names::Kind;
 
 /// Pause before a kind that the server does not have, or does not show, is listed again.
@@ -158,7 +159,6 @@ pub async fn watch(client: Client, watched: Watched, cluster: Arc<Cluster>) {
     }
 }
 
-/// The kind is not there, or not for us: what was known of it no longer counts.
 /// What the API server said, without what its client adds for programmers.
 fn told(error: &watcher::Error) -> String {
     match error {
@@ -170,14 +170,7 @@ fn told(error: &watcher::Error) -> String {
     }
 }
 
-/// As [`told`], of any call.
-pub(super) fn said(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => format!("the API server answers {}: {}", status.code, status.message),
-        error => error.to_string(),
-    }
-}
-
+/// The kind is not there, or not for us: what was known of it no longer counts.
 fn is_lasting(error: &watcher::Error) -> bool {
     let status = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ApiResource, DynamicObject, ObjectMeta, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::keep::{Said, Turnout};
-use super::watch::{Cluster, Watched, resource, said};
+use super::keep::{Judged, Said, Turnout};
+use super::said::said;
+use super::watch::{Cluster, Watched, resource};
 use crate::api::API_VERSION;
 use crate::names::ObjectKey;
 use crate::status::{self, Notice, Weight};
@@ -36,10 +38,23 @@ pub async fn write<'t>(cx: &Context, client: &Client, cluster: &Cluster, turnout
         };
         turnout.statuses.iter().filter_map(patch).collect()
     };
-    patches.extend(turnout.approvals.iter().filter_map(|(given, verdict, fields)| {
+    patches.extend(of_approvals(&turnout.approvals, now));
+    patch(client, patches).await
+}
+
+/// Writes the statuses of approvals alone.
+pub async fn write_approvals(client: &Client, approvals: &[Judged], now: Timestamp) {
+    patch(client, of_approvals(approvals, now).collect()).await;
+}
+
+fn of_approvals(approvals: &[Judged], now: Timestamp) -> impl Iterator<Item = (ApiResource, &str, Value)> {
+    approvals.iter().filter_map(move |(given, verdict, fields)| {
         let status = status::status(verdict, fields, &given.status, given.generation, now)?;
         Some((Watched::Approvals.resource(), &*given.name, status))
-    }));
+    })
+}
+
+async fn patch(client: &Client, patches: Vec<(ApiResource, &str, Value)>) -> (usize, usize) {
     let written = stream::iter(patches).map(|(resource, name, status)| async move {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
         let object = json!({"apiVersion": API_VERSION, "kind": resource.kind, "metadata": {"name": name},

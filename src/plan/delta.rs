@@ -85,6 +85,7 @@ pub fn propose(
         facts: Facts::of(delta.facts, partial),
         carries: delta.carries,
         approved: BTreeMap::new(),
+        bundles: vec![],
         state: PhantomData,
     };
     (plan, binding)
@@ -315,7 +316,17 @@ impl Delta<'_> {
 
     fn push(&mut self, object: &ObjectKey, stage: Stage, action: Action, reason: Reason, facts: Vec<Mark>) {
         let object = object.clone();
-        self.changes.push(Change { id: 0, object, action, reason, stage, reach: 0, needs_text: false, facts });
+        self.changes.push(Change {
+            id: 0,
+            object,
+            action,
+            reason,
+            stage,
+            reach: 0,
+            needs_text: false,
+            facts,
+            means: None,
+        });
     }
 
     fn refuse(&mut self, rule: &'static str, object: &ObjectKey, message: String, remedy: &str) {

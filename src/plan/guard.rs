@@ -5,6 +5,7 @@
 //! account is less guarded on the way than both before and after (design section 4, invariant 3).
 
 mod arrivals;
+mod bundles;
 mod limits;
 mod partial;
 mod rules;
@@ -22,7 +23,9 @@ use std::marker::PhantomData;
 use k8s_openapi::jiff::Timestamp;
 
 use super::kept::Made;
-use super::model::{Action, Carries, Change, Guarded, NodeRef, Plan, PolicyRef, Proposed, Reason, Refusal, hash};
+use super::model::{
+    Action, Carries, Change, Guarded, Lifted, NodeRef, Plan, PolicyRef, Proposed, Reason, Refusal, hash,
+};
 use super::partial::{Cause, told_once};
 use super::world::{Interner, World, policy_of, touches};
 use crate::desired::Desired;
@@ -30,17 +33,21 @@ use crate::names::{Kind, NodeId, ObjectKey, PolicyId};
 use crate::observed::Observed;
 
 /// What a person or an approval object lets pass.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Approvals {
     /// Hashes of refused changes.
     pub hashes: BTreeSet<String>,
     /// Hashes that count only for what one of these lets pass.
     pub only: BTreeMap<String, Vec<Word>>,
+    /// Hashes of single changes that count while one of these hashes does, in whose name they were let pass before.
+    pub covers: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What one person lets pass by a hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
+    /// Who says it.
+    pub approver: String,
     /// The object that is approved; an Organization stands for all of its objects.
     pub subject: ObjectKey,
     /// Objects that this person wrote: their changes are for somebody else to approve.
@@ -56,7 +63,7 @@ impl Word {
 impl Approvals {
     /// Approvals of whatever has these hashes.
     pub fn of(hashes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { hashes: hashes.into_iter().map(Into::into).collect(), only: BTreeMap::new() }
+        Self { hashes: hashes.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
     /// Whether what is refused under that hash is approved: by one person, for every object that it covers.
@@ -64,6 +71,27 @@ impl Approvals {
         let objects: BTreeSet<&ObjectKey> = objects.into_iter().collect();
         let all = |word: &Word| objects.iter().all(|object| word.covers(object));
         self.hashes.contains(hash) && self.only.get(hash).is_none_or(|words| words.iter().any(all))
+    }
+
+    /// The hash by which a change of the object is approved that has this hash alone.
+    fn by<'a>(&'a self, alone: &'a str, object: &ObjectKey) -> Option<&'a str> {
+        if self.hold(alone, [object]) {
+            return Some(alone);
+        }
+        self.covers.get(alone)?.iter().map(String::as_str).find(|hash| self.hold(hash, [object]))
+    }
+
+    /// Those whose word for the object the hash is.
+    fn approvers(&self, hash: &str, object: &ObjectKey) -> BTreeSet<String> {
+        let words = self.only.get(hash).into_iter().flatten();
+        words.filter(|word| word.covers(object)).map(|word| word.approver.clone()).collect()
+    }
+
+    /// Lets the hash count for changes of which each has one of these hashes alone.
+    pub fn cover(&mut self, hash: &str, alone: impl IntoIterator<Item = impl Into<String>>) {
+        for alone in alone {
+            self.covers.entry(alone.into()).or_default().insert(hash.to_owned());
+        }
     }
 }
 
@@ -77,12 +105,13 @@ pub fn guard(
     now: Timestamp,
 ) -> Plan<Guarded> {
     // Where nothing changes there is nothing to judge, and the organization is not worked out for it.
-    let (changes, refusals, approved) = if plan.changes.is_empty() {
-        (vec![], plan.refusals, BTreeMap::new())
+    let (judged, bundles) = if plan.changes.is_empty() {
+        (Judged { refusals: plan.refusals, ..Judged::default() }, vec![])
     } else {
         let asked = Asked { desired, observed, approvals, carries: &plan.carries, now };
-        judge(plan.changes, plan.refusals, &asked)
+        bundles::judge_with(plan.changes, plan.refusals, &asked)
     };
+    let Judged { changes, refusals, approved } = judged;
     let mut refusals = told_once(refusals, &plan.organization);
     refusals.sort_by(|a, b| a.place().cmp(&b.place()));
     Plan {
@@ -95,11 +124,21 @@ pub fn guard(
         facts: plan.facts,
         carries: plan.carries,
         approved,
+        bundles,
         state: PhantomData,
     }
 }
 
+/// What came of a trial.
+#[derive(Default)]
+struct Judged {
+    changes: Vec<Change>,
+    refusals: Vec<Refusal>,
+    approved: BTreeMap<String, Lifted>,
+}
+
 /// What changes are judged by.
+#[derive(Clone, Copy)]
 struct Asked<'a> {
     desired: &'a Desired,
     observed: &'a Observed,
@@ -108,11 +147,7 @@ struct Asked<'a> {
     now: Timestamp,
 }
 
-fn judge(
-    changes: Vec<Change>,
-    refusals: Vec<Refusal>,
-    asked: &Asked<'_>,
-) -> (Vec<Change>, Vec<Refusal>, BTreeMap<String, String>) {
+fn judge(changes: Vec<Change>, refusals: Vec<Refusal>, asked: &Asked<'_>) -> Judged {
     let &Asked { desired, observed, approvals, carries, now } = asked;
     let mut atoms = Interner::default();
     let before = World::of(observed, &mut atoms);
@@ -130,6 +165,7 @@ fn judge(
         made: OnceCell::new(),
     };
     court.measure(&before);
+    court.weigh(&before, &mut atoms);
     court.management();
     court.holds(&before);
     court.partial(&before);
@@ -152,7 +188,7 @@ fn judge(
             court.dependents();
         }
     }
-    (court.kept, court.refusals, court.approved)
+    Judged { changes: court.kept, refusals: court.refusals, approved: court.approved }
 }
 
 /// Of the approvals that a plan was judged with, those without which the same would be refused.
@@ -168,21 +204,42 @@ pub fn idle(
     now: Timestamp,
 ) -> BTreeSet<String> {
     let mut idle = given.hashes.clone();
-    let mut met = Approvals { hashes: BTreeSet::new(), only: given.only.clone() };
+    let mut met = Approvals { hashes: BTreeSet::new(), ..given.clone() };
+    let made = OnceCell::new();
     while !idle.is_empty() {
         let judged = guard(unjudged(plan), desired, observed, &met, now);
-        let before = idle.len();
-        for refusal in &judged.refusals {
-            let hash = refusal.hash.as_ref().filter(|hash| given.hold(hash, refusal.changes.iter().map(|c| &c.object)));
-            if let Some(hash) = hash.filter(|hash| idle.remove(*hash)) {
-                met.hashes.insert(hash.clone());
-            }
+        let held = |hash: &&str, changes: &[&Change]| given.hold(hash, changes.iter().map(|change| &change.object));
+        let mut found: BTreeSet<&str> = BTreeSet::new();
+        for refusal in judged.refusals.iter().filter(|refusal| refusal.hash.is_some()) {
+            let changes: Vec<&Change> = refusal.changes.iter().collect();
+            found.extend(refusal.hash.as_deref().filter(|hash| held(hash, &changes)));
+            let made = made.get_or_init(|| Made::of(desired, observed));
+            let alone = |change: &&Change| given.by_alone(refusal.rule, change, made);
+            found.extend(changes.iter().filter_map(alone));
         }
+        let bundles = judged.bundles.iter().filter(|bundle| held(&bundle.hash.as_str(), &bundle.changes()));
+        found.extend(bundles.map(|bundle| bundle.hash.as_str()));
+        let before = idle.len();
+        met.hashes.extend(found.into_iter().filter(|hash| idle.remove(*hash)).map(str::to_owned));
         if idle.len() == before {
             break;
         }
     }
     idle
+}
+
+impl Approvals {
+    /// The hash by which the change is approved by itself, under the hash that it has or had before what it touches was made.
+    fn by_alone(&self, rule: &'static str, change: &Change, made: &Made) -> Option<&str> {
+        let found = |print: String| self.known(&alone(rule, &print)).and_then(|alone| self.by(alone, &change.object));
+        made.forms(change).iter().map(Change::approvable).find_map(found)
+    }
+
+    /// The hash of a change alone as it stands among the approvals.
+    fn known(&self, alone: &str) -> Option<&str> {
+        let covered = self.covers.get_key_value(alone).map(|(alone, _)| alone.as_str());
+        self.hashes.get(alone).map(String::as_str).or(covered)
+    }
 }
 
 /// The plan as it was proposed: what was held back is in it again.
@@ -212,13 +269,21 @@ struct Court<'a> {
     proposed: Vec<Change>,
     kept: Vec<Change>,
     refusals: Vec<Refusal>,
-    approved: BTreeMap<String, String>,
+    approved: BTreeMap<String, Lifted>,
     made: OnceCell<Made>,
 }
 
 /// The hash that approves one change alone: that of a refusal of nothing else.
 pub(super) fn alone(rule: &'static str, print: &str) -> String {
     hash(&(rule, [print]))
+}
+
+impl Refusal {
+    /// Each of its changes with the hash that approves it alone; none where no approval lets it pass.
+    pub fn each_alone(&self) -> impl Iterator<Item = (String, &Change)> {
+        let approvable = self.changes.iter().filter(|_| self.hash.is_some());
+        approvable.map(|change| (alone(self.rule, &change.approvable()), change))
+    }
 }
 
 /// What the remedy of a refusal ends with, where an approval of that hash lets it pass.
@@ -267,10 +332,9 @@ impl Court<'_> {
     }
 
     fn refuse(&mut self, verdict: Verdict, changes: Vec<Change>) {
-        let prints: BTreeSet<String> = changes.iter().map(Change::fingerprint).collect();
+        let prints: BTreeSet<String> = changes.iter().map(Change::approvable).collect();
         let hash = verdict.approvable.then(|| hash(&(verdict.rule, &prints)));
-        if let Some(hash) = hash.as_ref().filter(|hash| self.is_approved(hash, &verdict, &changes)) {
-            self.approved.extend(prints.iter().map(|print| (alone(verdict.rule, print), hash.clone())));
+        if hash.as_ref().is_some_and(|hash| self.is_approved(hash, verdict.rule, &changes)) {
             self.kept.extend(changes);
             self.kept.sort_by_key(|change| change.id);
             return;
@@ -291,16 +355,40 @@ impl Court<'_> {
     }
 
     /// Whether the changes are approved together, or each alone: so is what is left of them when the others are done.
-    fn is_approved(&self, hash: &str, verdict: &Verdict, changes: &[Change]) -> bool {
-        let alone = || changes.iter().all(|change| self.is_approved_alone(verdict.rule, change));
-        self.approvals.hold(hash, changes.iter().map(|change| &change.object)) || (!changes.is_empty() && alone())
+    fn is_approved(&mut self, hash: &str, rule: &'static str, changes: &[Change]) -> bool {
+        let together = self.approvals.hold(hash, changes.iter().map(|change| &change.object));
+        let lift = |change: &Change| {
+            let by = if together { hash } else { self.approved_alone(rule, change)? };
+            Some(self.lifted(rule, change, by))
+        };
+        let Some(lifted) = changes.iter().map(lift).collect::<Option<Vec<_>>>() else { return false };
+        let is = !lifted.is_empty();
+        self.approved.extend(lifted);
+        is
     }
 
-    /// Whether the change is approved by itself, under the hash that it has or had before what it touches was made.
-    fn is_approved_alone(&self, rule: &'static str, change: &Change) -> bool {
-        let made = || self.made.get_or_init(|| Made::of(self.desired, self.observed));
-        let held = |print: &String| self.approvals.hold(&alone(rule, print), [&change.object]);
-        !self.approvals.hashes.is_empty() && made().fingerprints(change).iter().any(held)
+    /// The hash by which the change is approved by itself.
+    fn approved_alone(&self, rule: &'static str, change: &Change) -> Option<&str> {
+        if self.approvals.hashes.is_empty() {
+            return None;
+        }
+        let made = self.made.get_or_init(|| Made::of(self.desired, self.observed));
+        self.approvals.by_alone(rule, change, made)
+    }
+
+    fn lifted(&self, rule: &'static str, change: &Change, hash: &str) -> (String, Lifted) {
+        let approvers = self.approvals.approvers(hash, &change.object);
+        let lifted = Lifted { change: change.id, rule, hash: hash.to_owned(), approvers };
+        (alone(rule, &change.approvable()), lifted)
+    }
+
+    /// The changes that are approved past the rule by themselves, each noted as such.
+    fn note_approved(&mut self, rule: &'static str, is: impl Fn(&Change) -> bool) -> BTreeSet<u32> {
+        let of = |change: &Change| Some((change.id, self.lifted(rule, change, self.approved_alone(rule, change)?)));
+        let found: Vec<(u32, (String, Lifted))> = self.kept.iter().filter(|change| is(change)).filter_map(of).collect();
+        let ids = found.iter().map(|(id, _)| *id).collect();
+        self.approved.extend(found.into_iter().map(|(_, lifted)| lifted));
+        ids
     }
 
     /// How many accounts each change reaches.

@@ -48,13 +48,8 @@ impl Made {
         }
     }
 
-    /// Every hash that a change has or had: with each object that bylaw made named by its id, and by its key.
-    #[must_use]
-    pub fn fingerprints(&self, change: &Change) -> BTreeSet<String> {
-        self.forms(change).iter().map(Change::fingerprint).collect()
-    }
-
-    fn forms(&self, change: &Change) -> Vec<Change> {
+    /// Every form that a change has or had: with each object that bylaw made named by its id, and by its key.
+    pub(super) fn forms(&self, change: &Change) -> Vec<Change> {
         let mut forms = vec![change.clone()];
         for name in self.names(&change.action) {
             let mut earlier = forms.clone();

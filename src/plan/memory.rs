@@ -3,11 +3,13 @@
 //! A fact is one thing that a manifest says of one object (`Account/a parent`). If a fact was settled with the value
 //! that the manifest still has, and AWS differs now, nobody but a foreign hand can have changed it: that is drift.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::guard::Approvals;
+use super::model::Lifted;
 use crate::names::ObjectKey;
 
 /// Corrections of one fact within [`CONTEST_WINDOW`] after which bylaw stops and says so.
@@ -89,9 +91,46 @@ pub struct Memory {
     /// the command line again means to try again.
     #[serde(skip)]
     pub taken: BTreeMap<Mark, Timestamp>,
+    /// What approvals let pass, by the hash that was approved: what is left of the changes counts under it too.
+    #[serde(default)]
+    pub granted: BTreeMap<String, Grant>,
 }
 
+/// What one approval let pass.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Grant {
+    /// When a run with it last began.
+    pub at: Timestamp,
+    /// Hashes that approve each of its changes past each rule alone.
+    pub covers: BTreeSet<String>,
+}
+
+/// How long what is left of approved changes counts under the hash that was approved.
+pub const GRANTED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
 impl Memory {
+    /// Remembers what approvals let pass, before it is begun.
+    pub fn grant<'l>(&mut self, lifted: impl IntoIterator<Item = (&'l String, &'l Lifted)>, at: Timestamp) {
+        self.granted.retain(|_, grant| at.duration_since(grant.at) < GRANTED_FOR);
+        for (alone, lifted) in lifted {
+            let empty = || Grant { at, covers: BTreeSet::new() };
+            let grant = self.granted.entry(lifted.hash.clone()).or_insert_with(empty);
+            grant.at = at;
+            grant.covers.insert(alone.clone());
+        }
+    }
+
+    /// The approvals, with what is left of the changes that they let pass before.
+    #[must_use]
+    pub fn approvals(&self, given: &Approvals, now: Timestamp) -> Approvals {
+        let mut approvals = given.clone();
+        for hash in &given.hashes {
+            let grant = self.granted.get(hash).filter(|grant| now.duration_since(grant.at) < GRANTED_FOR);
+            approvals.cover(hash, grant.into_iter().flat_map(|grant| grant.covers.iter().cloned()));
+        }
+        approvals
+    }
+
     /// Remembers that AWS does not create that account, whatever is called again.
     pub fn turned_down(&mut self, account: Mark, at: Timestamp) {
         self.taken.retain(|_, told| at.duration_since(*told) < TAKEN_FOR);

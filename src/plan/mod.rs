@@ -24,6 +24,7 @@ pub use delta::{Options, propose};
 pub use guard::{Approvals, guard};
 pub use memory::Memory;
 pub use model::{
-    Action, Change, Drift, Guarded, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage, Verb,
+    Action, Bundle, Change, Drift, Guarded, Lifted, NodeRef, Note, Plan, PolicyRef, Proposed, Reason, Refusal, Stage,
+    Verb,
 };
 pub use undeclared::Undeclared;

@@ -271,6 +271,10 @@ pub struct Change {
     /// The facts that it settles.
     #[serde(skip)]
     pub facts: Vec<Mark>,
+    /// Hash of what it comes to beside itself: the text of the policy that it attaches or detaches, and what is attached on
+    /// the way to the OU that an account moves to. An approval is of that as well. `None` before the guard has seen it.
+    #[serde(skip)]
+    pub means: Option<String>,
 }
 
 /// Kinds of changes, as `summary` counts them.
@@ -421,6 +425,15 @@ impl Change {
     pub fn fingerprint(&self) -> String {
         hash(&(&self.object, &self.action))
     }
+
+    /// Hash of what an approval of the change is of: the change, and what it comes to by what it names.
+    #[must_use]
+    pub fn approvable(&self) -> String {
+        match &self.means {
+            Some(means) => hash(&(&self.object, &self.action, means)),
+            None => self.fingerprint(),
+        }
+    }
 }
 
 /// First 16 hex digits of the SHA-256 of a value's JSON.
@@ -466,6 +479,46 @@ impl Refusal {
     #[must_use]
     pub fn place(&self) -> (bool, bool, &'static str, &ObjectKey, &str) {
         (self.rule == super::guard::DEPENDS, self.hash.is_some(), self.rule, &self.object, &self.message)
+    }
+}
+
+/// One change that an approval lets pass one rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lifted {
+    /// Number of the change.
+    pub change: u32,
+    /// The rule that holds it back without the approval.
+    pub rule: &'static str,
+    /// The hash that was approved.
+    pub hash: String,
+    /// Who approved it; empty where nobody is named, as on the command line.
+    pub approvers: BTreeSet<String>,
+}
+
+/// Everything that one object, or the Organization, is refused for and an approval can let pass, under one hash. Whoever
+/// approves it approves each of its changes past each of its rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    /// The object, or the Organization.
+    pub subject: ObjectKey,
+    /// What an approval of all of it names.
+    pub hash: String,
+    /// Each change with the rule that refuses it, those included that are refused only once the others are approved.
+    pub covers: Vec<(&'static str, Change)>,
+}
+
+impl Bundle {
+    /// Its rules, each once.
+    #[must_use]
+    pub fn rules(&self) -> BTreeSet<&'static str> {
+        self.covers.iter().map(|(rule, _)| *rule).collect()
+    }
+
+    /// Its changes, each once, in the order of the plan.
+    #[must_use]
+    pub fn changes(&self) -> Vec<&Change> {
+        let changes: BTreeMap<u32, &Change> = self.covers.iter().map(|(_, change)| (change.id, change)).collect();
+        changes.into_values().collect()
     }
 }
 
@@ -524,9 +577,11 @@ pub struct Plan<State> {
     pub facts: Facts,
     /// Policies that the manifests attach to each node: an account comes to a node only once the node carries them.
     pub carries: Carries,
-    /// Of each change that an approval lets pass, the hash that approves it alone, with that under which it was refused:
-    /// what is left of them when part of it is done has another hash than what was approved.
-    pub approved: BTreeMap<String, String>,
+    /// What approvals let pass, by the hash that approves each change past each rule alone: what is left of the changes when
+    /// part of them is done has another hash than what was approved.
+    pub approved: BTreeMap<String, Lifted>,
+    /// What is refused and can be approved at once.
+    pub bundles: Vec<Bundle>,
     pub(super) state: PhantomData<State>,
 }
 
@@ -559,6 +614,7 @@ impl Plan<Guarded> {
             facts: self.facts,
             carries: self.carries,
             approved: self.approved,
+            bundles: self.bundles,
             state: PhantomData,
         }
     }

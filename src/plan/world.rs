@@ -224,6 +224,11 @@ impl<'a> World<'a> {
         self.attached.get(node).into_iter().flatten()
     }
 
+    /// The type of a policy.
+    pub(super) fn kind(&self, policy: &PolicyRef) -> Option<&PolicyType> {
+        self.policies.get(policy).map(|(kind, _)| kind)
+    }
+
     pub(super) fn allows_something(&self, policy: &PolicyRef) -> bool {
         self.policies.get(policy).is_some_and(|(_, meaning)| !meaning.allows.is_empty())
     }

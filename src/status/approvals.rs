@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 use super::{Readiness, Turn, Verdict};
 use crate::api::approval::{ApprovalSpec, ApprovalStatus, ApprovedKind};
 use crate::api::conditions as reasons;
+use crate::apply::Outcome;
 use crate::names::{Kind, ObjectKey};
-use crate::plan::Approvals;
 use crate::plan::guard::Word;
+use crate::plan::{Approvals, Change, Guarded, Plan};
 
 /// An Approval as the cluster has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,9 +81,9 @@ pub fn counting<'a>(all: impl IntoIterator<Item = (&'a Given, &'a BTreeSet<Objec
             continue;
         }
         approvals.hashes.insert(spec.hash.clone());
-        let word = Word { subject: subject(spec), wrote: wrote.clone() };
+        let word = Word { approver: spec.approver.clone(), subject: subject(spec), wrote: wrote.clone() };
         approvals.only.entry(spec.hash.clone()).or_default().push(word);
-        approvals.hashes.extend(given.before().covers);
+        approvals.cover(&spec.hash, given.before().covers);
     }
     approvals
 }
@@ -94,7 +95,48 @@ pub struct Passed {
     pub hashes: BTreeSet<String>,
     /// Hashes of the changes, each alone, with the hash that was approved.
     pub alone: BTreeMap<String, String>,
+    /// By approved hash, the changes that are not done, each with why.
+    pub undone: BTreeMap<String, Vec<String>>,
 }
+
+impl Passed {
+    /// What the approvals of `hashes` let pass in a plan, of whose changes these came to be.
+    #[must_use]
+    pub fn of(hashes: BTreeSet<String>, plan: &Plan<Guarded>, outcomes: &[(Change, Outcome)]) -> Self {
+        let alone = plan.approved.iter().map(|(alone, lifted)| (alone.clone(), lifted.hash.clone())).collect();
+        let held = plan.refusals.iter().flat_map(|refusal| {
+            refusal.changes.iter().map(move |change| {
+                let hash = refusal.hash.as_ref().map(|hash| format!(" under the hash {hash}")).unwrap_or_default();
+                (change.id, (change, format!("`{}` refuses it as well{hash}", refusal.rule)))
+            })
+        });
+        let failed = outcomes.iter().filter(|(_, outcome)| !outcome.is_success());
+        let failed = failed.map(|(change, outcome)| (change.id, (change, outcome.to_string())));
+        let why: BTreeMap<u32, (&Change, String)> = held.chain(failed).collect();
+        let mut undone: BTreeMap<String, BTreeMap<u32, String>> = BTreeMap::new();
+        for lifted in plan.approved.values() {
+            if let Some((change, why)) = why.get(&lifted.change) {
+                let (operation, _) = change.action.operations();
+                let told = format!("{operation} for {}: {why}", change.object);
+                undone.entry(lifted.hash.clone()).or_default().insert(lifted.change, told);
+            }
+        }
+        let undone = undone.into_iter().map(|(hash, told)| (hash, told.into_values().collect())).collect();
+        Self { hashes, alone, undone }
+    }
+
+    /// Of what the hash let pass, what is not done, as the end of a sentence.
+    fn rest(&self, hash: &str) -> String {
+        let Some(undone) = self.undone.get(hash) else { return String::new() };
+        let told: Vec<&str> = undone.iter().take(MOST_UNDONE).map(String::as_str).collect();
+        let more = undone.len().saturating_sub(told.len());
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        format!("; not done: {}{more}", told.join("; "))
+    }
+}
+
+/// Most changes that the message of an approval tells as not done.
+const MOST_UNDONE: usize = 3;
 
 /// What a pass means for one approval, and the fields of its status.
 #[must_use]
@@ -119,7 +161,8 @@ pub fn approval(
     let say = |ready, reason, message: String, turn| Verdict { ready, reason, message, turn, drifted: None };
     let verdict = match (&after.used_at, hindrance) {
         (Some(at), _) => {
-            let message = format!("it let the changes pass, first at {at}");
+            let rest = given.spec.as_ref().map(|spec| passed.rest(&spec.hash)).unwrap_or_default();
+            let message = format!("it let the changes pass, first at {at}{rest}");
             say(Readiness::True, reasons::REASON_SUCCEEDED, message, Turn::Nobody)
         }
         (None, Some((reason, message))) => say(Readiness::False, reason, message, Turn::Person),
@@ -204,6 +247,7 @@ mod tests {
         let passed = |hashes: &[&str], alone: &[(&str, &str)]| Passed {
             hashes: hashes.iter().map(|hash| (*hash).into()).collect(),
             alone: alone.iter().map(|(alone, hash)| ((*alone).into(), (*hash).into())).collect(),
+            undone: BTreeMap::new(),
         };
         let (waiting, none) = approval(&slip, &nothing(), &passed(&["bb"], &[("1", "bb")]), now());
         assert_eq!((waiting.ready, waiting.turn), (Readiness::False, Turn::Bylaw));
@@ -216,8 +260,10 @@ mod tests {
         assert_eq!((used.ready, used.turn), (Readiness::True, Turn::Nobody));
         assert_eq!(fields["covers"], serde_json::json!(["1", "2"]));
         slip.status = fields.into();
-        let hashes = counting([(&slip, &nothing())], now()).hashes;
-        assert!(["aa", "1", "2"].iter().all(|hash| hashes.contains(*hash)), "{hashes:?}");
+        let counts = counting([(&slip, &nothing())], now());
+        let covered: Vec<&str> = counts.covers.keys().map(String::as_str).collect();
+        assert_eq!(covered, ["1", "2"]);
+        assert!(counts.covers.values().all(|by| by.contains("aa")), "by that word alone: {counts:?}");
         let later = "2026-11-26T10:00:00Z".parse().unwrap();
         assert!(counting([(&slip, &nothing())], later).hashes.is_empty());
         let (still, _) = approval(&slip, &nothing(), &Passed::default(), later);

@@ -8,18 +8,18 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Verdict;
-use crate::api::organization::{Refused, UndeclaredCounts};
+use crate::api::organization::{Refused, RefusedTogether, UndeclaredCounts, Vanished};
 use crate::api::policy::Attached;
 use crate::api::{AccountStatus, OrganizationPolicyStatus, OrganizationStatus, OrganizationalUnitStatus};
 use crate::aws::port::AccountState;
 use crate::desired::Desired;
 use crate::names::words::{plain, ticked};
-use crate::names::{Kind, NodeId, ObjectKey, TAG_RESOURCE, Tags};
+use crate::names::{Kind, NodeId, ObjectKey, TAG_MANAGED_BY, TAG_RESOURCE, Tags};
 use crate::observed::{Observed, Part};
 use crate::plan::bind::Binding;
 use crate::plan::undeclared::{Sort, Undeclared};
 use crate::plan::words::{Called, Field};
-use crate::plan::{Change, NodeRef, PolicyRef, Refusal};
+use crate::plan::{Bundle, Change, NodeRef, PolicyRef, Refusal};
 
 /// What the pass as a whole tells.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +32,12 @@ pub struct Pass<'a> {
     pub drift: usize,
     /// What the guard does not let pass.
     pub refusals: &'a [Refusal],
+    /// What of it can be approved at once.
+    pub bundles: &'a [Bundle],
     /// What no manifest declares.
     pub undeclared: &'a Undeclared,
+    /// What is kept in AWS for objects that are gone from the cluster, by name; `None` where that is not known.
+    pub vanished: Option<&'a [String]>,
 }
 
 /// Most refusals that a status lists.
@@ -58,6 +62,22 @@ fn refused(organization: &ObjectKey, refusal: &Refusal, observed: &Observed) -> 
         remedy: refusal.remedy.clone(),
         changes: count(refusal.changes.len()),
         hash: refusal.hash.clone(),
+    }
+}
+
+fn together(bundle: &Bundle, observed: &Observed) -> RefusedTogether {
+    let changes = bundle.changes();
+    let details = changes.iter().take(MOST_CHANGES).map(|change| {
+        let of = bundle.covers.iter().filter(|(_, of)| of.id == change.id);
+        let rules: Vec<&str> = of.map(|(rule, _)| *rule).collect();
+        format!("{}: {} ({})", change.object, detail(change, observed), rules.join(", "))
+    });
+    RefusedTogether {
+        approve_for: bundle.subject.to_string(),
+        rules: bundle.rules().into_iter().map(str::to_owned).collect(),
+        changes: count(changes.len()),
+        hash: bundle.hash.clone(),
+        details: details.collect(),
     }
 }
 
@@ -155,7 +175,12 @@ pub fn facts(
                 policies: Some(count(size.policies)),
                 drift: Some(count(pass.drift)),
                 undeclared: Some(undeclared(pass.undeclared, observed)),
+                vanished: pass.vanished.map(|names| Vanished {
+                    objects: count(names.len()),
+                    named: names.iter().take(MOST_NAMED).cloned().collect(),
+                }),
                 refusals: pass.refusals.iter().take(MOST).map(|refusal| refused(key, refusal, observed)).collect(),
+                refused_together: pass.bundles.iter().take(MOST).map(|bundle| together(bundle, observed)).collect(),
                 calls: Some(u32::try_from(pass.calls).unwrap_or(u32::MAX)),
                 last_pass: Some(format!("{:.0}", pass.now)),
                 oldest_part: Some(format!("{:.0}", observed.oldest())),
@@ -225,6 +250,27 @@ fn is_said(verdict: &Verdict, facts: &Map<String, Value>, before: &Value, genera
     before.get("observedGeneration").and_then(Value::as_i64) == Some(generation)
         && conditions.is_some_and(|conditions| verdict.is_said_by(conditions, generation))
         && facts.iter().all(|(key, value)| before.get(key) == Some(value))
+}
+
+/// What carries the tags of an Organization's objects in AWS and belongs to none that `is_there`, each as `Kind/name` with
+/// its id, sorted; `None` where not all tags were read.
+#[must_use]
+pub fn vanished(organization: &str, is_there: impl Fn(&str) -> bool, observed: &Observed) -> Option<Vec<String>> {
+    let units = observed.units.iter().map(|(id, unit)| (id.to_string(), &unit.tags));
+    let open = observed.accounts.iter().filter(|(_, account)| account.state == AccountState::Active);
+    let accounts = open.map(|(id, account)| (id.to_string(), &account.tags));
+    let own = observed.policies.iter().filter(|(_, policy)| !policy.aws_managed);
+    let policies = own.map(|(id, policy)| (id.to_string(), &policy.tags));
+    let mut found = vec![];
+    for (id, tags) in units.chain(accounts).chain(policies) {
+        let tags = tags.get()?;
+        let ours = tags.get(TAG_MANAGED_BY) == Some(organization);
+        if let Some(key) = tags.get(TAG_RESOURCE).filter(|key| ours && !is_there(key)) {
+            found.push(format!("{key} ({id})"));
+        }
+    }
+    found.sort();
+    observed.gaps.is_empty().then_some(found)
 }
 
 /// Whether nothing in AWS is this object's any more. What was not read may be.

@@ -10,7 +10,7 @@ mod judge;
 mod notices;
 mod verdict;
 
-pub use facts::{Pass, facts, is_gone, status};
+pub use facts::{Pass, facts, is_gone, status, vanished};
 pub use judge::{Came, Subject, judge, unlisted, without_organization};
 pub use notices::{Notice, Weight, notices};
 pub use verdict::{Readiness, Turn, Verdict};

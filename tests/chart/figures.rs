@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bylaw::api::conditions;
 use bylaw::names::Kind;
 use bylaw::process::Metrics;
+use k8s_openapi::jiff::Timestamp;
 use regex::Regex;
 
 use super::*;
@@ -15,11 +16,12 @@ const ADDED: [&str; 4] = ["namespace", "pod", "job", "instance"];
 /// Names of samples of the page, each with its labels.
 fn shown() -> BTreeMap<String, BTreeSet<String>> {
     let metrics = Metrics::default();
-    metrics.pass("done", 0.1, 1);
+    metrics.pass("acme", "done", 0.1, Timestamp::UNIX_EPOCH, 1);
     metrics.call("ListRoots", "throttled");
     metrics.condition("Account", "Ready", "True", 1);
     metrics.drift("Account", 1);
-    metrics.undeclared("Account", Some(1));
+    metrics.undeclared("acme", "Account", 1);
+    metrics.vanished("acme", 1);
     metrics.leader(true);
     metrics.ready(true);
     metrics.event("hint");
@@ -41,9 +43,10 @@ fn wrong(expression: &str) -> Vec<String> {
     let selector = Regex::new(r"\b(bylaw_[a-z_]+)(?:\{([^}]*)\})?").unwrap();
     let matcher = Regex::new(r#"([a-z_]+)\s*(=~|!=|=)\s*"([^"]*)""#).unwrap();
     let grouping = Regex::new(r"\bby \(([^)]*)\)").unwrap();
-    let sources: String = ["controller/mod.rs", "controller/leader.rs", "controller/events.rs", "aws/error.rs"]
-        .map(|name| read(&format!("src/{name}")))
-        .concat();
+    let sources: String =
+        ["process/metrics.rs", "controller/mod.rs", "controller/leader.rs", "controller/events.rs", "aws/error.rs"]
+            .map(|name| read(&format!("src/{name}")))
+            .concat();
     let types = [conditions::READY, conditions::RECONCILING, conditions::STALLED, conditions::DRIFTED];
     let mut out = vec![];
     let mut labels: BTreeSet<&str> = ADDED.into();

@@ -271,6 +271,15 @@ fn a_refused_change_is_let_pass_by_its_hash_alone() {
     assert!(!approved.err.contains("no refusal has"), "{approved}");
     assert_eq!(shell.calls().get("UpdatePolicy"), Some(&1));
     shell.run(&["plan", "-f", &files]).exits(0);
+    // The audit log names who approved it.
+    let journal = shell.home.join(format!(".local/state/bylaw/organizations/{}/journal.jsonl", shell.account));
+    let log = std::fs::read_to_string(&journal).unwrap();
+    let entries = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let by: Vec<_> = entries.filter(|entry| entry.get("approvals").is_some()).collect();
+    assert_eq!(by.len(), 2, "before the write and after it: {by:#?}");
+    assert_eq!(by[0]["approvals"][0]["hash"], *hash);
+    assert_eq!(by[0]["approvals"][0]["rules"], json!([refusal["rule"]]));
+    assert_eq!(by[0]["approvals"][0]["approvers"], json!([by[0]["who"]]));
 }
 
 #[test]

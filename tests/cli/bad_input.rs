@@ -141,3 +141,32 @@ fn a_kubeconfig_that_is_not_there_is_told_in_words() {
     let ran = shell.run(&["approve"]).exits(1).complains(&[".kube/config` cannot be read: ", "help: ", "KUBECONFIG"]);
     assert!(!ran.err.to_lowercase().contains("infer") && ran.err.lines().count() == 2, "{ran}");
 }
+
+#[test]
+fn the_error_that_ends_the_controller_is_json_as_its_log() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let shell = Shell::new();
+    let kubeconfig = shell.home.join("kubeconfig.yaml");
+    let text = "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: a, user: a}}]\n\
+                clusters: [{name: a, cluster: {server: \"http://127.0.0.1:1\"}}]\nusers: [{name: a, user: {}}]\n";
+    std::fs::write(&kubeconfig, text).unwrap();
+    let shell = shell.with("KUBECONFIG", kubeconfig.to_str().unwrap());
+    let ran = shell.run(&["controller", "--listen", &address]).exits(1);
+    let lines: Vec<serde_json::Value> = ran
+        .err
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in `{line}`")))
+        .collect();
+    let last = lines.last().unwrap();
+    assert_eq!(last["level"], "ERROR", "{last:#}");
+    assert!(last["message"].as_str().unwrap().contains(&format!("`{address}` cannot be listened on")), "{last:#}");
+    assert!(last["help"].as_str().unwrap().contains("--listen"), "{last:#}");
+    // For people it is what every command says.
+    let ran = shell.with("BYLAW_LOG_FORMAT", "text").run(&["controller", "--listen", &address]).exits(1);
+    ran.complains(&["error: ", "cannot be listened on", "help: "]);
+    // The way to the cluster is looked for with the log at work.
+    let nowhere = shell.with("KUBECONFIG", "/nowhere").run(&["controller"]).exits(1);
+    let told: serde_json::Value = serde_json::from_str(nowhere.err.lines().last().unwrap()).unwrap();
+    assert!(told["message"].as_str().unwrap().contains("the kubeconfig `/nowhere` cannot be read"), "{told:#}");
+}

@@ -13,11 +13,12 @@ use bylaw::aws::port::Resource;
 use bylaw::aws::queue::Queue;
 use bylaw::aws::{AwsError, Port, Request, Response, ServiceTime};
 use bylaw::controller::backoff::{Backoff, spread};
-use bylaw::controller::keep::{Again, Kept, Scene as Seen, keep};
+use bylaw::controller::keep::{Again, Judged, Kept, Said, Turnout, keep};
+use bylaw::controller::scene::Scene as Seen;
 use bylaw::controller::tenure::{self, Claimant, LENGTH, Tenure};
 use bylaw::controller::watch::{Cluster as Store, Watched};
 use bylaw::controller::{Context, Door, Doors};
-use bylaw::names::{Kind, RootId, TAG_HOLD, TAG_LEASE, Tags};
+use bylaw::names::{Kind, ObjectKey, RootId, TAG_HOLD, TAG_LEASE, Tags};
 use bylaw::process::Metrics;
 use bylaw::status::{Readiness, Turn};
 use futures::FutureExt;
@@ -139,6 +140,11 @@ fn claimant(who: &str) -> Claimant {
 
 /// The objects of `examples/data-science` as a cluster holds them.
 fn store() -> Arc<Store> {
+    store_of(|_| {})
+}
+
+/// The same, edited.
+fn store_of(edit: impl Fn(&mut Value)) -> Arc<Store> {
     let store = Arc::new(Store::default());
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data-science");
     let files = ["organization.yaml", "units.yaml", "policies.yaml"];
@@ -148,6 +154,7 @@ fn store() -> Arc<Store> {
         let mut value: Value = serde_saphyr::from_str(text).unwrap();
         value["metadata"]["uid"] = json!(format!("uid-{}", objects.len()));
         value["metadata"]["generation"] = json!(1);
+        edit(&mut value);
         objects.push(serde_json::from_value(value).unwrap());
     }
     for watched in Watched::all() {
@@ -173,7 +180,8 @@ async fn after_ten_minutes_without_aws_all_is_as_declared_by_itself() {
     while line.began.elapsed() < Duration::from_secs(3600) {
         let scene = Seen::of(&store, "acme").unwrap();
         tenure::settle(&mut kept.tenure, scene.claimant(&cx), &cx, Some(&door)).await;
-        let turnout = keep(&cx, &scene, &door, &mut kept, stop.clone()).await;
+        let note = |_| async {}.boxed_local();
+        let turnout = keep(&cx, &note, &scene, &door, &mut kept, stop.clone()).await;
         let organization = turnout.statuses.iter().find(|(key, _)| key.kind == Kind::Organization).unwrap().1;
         let all = turnout.statuses.values().all(|said| said.verdict.ready == Readiness::True);
         told.push((line.began.elapsed(), organization.verdict.clone(), all));
@@ -378,4 +386,64 @@ async fn who_is_told_to_end_while_it_takes_the_lease_leaves_no_tag() {
     tenure.end().await;
     assert_eq!(line.holder(), None);
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_approved_is_written_down_before_it_is_begun_and_what_vanished_is_told() {
+    let (cx, line) = (context(), Line::to(world()));
+    let store = store_of(|object| {
+        if object["kind"] == "Organization" {
+            object["spec"]["limits"]["maxCreates"] = json!(0);
+        }
+    });
+    let (door, mut kept) = (line.door(), Kept::default());
+    let (_stop, stop) = tokio::sync::watch::channel(false);
+    let noted: Mutex<Vec<Value>> = Mutex::default();
+    let note = |used: Vec<Judged>| {
+        let created = line.count("CreateOrganizationalUnit");
+        let told = used.into_iter().map(|(given, _, fields)| {
+            json!({"name": given.name, "covers": fields["covers"], "usedAt": fields["usedAt"], "created": created})
+        });
+        noted.lock().unwrap().extend(told);
+        async {}.boxed_local()
+    };
+    let fact = |turnout: &Turnout, field: &str| {
+        let of = |(key, _): &(&ObjectKey, &Said)| key.kind == Kind::Organization;
+        turnout.statuses.iter().find(of).unwrap().1.facts.get(field).cloned().unwrap_or_default()
+    };
+    let scene = Seen::of(&store, "acme").unwrap();
+    let refused = keep(&cx, &note, &scene, &door, &mut kept, stop.clone()).await;
+    let refusal = fact(&refused, "refusals")[0].clone();
+    assert_eq!(refusal["rule"], "limit-creates");
+    let approval = json!({"apiVersion": "bylaw.dev/v1alpha1", "kind": "Approval", "metadata": {"name": "yes", "uid": "y"},
+        "spec": {"for": {"kind": "Organization", "name": "acme"}, "hash": refusal["hash"], "approver": "jane",
+            "reason": "r", "expiresAt": "2100-01-01T00:00:00Z"}});
+    store.take(Watched::Approvals, Event::Apply(serde_json::from_value(approval).unwrap()));
+    let scene = Seen::of(&store, "acme").unwrap();
+    let done = keep(&cx, &note, &scene, &door, &mut kept, stop.clone()).await;
+    let noted = noted.into_inner().unwrap();
+    let [told] = noted.as_slice() else { panic!("{noted:#?}") };
+    assert_eq!((&told["name"], &told["created"]), (&json!("yes"), &json!(0)), "before anything was created");
+    let covers = told["covers"].as_array().unwrap();
+    assert_eq!(covers.len(), usize::try_from(refusal["changes"].as_u64().unwrap()).unwrap());
+    let [(_, verdict, fields)] = done.approvals.as_slice() else { panic!("one approval") };
+    assert_eq!((verdict.ready, &fields["covers"]), (Readiness::True, &told["covers"]));
+    assert_eq!(fields["usedAt"], told["usedAt"], "the time does not change with the end of the pass");
+
+    // An older backup knows nothing of one account.
+    assert_eq!(fact(&done, "vanished"), json!({"objects": 0}));
+    while line.world.state().accounts().values().filter(|account| account.name == "data-science").count() == 0 {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let scene = Seen::of(&store, "acme").unwrap();
+        keep(&cx, &(|_| async {}.boxed_local()), &scene, &door, &mut kept, stop.clone()).await;
+    }
+    let gone = json!({"apiVersion": "bylaw.dev/v1alpha1", "kind": "Account", "metadata": {"name": "data-science"}});
+    store.take(Watched::Declared(Kind::Account), Event::Delete(serde_json::from_value(gone).unwrap()));
+    let scene = Seen::of(&store, "acme").unwrap();
+    let missed = keep(&cx, &(|_| async {}.boxed_local()), &scene, &door, &mut kept, stop.clone()).await;
+    let vanished = fact(&missed, "vanished");
+    assert_eq!(vanished["objects"], 1, "{vanished:#}");
+    assert!(vanished["named"][0].as_str().unwrap().starts_with("Account/data-science ("), "{vanished:#}");
+    let told: Vec<_> = missed.notices.iter().filter(|notice| notice.reason == "Vanished").collect();
+    assert!(told.len() == 1 && told[0].note.contains("Account/data-science ("), "{told:#?}");
 }

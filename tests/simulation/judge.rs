@@ -7,7 +7,7 @@ use bylaw::names::{NodeId, PolicyId, PolicyType, TAG_MANAGED_BY};
 use bylaw::observed::{Part, Scope};
 use bylaw::pass::{Options, Planned};
 use bylaw::plan::model::Tagged;
-use bylaw::plan::{Action, Change, NodeRef, PolicyRef, Reason, Verb};
+use bylaw::plan::{Action, Change, Guarded, NodeRef, Plan, PolicyRef, Reason, Verb};
 
 use super::model::{Model, holds};
 
@@ -145,19 +145,25 @@ fn limits(planned: &Planned, desired: &Desired, options: &Options) -> Result<(),
         _ => false,
     };
     let mut counts: BTreeMap<Verb, u32> = BTreeMap::new();
-    for change in planned.plan.changes.iter().filter(|change| !birth(change)) {
-        *counts.entry(change.action.verb()).or_default() += 1;
+    // What an approval let pass is not counted, and nothing else is let pass by it.
+    let lifted = &planned.plan.approved;
+    if let Some(unasked) = lifted.values().find(|lifted| !options.approvals.hashes.contains(&lifted.hash)) {
+        return Err(format!("limits: approved by nobody: {unasked:?}"));
     }
-    for (verb, max) in [
-        (Verb::Create, limits.max_creates),
-        (Verb::Delete, limits.max_deletes),
-        (Verb::Move, limits.max_moves),
-        (Verb::Detach, limits.max_detaches),
-        (Verb::Update, limits.max_updates),
-        (Verb::Tag, limits.max_tags),
+    let is_lifted =
+        |change: &Change, rule: &str| lifted.values().any(|lifted| lifted.change == change.id && lifted.rule == rule);
+    for (verb, rule, max) in [
+        (Verb::Create, "limit-creates", limits.max_creates),
+        (Verb::Delete, "limit-deletes", limits.max_deletes),
+        (Verb::Move, "limit-moves", limits.max_moves),
+        (Verb::Detach, "limit-detaches", limits.max_detaches),
+        (Verb::Update, "limit-updates", limits.max_updates),
+        (Verb::Tag, "limit-tags", limits.max_tags),
     ] {
+        let of = planned.plan.changes.iter().filter(|change| change.action.verb() == verb && !birth(change));
+        *counts.entry(verb).or_default() += of.filter(|change| !is_lifted(change, rule)).count() as u32;
         let count = counts.get(&verb).copied().unwrap_or_default();
-        if count > max && options.approvals.hashes.is_empty() {
+        if count > max {
             return Err(format!("limits: {count} {verb:?} planned, allowed are {max}"));
         }
     }
@@ -234,4 +240,43 @@ fn passing(planned: &Planned, worlds: [&Model; 3]) -> BTreeSet<String> {
         }
     }
     passing
+}
+
+/// Every hash that a person can approve after a plan was shown, and those that are approved.
+pub fn can_be_approved(plan: &Plan<Guarded>) -> BTreeSet<String> {
+    let refused = plan.refusals.iter().filter_map(|refusal| refusal.hash.clone());
+    let together = plan.bundles.iter().map(|bundle| bundle.hash.clone());
+    refused.chain(together).chain(plan.approved.values().map(|lifted| lifted.hash.clone())).collect()
+}
+
+/// What an approval let pass, and what is not done of it, is not refused while the approval is given.
+pub fn approved_before(
+    plan: &Plan<Guarded>,
+    granted: &BTreeMap<String, String>,
+    options: &Options,
+) -> Result<u64, String> {
+    for refusal in &plan.refusals {
+        let by = |alone: &String| granted.get(alone).is_some_and(|hash| options.approvals.hashes.contains(hash));
+        if let Some((_, change)) = refusal.each_alone().find(|(alone, _)| by(alone)) {
+            return Err(format!("approvals: refused by {} though it was approved: {:?}", refusal.rule, change.action));
+        }
+    }
+    Ok(1)
+}
+
+/// What was approved for a run and is left after it is not refused again under another hash.
+pub fn refused_again(before: &Plan<Guarded>, left: &Plan<Guarded>, alone: bool) -> Result<u64, String> {
+    let ids: BTreeMap<u32, &Change> = before.changes.iter().map(|change| (change.id, change)).collect();
+    let lifted = before.approved.values();
+    let prints: BTreeSet<(&str, String)> =
+        lifted.filter_map(|lifted| Some((lifted.rule, ids.get(&lifted.change)?.fingerprint()))).collect();
+    for refusal in &left.refusals {
+        for (key, change) in refusal.each_alone() {
+            let same = before.approved.contains_key(&key);
+            if same || alone && prints.contains(&(refusal.rule, change.fingerprint())) {
+                return Err(format!("approvals: refused again by {}: {:?}", refusal.rule, change.action));
+            }
+        }
+    }
+    Ok(1)
 }

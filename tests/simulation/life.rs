@@ -76,6 +76,8 @@ pub struct Life {
     trace: bool,
     began: tokio::time::Instant,
     approvals: BTreeSet<String>,
+    /// What approvals let pass, as the machine remembers it: the hash of each change alone, with that which was approved.
+    granted: BTreeMap<String, String>,
     /// Somebody may stop a run in the middle.
     braked: bool,
 }
@@ -115,6 +117,7 @@ pub fn live(seed: u64, mutant: Mutant) -> Result<Tally, String> {
             trace: std::env::var_os("BYLAW_TRACE").is_some(),
             began: tokio::time::Instant::now(),
             approvals: BTreeSet::new(),
+            granted: BTreeMap::new(),
             braked: true,
         };
         life.run().await?;
@@ -170,6 +173,7 @@ impl Life {
         tokio::time::sleep(Duration::from_secs(30)).await;
         if self.dice.chance(0.3) {
             self.memory = Memory::default();
+            self.granted.clear();
         }
         if self.dice.chance(0.5) {
             self.previous = None;
@@ -278,7 +282,14 @@ impl Life {
         self.tally.checks += judge::plan(&planned, desired, options)?;
         self.tally.checks += self.ends.explain(&planned)?;
         let (refused, before) = (planned.plan.clone(), self.world.state());
-        self.approvals = planned.plan.refusals.iter().filter_map(|refusal| refusal.hash.clone()).collect();
+        self.tally.checks += judge::approved_before(&planned.plan, &self.granted, options)?;
+        self.approvals = judge::can_be_approved(&planned.plan);
+        if self.mutant != Mutant::Forgets {
+            // As the command line and the controller do before they begin.
+            self.memory.grant(&planned.plan.approved, clock());
+        }
+        let lifted = planned.plan.approved.iter().map(|(alone, lifted)| (alone.clone(), lifted.hash.clone()));
+        self.granted.extend(lifted);
         *hook.watch.lock().unwrap() = Some(self.watch(desired, options, &planned, (stale, alone)));
         ear.listening.store(true, Ordering::Relaxed);
         if self.braked && self.dice.chance(0.25) {
@@ -312,7 +323,11 @@ impl Life {
                 Ok(End::Died)
             }
             Some(Ok(report)) => {
+                if self.mutant == Mutant::Forgets {
+                    memory.granted.clear();
+                }
                 self.memory = memory;
+                self.tally.checks += judge::refused_again(&refused, &report.left, alone)?;
                 self.ends.end(&self.world.state(), alone && report.unverified.is_none());
                 for (change, outcome) in &report.applied.outcomes {
                     if self.trace {

@@ -60,13 +60,16 @@ pub enum Mutant {
     AttachFirst,
     /// Takes every attachment for done.
     Hasty,
+    /// Does not remember what was approved.
+    Forgets,
 }
 
 /// A policy that is nowhere, and that [`Mutant::Blocks`] takes to allow everything everywhere.
 const ANOTHER_ALLOW: &str = "p-AnotherAllow";
 
 impl Mutant {
-    pub const ALL: [(Self, &'static str); 20] = [
+    pub const ALL: [(Self, &'static str); 21] = [
+        (Self::Forgets, "approvals"),
         (Self::DetachFirst, "window"),
         (Self::GapsAreEmpty, "partial"),
         (Self::NoLimits, "limits"),

@@ -17,7 +17,7 @@ use crate::desired::Desired;
 use crate::observed::Observed;
 use crate::pass::{Planned, Report};
 use crate::plan::model::hash;
-use crate::plan::{Plan, Reason, Stage, Verb, estimate};
+use crate::plan::{Bundle, Plan, Reason, Stage, Verb, estimate};
 
 /// Output of `bylaw plan -o json`, and the file that `bylaw plan --out` writes.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -37,6 +37,8 @@ pub struct PlanOutput {
     pub changes: Vec<ChangeOutput>,
     /// What does not run, and why.
     pub refusals: Vec<RefusalOutput>,
+    /// What one approval lets pass though several refusals hold it back.
+    pub refused_together: Vec<TogetherOutput>,
     /// What somebody changed outside bylaw since the last pass.
     pub drift: Vec<DriftOutput>,
     /// What is left alone, and other things worth knowing.
@@ -219,6 +221,19 @@ pub struct RefusalOutput {
     pub changes: Vec<ChangeOutput>,
 }
 
+/// What one approval lets pass though several refusals hold it back.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct TogetherOutput {
+    /// `Kind/name` of the object of all its changes, or of the Organization.
+    pub object: String,
+    /// Hash that `--approve` takes: of each change with each of its rules.
+    pub hash: String,
+    /// The rules that refuse something of it, those included that refuse it only once it is approved past the others.
+    pub rules: Vec<String>,
+    /// Ids of the changes.
+    pub changes: Vec<u32>,
+}
+
 /// One thing that was changed outside bylaw.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DriftOutput {
@@ -324,6 +339,8 @@ pub struct Left {
     pub changes: Vec<ChangeOutput>,
     /// Refusals.
     pub refusals: Vec<RefusalOutput>,
+    /// What one approval lets pass though several refusals hold it back.
+    pub refused_together: Vec<TogetherOutput>,
 }
 
 /// A plan as JSON. `saved`: for `plan --out`.
@@ -341,6 +358,7 @@ pub fn plan(planned: &Planned, desired: &Desired, context: &Context, saved: Opti
         message: message(planned, context),
         changes: view.items.iter().map(|item| change(item, &names)).collect(),
         refusals: refusals(&view),
+        refused_together: together(plan),
         drift: plan
             .drift
             .iter()
@@ -425,6 +443,7 @@ pub fn report(report: &Report, planned: &Planned, desired: &Desired, context: &C
             summary: summed(&report.left),
             changes: left.items.iter().map(|item| change(item, &after)).collect(),
             refusals: refusals(&left),
+            refused_together: together(&report.left),
         },
         undeclared: undeclared::output(&report.left.undeclared, &after),
     };
@@ -490,6 +509,16 @@ fn refusals(view: &View<'_>) -> Vec<RefusalOutput> {
             changes: items.iter().map(|item| change(item, view.names)).collect(),
         })
         .collect()
+}
+
+fn together<State>(plan: &Plan<State>) -> Vec<TogetherOutput> {
+    let output = |bundle: &Bundle| TogetherOutput {
+        object: bundle.subject.to_string(),
+        hash: bundle.hash.clone(),
+        rules: bundle.rules().into_iter().map(str::to_owned).collect(),
+        changes: bundle.changes().into_iter().map(|change| change.id).collect(),
+    };
+    plan.bundles.iter().map(output).collect()
 }
 
 fn change(item: &Item<'_>, names: &Names<'_>) -> ChangeOutput {

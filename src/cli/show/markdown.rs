@@ -36,6 +36,7 @@ pub fn plan(planned: &Planned, desired: &Desired, context: &Context) -> String {
             lost(&mut comment, &view);
         }
         refusals(&mut comment, &view, context.full);
+        bundles(&mut comment, planned, &names);
         drift(&mut comment, planned, &names);
         steps(&mut comment, &view, whole);
         notes(&mut comment, planned, &names);
@@ -233,6 +234,17 @@ fn held_back<'i, 'a: 'i>(
     let lines: Vec<String> = items.flat_map(|item| lines(item, names)).collect();
     if comment.is_full() || !comment.push(&details(&title, &lines)) {
         comment.omit("lists of what is held back", 1);
+    }
+}
+
+fn bundles(comment: &mut Comment, planned: &Planned, names: &Names<'_>) {
+    let rows = planned.plan.bundles.iter().map(|bundle| {
+        let rules: Vec<&str> = bundle.rules().into_iter().collect();
+        let (object, hash) = (cell(&names.object(&bundle.subject)), cell(&bundle.hash));
+        format!("| {object} | {} | {} | <code>{hash}</code> |\n", bundle.changes().len(), cell(&rules.join(", ")))
+    });
+    if !planned.plan.bundles.is_empty() {
+        comment.table("\n| one approval for all of | changes | past | hash |\n|---|---|---|---|\n", rows, "approvals");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::aws::buckets;
 use crate::desired::Desired;
 use crate::observed::{Observed, Scope};
 use crate::pass::Planned;
-use crate::plan::{Action, Drift, Plan, Undeclared, Verb, estimate};
+use crate::plan::{Action, Drift, Guarded, Plan, Undeclared, Verb, estimate};
 
 /// Changes of one kind in one stage that are all shown.
 const ALL_SHOWN: usize = 20;
@@ -42,6 +42,7 @@ pub fn text(
     page.drift(&planned.plan.drift, &names)?;
     page.changes(&view)?;
     page.refusals(&view)?;
+    page.bundles(&planned.plan, &names)?;
     page.notes(planned, &names)?;
     page.undeclared(&planned.plan.undeclared, &names)?;
     page.closing(planned, context)
@@ -283,6 +284,19 @@ impl Page<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What one approval lets pass though several refusals hold it back.
+    fn bundles(&mut self, plan: &Plan<Guarded>, names: &Names<'_>) -> io::Result<()> {
+        let shown = if self.full { plan.bundles.len() } else { FIRST_SHOWN };
+        for bundle in plan.bundles.iter().take(shown) {
+            let rules: Vec<&str> = bundle.rules().into_iter().collect();
+            let changes = words::count(bundle.changes().len(), "change");
+            let (object, hash) = (names.object(&bundle.subject), self.paint.bold(&bundle.hash));
+            writeln!(self.out, "  one approval for all of {object}: {hash}")?;
+            writeln!(self.out, "        {changes} past {}", rules.join(", "))?;
+        }
+        self.more(plan.bundles.len().saturating_sub(shown), "approvals of that sort")
     }
 
     fn refusal(&mut self, (refusal, items): &Refused<'_>, names: &Names<'_>, held: bool) -> io::Result<()> {

@@ -304,6 +304,7 @@ fn hostile() -> (Planned, Desired) {
         reach: 0,
         needs_text: false,
         facts: vec![],
+        means: None,
     };
     planned.plan.changes = actions.into_iter().zip(1..).map(change).collect();
     planned.plan.refusals = vec![Refusal {

@@ -22,8 +22,9 @@ impl Court<'_> {
             ("limit-tags", "objects would be tagged", Verb::Tag, limits.max_tags, "maxTags"),
         ];
         for (rule, what, verb, max, field) in kinds {
+            let approved = self.note_approved(rule, |change| change.action.verb() == verb);
             let counts = |change: &&Change| {
-                change.action.verb() == verb && !self.is_birth(change) && !self.is_approved_alone(rule, change)
+                change.action.verb() == verb && !self.is_birth(change) && !approved.contains(&change.id)
             };
             let counted: Vec<&Change> = self.kept.iter().filter(counts).collect();
             if counted.len() <= usize::try_from(max).unwrap_or(usize::MAX) {
@@ -41,12 +42,8 @@ impl Court<'_> {
     /// back what was in force when the last pass ended is nothing new, however many accounts it reaches: a guard that
     /// somebody took off the root must come back without anybody's approval.
     pub(super) fn affected(&mut self, before: &World<'_>, atoms: &mut Interner) {
-        let approved: BTreeSet<u32> = self
-            .kept
-            .iter()
-            .filter(|change| self.is_let_pass(change) || self.is_approved_alone(AFFECTED, change))
-            .map(|change| change.id)
-            .collect();
+        let mut approved = self.note_approved(AFFECTED, |_| true);
+        approved.extend(self.kept.iter().filter(|change| self.is_let_pass(change)).map(|change| change.id));
         let restored = |change: &&Change| {
             matches!(change.reason, Reason::Drift | Reason::Unfinished) || approved.contains(&change.id)
         };
@@ -151,7 +148,7 @@ impl Court<'_> {
 
     /// Whether an approval let the change pass before, together with others.
     fn is_let_pass(&self, change: &Change) -> bool {
-        !self.approved.is_empty() && self.approved.contains_key(&alone(AFFECTED, &change.fingerprint()))
+        !self.approved.is_empty() && self.approved.contains_key(&alone(AFFECTED, &change.approvable()))
     }
 
     /// A step in the birth of an account, which binds nobody yet.
@@ -191,7 +188,7 @@ pub(in crate::plan) fn births(changes: &[Change]) -> BTreeSet<String> {
             _ => &[],
         }
     };
-    changes.iter().flat_map(|change| rules(change).iter().map(|rule| alone(rule, &change.fingerprint()))).collect()
+    changes.iter().flat_map(|change| rules(change).iter().map(|rule| alone(rule, &change.approvable()))).collect()
 }
 
 /// Whether a change can bear on what is allowed or denied.
