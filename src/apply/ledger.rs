@@ -82,27 +82,25 @@ pub struct ApprovedBy {
     /// The hash that was approved.
     pub hash: String,
     /// The rules that would have refused the change.
-    pub rules: Vec<&'static str>,
+    pub rules: BTreeSet<&'static str>,
     /// Who approved it.
-    pub approvers: Vec<String>,
+    pub approvers: BTreeSet<String>,
 }
 
 /// The approvals of each change by its number. Where they name nobody, `who` gave them: the user of the command line.
 #[must_use]
 pub fn approvals(lifted: &BTreeMap<String, Lifted>, who: &str) -> BTreeMap<u32, Vec<ApprovedBy>> {
-    let mut by: BTreeMap<(u32, &str), (BTreeSet<&'static str>, BTreeSet<&str>)> = BTreeMap::new();
-    for lifted in lifted.values() {
-        let (rules, approvers) = by.entry((lifted.change, &lifted.hash)).or_default();
-        rules.insert(lifted.rule);
-        approvers.extend(lifted.approvers.iter().map(String::as_str));
-    }
     let mut all: BTreeMap<u32, Vec<ApprovedBy>> = BTreeMap::new();
-    for ((change, hash), (rules, mut approvers)) in by {
-        if approvers.is_empty() {
-            approvers.insert(who);
+    for lifted in lifted.values() {
+        let of_change = all.entry(lifted.change).or_default();
+        let approvers = if lifted.approvers.is_empty() { [who.to_owned()].into() } else { lifted.approvers.clone() };
+        match of_change.iter_mut().find(|by| by.hash == lifted.hash) {
+            Some(by) => {
+                by.rules.insert(lifted.rule);
+                by.approvers.extend(approvers);
+            }
+            None => of_change.push(ApprovedBy { hash: lifted.hash.clone(), rules: [lifted.rule].into(), approvers }),
         }
-        let (rules, approvers) = (rules.into_iter().collect(), approvers.into_iter().map(str::to_owned).collect());
-        all.entry(change).or_default().push(ApprovedBy { hash: hash.to_owned(), rules, approvers });
     }
     all
 }
