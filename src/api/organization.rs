@@ -443,7 +443,7 @@ pub struct OrganizationStatus {
     #[serde(default)]
     pub refusals: Vec<Refused>,
     /// What can be approved at once though several refusals hold it back; at most fifty.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub refused_together: Vec<RefusedTogether>,
     /// AWS calls of the last pass.
     #[serde(default)]

@@ -430,6 +430,9 @@ async fn what_is_approved_is_written_down_before_it_is_begun_and_what_vanished_i
     assert_eq!((verdict.ready, &fields["covers"]), (Readiness::True, &told["covers"]));
     assert_eq!(fields["usedAt"], told["usedAt"], "the time does not change with the end of the pass");
 
+    // An empty list takes the place of what the status said before.
+    assert_eq!((fact(&done, "refusals"), fact(&done, "refusedTogether")), (json!([]), json!([])));
+
     // An older backup knows nothing of one account.
     assert_eq!(fact(&done, "vanished"), json!({"objects": 0}));
     while line.world.state().accounts().values().filter(|account| account.name == "data-science").count() == 0 {
