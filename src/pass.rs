@@ -502,7 +502,7 @@ pub async fn apply_holding(
     let unverified = match verified {
         Ok(observed) => {
             applied.observed = observed;
-            None
+            weighed(port, desired, &mut applied.observed, memory, options, clock).await
         }
         Err(error) => Some(error),
     };
@@ -510,4 +510,28 @@ pub async fn apply_holding(
     applied.observed = observed;
     memory.learn(&left.facts);
     Ok(Report { applied, left, unverified })
+}
+
+/// Reads what the changes that are left weigh and nobody has read: what is left is told by the rule that holds it back.
+async fn weighed(
+    port: &dyn Port,
+    desired: &Desired,
+    observed: &mut Observed,
+    memory: &Memory,
+    options: &Options,
+    clock: Clock<'_>,
+) -> Option<AwsError> {
+    let left = propose(desired, observed, memory, options, clock());
+    // Everything was read since then: only what was never read is asked for.
+    let requests = plan::fresh::stale(&left, observed, Timestamp::MIN);
+    if requests.is_empty() {
+        return None;
+    }
+    match refresh(port, observed.clone(), requests, clock).instrument(span("verify")).await {
+        Ok(read) => {
+            *observed = read;
+            None
+        }
+        Err(error) => Some(error),
+    }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::AwsError;
 use super::dice::Dice;
 use super::offline::{Offline, careless};
-use super::port::{Port, Request, Response};
+use super::port::{Page, Port, Request, Response};
 use super::time::ServiceTime;
 
 /// How often what goes wrong. Each number is a probability for each call that it can befall.
@@ -31,6 +31,8 @@ pub struct Schedule {
     pub broken_read: f64,
     /// A read answers what was true a few writes ago, if the port remembers ([`super::offline::Options::remember`]).
     pub stale: f64,
+    /// A list answers without an error and leaves out what is there: all of it, or all behind its first page.
+    pub short: f64,
     /// A call never answers; a write is carried out or not.
     pub hang: f64,
     /// Somebody else changes something between a read and the write.
@@ -57,6 +59,8 @@ pub enum Fault {
     BrokenRead,
     /// An old answer.
     Stale,
+    /// A list that leaves out what is there.
+    Short,
     /// No answer ever.
     Hang,
     /// A foreign change.
@@ -225,7 +229,32 @@ impl<P: Port> Faulty<P> {
             count(Fault::Stale);
             return Fate::Answer(answer);
         }
+        // Drawn apart from the rest, which stays as it is without it.
+        let mut apart = Dice::new(draw.rotate_left(17));
+        if apart.chance(self.schedule.short)
+            && let Some(answer) = self.short(request, &mut apart)
+        {
+            count(Fault::Short);
+            return Fate::Answer(Ok(answer));
+        }
         Fate::Well
+    }
+
+    /// A list without what is behind its first page of a moment ago, or without anything.
+    fn short(&self, request: &Request, dice: &mut Dice) -> Option<Response> {
+        let nothing = nothing(request)?;
+        let past = self.past.as_ref().filter(|_| dice.chance(0.5));
+        let Some(Ok(mut answer)) = past.and_then(|past| past(request, 1)) else { return Some(nothing) };
+        match &mut answer {
+            Response::Accounts(page) => page.next = None,
+            Response::Units(page) => page.next = None,
+            Response::Policies(page) => page.next = None,
+            Response::Targets(page) => page.next = None,
+            Response::Administrators(page) => page.next = None,
+            Response::Creations(page) => page.next = None,
+            _ => {}
+        }
+        Some(answer)
     }
 
     /// Carries a call out and counts it; whether it was the last of this life.
@@ -257,6 +286,22 @@ impl Faulty<Arc<Offline>> {
             },
         )
     }
+}
+
+/// The empty answer of a list of what an organization holds; `None` of what is no such list.
+fn nothing(request: &Request) -> Option<Response> {
+    fn empty<T>() -> Page<T> {
+        Page { items: vec![], next: None }
+    }
+    Some(match request {
+        Request::ListAccounts { .. } | Request::ListAccountsForParent { .. } => Response::Accounts(empty()),
+        Request::ListOrganizationalUnitsForParent { .. } => Response::Units(empty()),
+        Request::ListPolicies { .. } | Request::ListPoliciesForTarget { .. } => Response::Policies(empty()),
+        Request::ListTargetsForPolicy { .. } => Response::Targets(empty()),
+        Request::ListDelegatedAdministrators { .. } => Response::Administrators(empty()),
+        Request::ListCreateAccountStatus { .. } => Response::Creations(empty()),
+        _ => return None,
+    })
 }
 
 impl<P: Port> Port for Faulty<P> {

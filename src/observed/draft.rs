@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::model::{Account, Observed, Part, Policy, Root, Unit};
+use super::contradictions;
+use super::model::{Account, Observed, Part, Policy, Root, Scope, Unit};
 use crate::aws::port::{ContactKind, OrganizationFact, Resource};
 use crate::aws::{AwsError, Request, Response};
 use crate::names::{AccountId, NodeId, PolicyId, PolicyType, Tags, UnitId};
@@ -30,6 +31,12 @@ pub(super) struct Draft {
     /// Pages so far of lists that have more to come.
     partial_tags: BTreeMap<Resource, Tags>,
     partial_targets: BTreeMap<PolicyId, BTreeSet<NodeId>>,
+    /// It began with nothing, so that two answers that differ contradict each other.
+    first: bool,
+    /// Accounts that the list of accounts has.
+    listed_accounts: BTreeSet<AccountId>,
+    /// Accounts that another list has, with where.
+    placed_accounts: BTreeMap<AccountId, NodeId>,
 }
 
 impl Draft {
@@ -53,10 +60,26 @@ impl Draft {
             new_administrators: vec![],
             partial_tags: BTreeMap::new(),
             partial_targets: BTreeMap::new(),
+            first: true,
+            listed_accounts: BTreeSet::new(),
+            placed_accounts: BTreeMap::new(),
         }
     }
 
-    pub(super) fn finish(self) -> Result<Observed, AwsError> {
+    /// One answer contradicts another.
+    fn contradict(&mut self, scope: Scope, why: impl FnOnce() -> String) {
+        if self.first && !self.gaps.iter().any(|gap| gap.scope == scope) {
+            self.gaps.push(contradictions::gap(scope, why()));
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Result<Observed, AwsError> {
+        let placed = std::mem::take(&mut self.placed_accounts);
+        if let Some((id, node)) = placed.iter().find(|(id, _)| !self.listed_accounts.contains(*id)) {
+            self.contradict(Scope::Accounts, || {
+                format!("ListAccounts leaves out account `{id}`, which ListAccountsForParent shows in `{node}`")
+            });
+        }
         let missing = |what: &str| AwsError::unanswered(what, "garbage", "the answer holds nothing of what was asked");
         Ok(Observed {
             organization: self.organization.ok_or_else(|| missing("DescribeOrganization"))?,
@@ -72,6 +95,25 @@ impl Draft {
             listed_types: self.listed_types,
             lists_at: self.lists_at,
         })
+    }
+
+    /// Looks at what an earlier reading of the same organization had and this one has not, each with the list that does not
+    /// have it any more.
+    pub(super) fn lost(&self, previous: &Observed) -> Vec<(Request, Scope)> {
+        let same = self.organization.as_ref().is_some_and(|now| now.id == previous.organization.id);
+        let Some(root) = self.root.as_ref().filter(|_| same) else { return vec![] };
+        let root = NodeId::Root(root.id.clone());
+        let accounts = previous.accounts.keys().filter(|id| !self.accounts.contains_key(*id));
+        let accounts = accounts.map(|id| (Request::DescribeAccount { account: id.clone() }, Scope::Accounts));
+        let units = previous.units.keys().filter(|id| !self.units.contains_key(*id));
+        let units =
+            units.map(|id| (Request::ListParents { child: NodeId::Unit(id.clone()) }, Scope::UnitsBelow(root.clone())));
+        let policies = previous.policies.iter().filter(|(id, policy)| {
+            !policy.aws_managed && self.listed_types.contains(&policy.kind) && !self.policies.contains_key(*id)
+        });
+        let policies = policies
+            .map(|(id, policy)| (Request::DescribePolicy { policy: id.clone() }, Scope::Policies(policy.kind.clone())));
+        accounts.chain(units).chain(policies).collect()
     }
 
     pub(super) fn root(&self) -> Option<&Root> {
@@ -202,10 +244,12 @@ impl Draft {
                 }
             }
             (Request::ListAccounts { .. }, Response::Accounts(page)) => {
+                self.listed_accounts.extend(page.items.iter().map(|fact| fact.id.clone()));
                 page.items.into_iter().for_each(|fact| self.account_seen(fact, None));
             }
             (Request::DescribeAccount { .. }, Response::Account(fact)) => self.account_seen(fact, None),
             (Request::ListAccountsForParent { parent, .. }, Response::Accounts(page)) => {
+                self.placed_accounts.extend(page.items.iter().map(|fact| (fact.id.clone(), parent.clone())));
                 page.items.into_iter().for_each(|fact| self.account_seen(fact, Some(parent)));
             }
             (Request::ListParents { child: NodeId::Account(id) }, Response::Parent(parent)) => {
@@ -217,8 +261,15 @@ impl Draft {
                 for fact in page.items {
                     let earlier = self.units.remove(&fact.id);
                     // An OU that was seen already is not walked again, or a loop in a bad answer would never end.
-                    if earlier.is_none() {
-                        self.new_units.push(fact.id.clone());
+                    match &earlier {
+                        None => self.new_units.push(fact.id.clone()),
+                        Some(unit) if unit.parent != *parent => {
+                            let root = self.root.as_ref().map(|root| NodeId::Root(root.id.clone()));
+                            self.contradict(Scope::UnitsBelow(root.unwrap_or_else(|| parent.clone())), || {
+                                twice("ListOrganizationalUnitsForParent", "OU", fact.id.as_str(), &unit.parent, parent)
+                            });
+                        }
+                        Some(_) => {}
                     }
                     let tags = earlier.map_or(Part::Unread, |unit| unit.tags);
                     self.units.insert(fact.id, Unit { name: fact.name, parent: parent.clone(), tags });
@@ -242,8 +293,16 @@ impl Draft {
             }
             (Request::ListPoliciesForTarget { target, .. }, Response::Policies(page)) => {
                 for summary in page.items {
-                    if let Some(targets) = self.policies.get_mut(&summary.id).and_then(|p| p.targets.get_mut()) {
-                        targets.insert(target.clone());
+                    match self.policies.get_mut(&summary.id) {
+                        Some(policy) => {
+                            policy.targets.get_mut().into_iter().for_each(|targets| {
+                                targets.insert(target.clone());
+                            });
+                        }
+                        None => self.contradict(Scope::Policies(summary.kind), || {
+                            let (id, name) = (summary.id, summary.name);
+                            format!("ListPolicies leaves out policy `{name}` (`{id}`), which ListPoliciesForTarget shows on `{target}`")
+                        }),
                     }
                 }
             }
@@ -294,6 +353,12 @@ impl Draft {
         let earlier = self.accounts.remove(&fact.id);
         let new = earlier.is_none();
         let (tags, contacts, was) = earlier.map_or_else(Default::default, |a| (a.tags, a.contacts, a.parent));
+        let told = [&was, &fact.parent].into_iter().flatten().find(|told| parent.is_some_and(|parent| parent != *told));
+        let moved = was.as_ref().zip(fact.parent.as_ref()).filter(|(was, now)| was != now);
+        if let Some((one, other)) = moved.or_else(|| told.zip(parent)) {
+            let (one, other) = (one.clone(), other.clone());
+            self.contradict(Scope::Accounts, || twice("ListAccounts", "account", fact.id.as_str(), &one, &other));
+        }
         let parent = fact.parent.or_else(|| parent.cloned()).or(was);
         let account = Account { name: fact.name, email: fact.email, state: fact.state, parent, tags, contacts };
         self.accounts.insert(fact.id.clone(), account);
@@ -368,9 +433,15 @@ impl From<Observed> for Draft {
             creations: observed.creations,
             listed_types: observed.listed_types,
             gaps: observed.gaps,
+            first: false,
             ..Self::new(observed.lists_at)
         }
     }
+}
+
+/// Two places of one thing, of which AWS has one.
+fn twice(call: &str, what: &str, id: &str, one: &NodeId, other: &NodeId) -> String {
+    format!("{call} shows {what} `{id}` in `{one}`, and another answer in `{other}`")
 }
 
 /// Adds a page to a list; a list that lost a page stays unreadable.

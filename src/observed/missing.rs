@@ -1,8 +1,10 @@
 //! What an [`Observed`] does not know, named one by one: for those who must not take silence for absence.
 
+use std::collections::BTreeSet;
+
 use super::model::{Observed, Part, Scope, Unknown};
 use crate::aws::port::Resource;
-use crate::names::{NodeId, PolicyType};
+use crate::names::{AccountId, NodeId, PolicyType};
 
 /// The service that lets the management account see alternate contacts of others.
 pub const ACCOUNT_MANAGEMENT: &str = "account.amazonaws.com";
@@ -66,10 +68,17 @@ pub fn missing(observed: &Observed) -> Vec<Missing> {
         list.see(&unit.tags, Some(&of), || format!("the tags of OU `{}` (`{id}`)", unit.name));
     }
     let contacts = tells_contacts(observed);
+    let unplaced: BTreeSet<AccountId> = observed
+        .unplaced()
+        .filter_map(|(node, _)| match node {
+            NodeId::Account(id) => Some(id),
+            _ => None,
+        })
+        .collect();
     for (id, account) in &observed.accounts {
         let of = Resource::Node(NodeId::Account(id.clone()));
         list.see(&account.tags, Some(&of), || format!("the tags of account `{}` (`{id}`)", account.name));
-        if account.parent.is_none() {
+        if unplaced.contains(id) {
             let what = format!("the OU of account `{}` (`{id}`)", account.name);
             let why = "it could not be told".into();
             list.0.push(Missing { of: Some(of.clone()), what, why, remedy: None, binds: true });

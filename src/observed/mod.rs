@@ -3,6 +3,7 @@
 //! Architecture invariant: nothing here knows what is wanted, and a part that was not read is never taken for empty.
 
 mod age;
+mod contradictions;
 mod draft;
 mod hints;
 pub mod missing;

@@ -289,6 +289,26 @@ impl Observed {
         chain
     }
 
+    /// OUs and accounts that are not known to hang on the root, each with what is above it where that is known.
+    pub fn unplaced(&self) -> impl Iterator<Item = (NodeId, Option<&NodeId>)> {
+        let mut rooted: BTreeSet<NodeId> = BTreeSet::from([self.root_node()]);
+        let mut below: BTreeMap<&NodeId, Vec<&UnitId>> = BTreeMap::new();
+        for (id, unit) in &self.units {
+            below.entry(&unit.parent).or_default().push(id);
+        }
+        let mut open = vec![self.root_node()];
+        while let Some(at) = open.pop() {
+            for unit in below.get(&at).into_iter().flatten().map(|id| NodeId::Unit((*id).clone())) {
+                if rooted.insert(unit.clone()) {
+                    open.push(unit);
+                }
+            }
+        }
+        let units = self.units.iter().map(|(id, unit)| (NodeId::Unit(id.clone()), Some(&unit.parent)));
+        let accounts = self.accounts.iter().map(|(id, account)| (NodeId::Account(id.clone()), account.parent.as_ref()));
+        units.chain(accounts).filter(move |(_, above)| !above.is_some_and(|above| rooted.contains(above)))
+    }
+
     /// OUs and accounts directly below each node.
     #[must_use]
     pub fn children(&self) -> BTreeMap<NodeId, Vec<NodeId>> {

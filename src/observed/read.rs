@@ -7,6 +7,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::age::{Renew, Renewed};
+use super::contradictions;
 use super::draft::Draft;
 use super::model::{Observed, Part, Scope};
 use crate::aws::port::{ContactKind, Resource};
@@ -96,9 +97,7 @@ async fn read_once(
         }
     }
     reader.run(port).await?;
-    let mut observed = reader.draft.finish()?;
-    observed.gaps.extend(reader.gaps);
-    Ok(observed)
+    reader.finish()
 }
 
 /// Reads again what these requests tell, and nothing else.
@@ -117,9 +116,7 @@ pub async fn refresh(
     reader.follow = false;
     requests.into_iter().for_each(|request| reader.ask(request));
     reader.run(port).await?;
-    let mut observed = reader.draft.finish()?;
-    observed.gaps.extend(reader.gaps);
-    Ok(observed)
+    reader.finish()
 }
 
 /// How attachments are read: by policy or by target, whichever takes fewer calls.
@@ -150,6 +147,8 @@ struct Reader<'a> {
     /// Alternate contacts that are wanted, by account.
     contacts: BTreeMap<&'a AccountRef, Vec<&'a ContactKind>>,
     renewed: Renewed,
+    /// Looks for what the earlier reading had and no list has now, each with the list that should have it.
+    sought: Vec<(Request, Scope)>,
 }
 
 impl<'a> Reader<'a> {
@@ -177,7 +176,19 @@ impl<'a> Reader<'a> {
                 .renew
                 .zip(previous)
                 .map_or_else(Renewed::default, |(renew, known)| Renewed::of(known, renew, clock())),
+            sought: vec![],
         }
+    }
+
+    /// What was read, with what it says against itself.
+    fn finish(self) -> Result<Observed, AwsError> {
+        let mut observed = self.draft.finish()?;
+        // A call that failed explains what other answers say against the list.
+        observed.gaps.retain(|gap| !self.gaps.iter().any(|failed| failed.scope == gap.scope));
+        observed.gaps.extend(self.gaps);
+        let found = contradictions::gaps(&observed);
+        observed.gaps.extend(found);
+        Ok(observed)
     }
 
     fn ask(&mut self, request: Request) {
@@ -194,7 +205,7 @@ impl<'a> Reader<'a> {
                 });
             }
             let Some((request, answer)) = calls.next().await else {
-                if self.decide_late() {
+                if self.decide_late() || self.seek() {
                     continue;
                 }
                 return Ok(());
@@ -222,6 +233,10 @@ impl<'a> Reader<'a> {
 
     fn take(&mut self, request: &Request, answer: Result<Response, AwsError>) -> Result<(), AwsError> {
         let now = (self.clock)();
+        if let Some(at) = self.sought.iter().position(|(sought, _)| sought == request) {
+            let (request, scope) = self.sought.swap_remove(at);
+            return self.found(&request, scope, answer);
+        }
         match answer {
             Ok(answer) => {
                 if let Some(token) = answer.next() {
@@ -437,6 +452,36 @@ impl<'a> Reader<'a> {
         true
     }
 
+    /// Asks by id for what an earlier reading of this organization had and the lists have no more: it was taken away, or
+    /// the lists are short. Returns whether there is something to ask.
+    fn seek(&mut self) -> bool {
+        let Some(previous) = self.previous.take() else { return false };
+        let lost = self.draft.lost(previous);
+        let gaps: Vec<&Scope> = self.gaps.iter().map(|gap| &gap.scope).collect();
+        let told = |scope: &Scope| match scope {
+            Scope::UnitsBelow(_) => gaps.iter().any(|gap| matches!(gap, Scope::UnitsBelow(_))),
+            scope => gaps.contains(&scope),
+        };
+        self.sought = lost.into_iter().filter(|(_, scope)| !told(scope)).collect();
+        let requests: Vec<Request> = self.sought.iter().map(|(request, _)| request.clone()).collect();
+        requests.into_iter().for_each(|request| self.ask(request));
+        !self.sought.is_empty()
+    }
+
+    /// What came of such a look.
+    fn found(&mut self, request: &Request, scope: Scope, answer: Result<Response, AwsError>) -> Result<(), AwsError> {
+        let gap = match answer {
+            Ok(_) => contradictions::left_out(request, scope),
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
+            Err(error) if error.class == ErrorClass::Credentials => return Err(error),
+            Err(error) => super::Gap { scope, error: error.to_string(), remedy: error.remedy().map(Into::into) },
+        };
+        if !self.gaps.iter().any(|known| known.scope == gap.scope) {
+            self.gaps.push(gap);
+        }
+        Ok(())
+    }
+
     fn has_gap_in_tree(&self) -> bool {
         self.gaps.iter().any(|gap| !matches!(gap.scope, Scope::Policies(_)))
     }
@@ -469,17 +514,30 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Pages that were asked for. A token that comes back, at once or after others, would loop for ever.
+/// Most pages of one list: four times what the largest organization fills.
+const MOST_PAGES: usize = 10_000;
+
+/// Pages that were asked for. A token that comes back, at once or after others, would loop for ever, and so would a list
+/// that always has a new one.
 #[derive(Debug, Default)]
-struct Pages(BTreeSet<String>);
+struct Pages {
+    asked: BTreeSet<String>,
+    /// How many of each list.
+    count: BTreeMap<String, usize>,
+}
 
 impl Pages {
     fn next(&mut self, request: &Request, token: &str) -> Result<Request, AwsError> {
         let next = request.page(token);
-        if self.0.insert(format!("{next:?}")) {
+        let count = self.count.entry(format!("{:?}", request.page(""))).or_default();
+        *count += 1;
+        let message = if *count > MOST_PAGES {
+            "the list does not end: it has more pages than any organization fills"
+        } else if !self.asked.insert(format!("{next:?}")) {
+            "the list does not end: a page that was read already is named as the next one"
+        } else {
             return Ok(next);
-        }
-        let message = "the list does not end: a page that was read already is named as the next one";
+        };
         Err(AwsError::unanswered(request.operation(), "garbage", message))
     }
 }

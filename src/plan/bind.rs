@@ -145,7 +145,7 @@ impl<'a, Id: std::fmt::Display> Tagged<'a, Id> {
 }
 
 /// The Organization object that the tags say manages an AWS object.
-fn manager(tags: &Tags) -> Option<&str> {
+pub(super) fn manager(tags: &Tags) -> Option<&str> {
     tags.get(TAG_MANAGED_BY)
 }
 
@@ -453,6 +453,9 @@ fn bind_units(desired: &Desired, observed: &Observed, binding: &mut Binding) {
     }
 }
 
+/// Rule that refuses an OU whose parent was changed.
+pub(super) const MOVED: &str = "move-unit";
+
 /// AWS has no call that moves an OU, and making a new one would leave accounts and policies behind.
 fn refuse_moved_unit(
     unit: &Declared<model::Unit>,
@@ -466,7 +469,7 @@ fn refuse_moved_unit(
         return bound;
     }
     binding.refuse(
-        "move-unit",
+        MOVED,
         &unit.key,
         format!(
             "the OU is below `{}` in AWS and below {} in the manifest; AWS cannot move an OU",

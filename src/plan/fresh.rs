@@ -58,7 +58,7 @@ pub fn stale<State>(plan: &Plan<State>, observed: &Observed, since: Timestamp) -
         if let Some(PolicyRef::Known(id)) = policy_of(change) {
             policies.insert(id);
         }
-        if needs_full_access(change, observed, &world) || takes_the_last(change, observed) {
+        if needs_full_access(change, &plan.changes, observed, &world) || takes_the_last(change, observed) {
             unplaced = true;
         }
         if change.action.loosens() {

@@ -103,7 +103,7 @@ impl Partial {
             Scope::UnitsBelow(node) => format!("what is below `{node}`"),
             Scope::Policies(kind) => format!("the policies of type `{kind}`"),
         };
-        Self::told(&what, "be listed to the end", gap.unknown())
+        Self::told(&what, "be listed in full", gap.unknown())
     }
 
     fn told(what: &str, verb: &str, unknown: Unknown<'_>) -> Self {

@@ -141,6 +141,47 @@ async fn a_move_under_an_allow_list_is_weighed_though_nobody_declares_base_acces
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_policy_that_allows_more_is_weighed_at_an_allow_list_that_nobody_declares() {
+    let before = [organization(""), tree()].concat();
+    let (world, memory) = settle(&before).await;
+    let prod = unit_of(&world, "prod");
+    world.with(|state| {
+        let list = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
+        let policy = state.add_policy(&PolicyType::scp(), "list", list);
+        state.attach(&policy, &prod);
+    });
+    let full: PolicyId = "p-FullAWSAccess".parse().unwrap();
+    world.foreign(&Request::DetachPolicy { policy: full.clone(), target: prod }).unwrap();
+    let wide = with_statements("wide", r#"[{Effect: Allow, Action: "*", Resource: "*"}]"#, "prod", "");
+    let after = [organization(STRICT), tree(), wide].concat();
+    let held = ["CreatePolicy wide", "refused limit-affected wide [AttachPolicy]"];
+    assert_eq!(lines(&world, &memory, &after, &Options::default()).await, held);
+    let places_full =
+        |request: &Request| matches!(request, Request::ListTargetsForPolicy { policy, .. } if *policy == full);
+    let planned = without(&world, &memory, &after, places_full).await;
+    assert_eq!(shown(&world, &planned.plan), ["CreatePolicy wide", "refused partial-read wide [AttachPolicy]"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_after_a_run_that_failed_is_told_by_the_limit_that_holds_it_back() {
+    let before = [organization(""), tree()].concat();
+    let (world, mut memory) = settle(&before).await;
+    foreign_policy(&world, "foreign", &unit_of(&world, "prod"));
+    let fails = |request: &Request| matches!(request, Request::CreatePolicy { .. });
+    let after = [organization("limits: {maxMoves: 0}"), moved(&tree()), policy("p", "ec2:*", "dev")].concat();
+    let (port, desired, options) = (Without(&world, fails), from_text(&after), Options::default());
+    let planned = bylaw::pass::plan(&port, &desired, None, &memory, &options, &crate::engine::clock()).await.unwrap();
+    let limited = |plan: &Plan<Guarded>| {
+        let found = plan.refusals.iter().find(|refusal| refusal.rule == "limit-moves");
+        found.unwrap_or_else(|| panic!("{:#?}", plan.refusals)).hash.clone().unwrap()
+    };
+    let hash = limited(&planned.plan);
+    let report = apply(&port, &desired, planned, &mut memory, &options).await;
+    assert!(!report.applied.is_success() && report.unverified.is_none());
+    assert_eq!(limited(&report.left), hash, "the plan and what is left name one hash");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_failed_call_is_one_refusal_that_names_what_it_holds_back() {
     let many: Vec<String> = (0..30).map(|n| policy(&format!("p{n:02}"), &format!("s3:Action{n}"), "")).collect();
     let before = [organization(""), tree(), many.concat()].concat();

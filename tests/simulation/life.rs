@@ -207,6 +207,7 @@ impl Life {
             ..Schedule::default()
         };
         schedule.seed = self.dice.bits();
+        schedule.short = if schedule.seed % 4 == 1 { 0.05 } else { 0.0 };
         schedule.expires_after = self.dice.chance(0.1).then(|| 1 + self.dice.below(120) as u64);
         schedule.dies_after = self.dice.chance(0.4).then(|| 1 + self.dice.below(12) as u64);
         schedule
@@ -219,7 +220,7 @@ impl Life {
 
     async fn pass(&mut self, desired: &Desired, schedule: Schedule, options: &Options) -> Result<End, String> {
         self.tally.passes += 1;
-        let (stale, seed) = (schedule.stale > 0.0, schedule.seed);
+        let (stale, seed) = (schedule.stale > 0.0 || schedule.short > 0.0, schedule.seed);
         let alone = schedule.foreign == 0.0 && !stale;
         let hook = Arc::new(Hook::new(self.world.clone(), schedule.dies_after, self.began));
         let (hand, past) = (hook.clone(), self.world.clone());

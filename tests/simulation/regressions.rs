@@ -9,7 +9,7 @@ use bylaw::apply::lease::parse;
 use bylaw::apply::{Control, Lease, Outcome};
 use bylaw::aws::dice::Dice;
 use bylaw::aws::offline::{Account, Offline};
-use bylaw::aws::port::AccountState;
+use bylaw::aws::port::{AccountState, PolicySummary};
 use bylaw::aws::{AwsError, Page, Port, Request, Response};
 use bylaw::desired::NodeKey;
 use bylaw::names::{AccountId, NodeId, PolicyId, TAG_DELETION, TAG_HOLD, TAG_LEASE, TAG_RESOURCE, Tags, UnitId};
@@ -377,8 +377,10 @@ async fn a_policy_of_an_earlier_life_that_says_something_else_is_not_taken_for_t
     wish.policies = BTreeMap::from([(0, policy(0, 1, [NodeKey::Root]))]);
     let late = Mutex::new(false);
     let port = Told(&world, |request: &Request| match request {
-        Request::ListPolicies { .. } if !*late.lock().unwrap() => {
-            Some(Ok(Response::Policies(Page { items: vec![], next: None })))
+        Request::ListPolicies { kind, .. } if !*late.lock().unwrap() => {
+            let (id, kind) = (world.state().default_policy(kind)?, kind.clone());
+            let summary = PolicySummary { id, kind, name: "AWS".into(), description: String::new(), aws_managed: true };
+            Some(Ok(Response::Policies(Page { items: vec![summary], next: None })))
         }
         _ => None,
     });

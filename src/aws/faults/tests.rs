@@ -41,6 +41,7 @@ fn everything(seed: u64) -> Schedule {
         lost_request: 0.1,
         broken_read: 0.1,
         stale: 0.2,
+        short: 0.1,
         hang: 0.02,
         foreign: 0.3,
         dies_after: None,

@@ -12,7 +12,7 @@ use super::super::partial::{Partial, RULE};
 use super::super::world::{World, concerns, policy_of};
 use super::{Court, Verdict};
 use crate::names::{NodeId, PolicyId, PolicyType, Tags};
-use crate::observed::{Gap, Observed, Part, Scope, Unknown};
+use crate::observed::{Gap, Observed, Part, Policy, Scope, Unknown};
 use crate::policy::Document;
 
 /// Whether a change can bear on what is allowed or denied, now or by what it takes away for good.
@@ -29,30 +29,36 @@ fn puts_back(change: &Change) -> bool {
 /// What was not read of an organization, worked out once for all changes.
 struct Unread<'a> {
     observed: &'a Observed,
+    /// All changes that were proposed.
+    among: &'a [Change],
     /// Accounts that were not seen, or not seen anywhere: they may be below whatever is changed.
     accounts: Option<Partial>,
-    /// Types that are on, with what is not known of where their policies are.
+    /// Types that are on, or seem off while policies of them are attached, with what is not known of where those are.
     types: Vec<(&'a PolicyType, Partial)>,
     /// Where `FullAWSAccess` is attached.
     full: Option<Partial>,
 }
 
 impl<'a> Unread<'a> {
-    fn of(observed: &'a Observed) -> Self {
+    fn of(observed: &'a Observed, among: &'a [Change]) -> Self {
         let gap = observed.gaps.iter().find(|gap| gap.scope == Scope::Accounts).map(Partial::gap);
         let unplaced = || {
-            let (id, _) = observed.accounts.iter().find(|(_, account)| account.parent.is_none())?;
-            Some(tree(observed, &format!("it could not be told where account `{id}` is")))
+            let (account, _) = observed.unplaced().find(|(node, _)| matches!(node, NodeId::Account(_)))?;
+            Some(tree(observed, &format!("it could not be told where account `{account}` is")))
         };
-        let types = observed.root.policy_types.keys();
+        let attached = |policy: &&Policy| policy.targets.get().is_some_and(|targets| !targets.is_empty());
+        let attached = observed.policies.values().filter(|policy| !policy.aws_managed).filter(attached);
+        let types: BTreeSet<&PolicyType> =
+            observed.root.policy_types.keys().chain(attached.map(|policy| &policy.kind)).collect();
         let full = PolicyType::scp().rule().default_policy.and_then(|id| {
             let (_, full) = observed.policies.iter().find(|(found, _)| found.as_str() == id)?;
             Partial::part("where `FullAWSAccess` is attached", &full.targets)
         });
         Self {
             observed,
+            among,
             accounts: gap.or_else(unplaced),
-            types: types.filter_map(|kind| Some((kind, policies(observed, kind)?))).collect(),
+            types: types.into_iter().filter_map(|kind| Some((kind, policies(observed, kind)?))).collect(),
             full,
         }
     }
@@ -91,7 +97,7 @@ impl<'a> Unread<'a> {
     /// Whether the change rests on where `FullAWSAccess` is, and that is not known.
     fn full(&self, change: &Change, before: &World<'_>) -> Option<Partial> {
         let full = self.full.as_ref()?;
-        needs_full_access(change, self.observed, before).then(|| full.clone())
+        needs_full_access(change, self.among, self.observed, before).then(|| full.clone())
     }
 
     /// What one of the policies says that the change puts on or takes off.
@@ -115,7 +121,13 @@ impl<'a> Unread<'a> {
 
 /// Whether what a change allows or denies depends on where `FullAWSAccess` is attached: what allows something is put on or
 /// taken off, or an account comes from or to where a policy of somebody's own may stand in its place.
-pub(in crate::plan) fn needs_full_access(change: &Change, observed: &Observed, before: &World<'_>) -> bool {
+/// `among`: the changes that it is one of, which tell what a policy says that they create.
+pub(in crate::plan) fn needs_full_access(
+    change: &Change,
+    among: &[Change],
+    observed: &Observed,
+    before: &World<'_>,
+) -> bool {
     let scp = PolicyType::scp();
     let allows = |text: &str| Document::parse(&scp, text).is_ok_and(|(read, _)| !read.allows().is_empty());
     let found_allows = |id: &PolicyId| {
@@ -126,6 +138,11 @@ pub(in crate::plan) fn needs_full_access(change: &Change, observed: &Observed, b
         // AWS's own is attached and detached as `baseAccess` says, which reads where it is.
         Action::Attach { policy: PolicyRef::Known(id), target: NodeRef::Known(_), .. } => {
             found_allows(id) && !observed.policies.get(id).is_some_and(|found| found.aws_managed)
+        }
+        Action::Attach { policy: PolicyRef::New(key), kind, target: NodeRef::Known(_) } => {
+            let mut created = among.iter().filter(|other| other.object == *key);
+            *kind == scp
+                && created.any(|other| matches!(&other.action, Action::CreatePolicy { content, .. } if allows(content)))
         }
         Action::Detach { policy, .. } => found_allows(policy),
         Action::UpdatePolicy { policy, kind, content: Some(content), .. } => {
@@ -176,7 +193,8 @@ impl Court<'_> {
     /// Holds back what rests on a part that was not read.
     pub(super) fn partial(&mut self, before: &World<'_>) {
         let observed = self.observed;
-        let unread = Unread::of(observed);
+        let among = std::mem::take(&mut self.proposed);
+        let unread = Unread::of(observed, &among);
         self.hold_each(|change| {
             let touched = concerns(change, before);
             // Above what was not seen to hang on the root may be a brake, or a pattern of `ignore`.
@@ -216,5 +234,6 @@ impl Court<'_> {
                 approvable: false,
             })
         });
+        self.proposed = among;
     }
 }
