@@ -59,8 +59,8 @@ pub fn policy(node: &Node, language: Language, flaws: &mut Flaws) -> Option<Poli
     (flaws.errors() == before).then_some(Policy { version, id, statements })
 }
 
-/// The members whose keys the language knows. Others are told; of those that are only misspelled in case the value is
-/// read all the same, so that what is wrong in it is told as well.
+/// The members whose keys the language knows. Others are told; of those that are only misspelled the value is read all the
+/// same, so that what is wrong in it is told as well, and what was meant is not told to be missing.
 fn elements<'a>(
     members: &'a [Member],
     known: &[&'static str],
@@ -68,7 +68,7 @@ fn elements<'a>(
     whose: &str,
     flaws: &mut Flaws,
 ) -> BTreeMap<&'static str, &'a Member> {
-    let mut found = BTreeMap::new();
+    let (mut found, mut slips) = (BTreeMap::new(), vec![]);
     for member in members {
         let own = join_key(path, &member.key);
         if let Some(name) = known.iter().find(|name| **name == member.key) {
@@ -79,13 +79,19 @@ fn elements<'a>(
             found.entry(*name).or_insert(member);
         } else {
             let help = match nearest(&member.key, known.iter().copied()) {
-                Some(name) => format!("did you mean `{name}`?"),
+                Some(name) => {
+                    slips.push((name, member));
+                    format!("did you mean `{name}`?")
+                }
                 None => {
                     format!("known are {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
                 }
             };
             flaws.error("unknown-element", member.place, &own, format!("{whose} has no `{}`", member.key), &help);
         }
+    }
+    for (name, member) in slips {
+        found.entry(name).or_insert(member);
     }
     found
 }

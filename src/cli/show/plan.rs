@@ -287,7 +287,7 @@ impl Page<'_> {
     }
 
     /// What one approval lets pass though several refusals hold it back.
-    fn bundles(&mut self, plan: &Plan<Guarded>, names: &Names<'_>) -> io::Result<()> {
+    pub(super) fn bundles(&mut self, plan: &Plan<Guarded>, names: &Names<'_>) -> io::Result<()> {
         let shown = if self.full { plan.bundles.len() } else { FIRST_SHOWN };
         for bundle in plan.bundles.iter().take(shown) {
             let rules: Vec<&str> = bundle.rules().into_iter().collect();

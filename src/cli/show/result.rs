@@ -146,7 +146,9 @@ pub fn text(
     if !converged(report) && !report.left.is_empty() {
         writeln!(out, "Left to do. {}", summary(&report.left))?;
         let after = Names::new(desired, &report.applied.observed);
-        Page { out, paint, full: false }.refused(&View::of(&report.left, &after), false)?;
+        let mut page = Page { out, paint, full: false };
+        page.refused(&View::of(&report.left, &after), false)?;
+        page.bundles(&report.left, &after)?;
     }
     Ok(())
 }
@@ -190,6 +192,7 @@ pub fn closing(report: &Report, context: &Context) -> String {
         ("unknown", "of unknown fate"),
         ("waiting", "under way in AWS"),
         ("blocked", "held back"),
+        ("stopped", "no longer wanted"),
         ("notStarted", "not started"),
     ]
     .iter()

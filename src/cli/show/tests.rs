@@ -483,6 +483,7 @@ fn every_outcome_says_what_to_do() {
         (Outcome::Unknown { error: AwsError::unanswered("AttachPolicy", "timeout", "no") }, "run `bylaw apply` again"),
         (Outcome::Waiting { what: "the account".into() }, "makes nothing twice"),
         (Outcome::Blocked { why: "x".into() }, "mend what failed"),
+        (Outcome::Stopped { why: "x".into() }, "plan again"),
         (Outcome::NotStarted, "the next run"),
     ] {
         let told = result::tell(&outcome);
@@ -520,6 +521,23 @@ async fn a_run_that_was_stopped_tells_what_is_left() {
         error: AwsError::answered("CreateOrganizationalUnit", "AccessDeniedException", HOSTILE, None),
     };
     golden("stopped.txt", &told(&report, &planned, &desired));
+    // Whatever is not in place is counted.
+    let error = || AwsError::answered("AttachPolicy", "AccessDeniedException", "no", None);
+    for outcome in [
+        Outcome::Changed { found: "x".into() },
+        Outcome::Failed { error: error() },
+        Outcome::Unknown { error: error() },
+        Outcome::Waiting { what: "x".into() },
+        Outcome::Blocked { why: "x".into() },
+        Outcome::Stopped { why: "x".into() },
+        Outcome::NotStarted,
+    ] {
+        let mut one = report.clone();
+        one.applied.outcomes.truncate(1);
+        one.applied.outcomes[0].1 = outcome;
+        let closing = result::closing(&one, &stage.context());
+        assert!(closing.starts_with("Applied 0 of 1 change (1 "), "{closing}");
+    }
     let context = stage.context();
     fits("apply", &json::report(&report, &planned, &desired, &context));
     golden("stopped.json", &format!("{:#}\n", json::report(&report, &planned, &desired, &context)));
