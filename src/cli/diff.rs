@@ -20,7 +20,7 @@ use crate::policy::Document;
 use crate::policy::compare::{self, Budget, Comparison, Ground};
 use crate::policy::document::Content;
 use crate::policy::eval::Place;
-use crate::policy::statement::{Effect, Language, Policy, Statement};
+use crate::policy::statement::{Effect, Language, Policy, Statement, VPC_ENDPOINT_POLICY};
 
 /// Largest document that is read; AWS takes none of 1 MiB.
 const MAX_BYTES: u64 = 16 << 20;
@@ -119,7 +119,11 @@ pub fn run(asked: &Diff, colour: bool, out: &mut dyn Write) -> Result<u8, Failur
     let old = read(&paths(asked.old.as_ref(), &asked.old_files), &asked.kind, &mut stdin)?;
     let new = read(&paths(asked.new.as_ref(), &asked.new_files), &asked.kind, &mut stdin)?;
     let (before, after) = (old.nodes(), new.nodes());
-    let ground = Ground::of(&before, &after);
+    // An endpoint has one policy, and nothing stands beside it.
+    let ground = match Ground::of(&before, &after) {
+        Ground::Any if asked.kind.as_str() == VPC_ENDPOINT_POLICY => Ground::AsGiven,
+        other => other,
+    };
     let comparison = compare::compare(&before, &after, ground, &Budget::default());
     let told = Told { old, new, stands_beside: ground == Ground::Allowed, comparison };
     match asked.output {

@@ -78,6 +78,8 @@ struct Witness<'a> {
     without: &'a [String],
     /// Of its keys, and `resource`, what AWS's reference does not list for the action: such a request may never come.
     unlisted: &'a [String],
+    /// Alone both sets deny it; they decide it differently beside a policy that allows everything.
+    beside_allow: bool,
     /// What the old set decides.
     before: Verdict<'a>,
     /// What the new set decides.
@@ -158,6 +160,7 @@ fn output(told: &Told) -> DiffOutput<'_> {
                 context: it.facts.iter().map(|(key, values)| (key.as_str(), values.as_slice())).collect(),
                 without: &it.without,
                 unlisted: &it.unlisted,
+                beside_allow: it.beside,
                 before: verdict(&it.before, &told.old),
                 after: verdict(&it.after, &told.new),
             })

@@ -13,6 +13,8 @@ const MOST_NAMED: usize = 3;
 
 const STANDS_BESIDE: &str = "neither set allows anything: both are taken to stand beside a policy that allows everything, as `FullAWSAccess` does";
 
+const BESIDE: &str = "alone both sets deny it: they differ beside a policy that allows it, as `FullAWSAccess` does";
+
 /// `12 action regions, 3,456 kinds of requests`.
 fn space(compared: &Compared) -> String {
     let digits = compared.requests.to_string().len();
@@ -72,6 +74,9 @@ fn notes(witness: &Witness) -> Vec<String> {
     }
     if !witness.without.is_empty() {
         out.push(format!("AWS documents that every request carries {}", witness.without.join(", ")));
+    }
+    if witness.beside {
+        out.push(BESIDE.to_owned());
     }
     out
 }

@@ -10,14 +10,22 @@ fn document(statements: &[&str]) -> String {
     format!("{{\"Version\": \"2012-10-17\", \"Statement\": [{}]}}", statements.join(","))
 }
 
+fn with_principals(document: &str) -> String {
+    document.replace("\"Resource\"", "\"Principal\": \"*\", \"Resource\"")
+}
+
 fn diff(old: &str, new: &str, output: Form) -> (u8, String) {
+    diff_of("SERVICE_CONTROL_POLICY", old, new, output)
+}
+
+fn diff_of(kind: &str, old: &str, new: &str, output: Form) -> (u8, String) {
     static TURN: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let turn = TURN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let scratch = Scratch::new(&format!("diff-{turn}"));
     let (before, after) = (scratch.join("old.json"), scratch.join("new.json"));
     fs::write(&before, old).unwrap();
     fs::write(&after, new).unwrap();
-    let kind = PolicyType::scp();
+    let kind = PolicyType::new(kind);
     let asked = Diff { old: Some(before), new: Some(after), old_files: vec![], new_files: vec![], kind, output };
     let mut out = vec![];
     let code = run(&asked, false, &mut out).unwrap();
@@ -46,6 +54,20 @@ fn equal_sets_are_told_to_be_and_end_well() {
     assert_eq!((code, &*out), (0, "equal: no request tells them apart (2 action regions, 4 kinds of requests)\n"));
     let (code, out) = diff(&document(&[REGIONS]), &document(&[REGIONS]), Form::Text);
     assert!(code == 0 && out.contains("FullAWSAccess"), "{out}");
+}
+
+#[test]
+fn a_lost_deny_is_a_difference_though_alone_the_sets_decide_alike() {
+    let old = document(&[FULL, r#"{"Sid": "S3", "Effect": "Deny", "Action": "s3:*", "Resource": "*"}"#]);
+    let new = document(&[r#"{"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}"#]);
+    let (code, out) = diff(&old, &new, Form::Text);
+    assert!(code == 2 && out.contains("newly allowed") && out.contains("they differ beside a policy"), "{out}");
+    let (_, out) = diff(&old, &new, Form::Json);
+    let out: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&out["outcome"], &out["witnesses"][0]["besideAllow"]), (&"different".into(), &true.into()), "{out}");
+    // Nothing stands beside the policy of an endpoint.
+    let (code, out) = diff_of("VPC_ENDPOINT_POLICY", &with_principals(&old), &with_principals(&new), Form::Text);
+    assert_eq!(code, 0, "{out}");
 }
 
 #[test]

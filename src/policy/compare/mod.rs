@@ -44,15 +44,18 @@ pub enum Ground {
     AsGiven,
     /// Another policy at every node allows everything, as `FullAWSAccess` and `RCPFullAWSAccess` do.
     Allowed,
+    /// Other policies may stand beside them: an explicit deny and a missing allow are not the same then. Two sets of one node are
+    /// equal only where they deny the same requests, and allow the same ones.
+    Any,
 }
 
 impl Ground {
     /// What to take for two sets: where neither has a statement that allows, they are meant to stand beside one that does,
-    /// since alone they would deny everything.
+    /// since alone they would deny everything; else whatever may stand beside them.
     #[must_use]
     pub fn of(old: &Nodes, new: &Nodes) -> Self {
         let mut statements = old.iter().chain(new).flatten().flat_map(|policy| &policy.statements);
-        if statements.any(|statement| statement.effect == Effect::Allow) { Self::AsGiven } else { Self::Allowed }
+        if statements.any(|statement| statement.effect == Effect::Allow) { Self::Any } else { Self::Allowed }
     }
 }
 
@@ -127,9 +130,41 @@ struct Region {
     known: bool,
 }
 
+impl Comparison {
+    /// Of the same sets alone, and beside a policy that allows everything.
+    fn and_beside(self, beside: Self) -> Self {
+        match (self, beside) {
+            (
+                Self::Differs { mut witnesses, more, compared },
+                Self::Differs { witnesses: others, more: other_more, .. },
+            ) => {
+                witnesses.extend(others);
+                Self::Differs { witnesses, more: more + other_more, compared }
+            }
+            (differs @ Self::Differs { .. }, _) | (_, differs @ Self::Differs { .. }) => differs,
+            (undecided @ Self::Undecided { .. }, _) | (_, undecided @ Self::Undecided { .. }) => undecided,
+            (equal @ Self::Equal(_), Self::Equal(_)) => equal,
+        }
+    }
+}
+
 /// Compares two sets of policies of one type.
 #[must_use]
 pub fn compare(old: &Nodes, new: &Nodes, ground: Ground, budget: &Budget) -> Comparison {
+    if ground != Ground::Any {
+        return compare_on(old, new, ground, None, budget);
+    }
+    let alone = compare_on(old, new, Ground::AsGiven, None, budget);
+    let ladders = [ladder(old, Ground::AsGiven), ladder(new, Ground::AsGiven)];
+    if ladders.iter().all(Ladder::is_open) {
+        // Another policy allows nothing that they do not.
+        return alone;
+    }
+    alone.and_beside(compare_on(old, new, Ground::Allowed, Some(ladders), budget))
+}
+
+/// The same on one ground. Differences that sets make alone as well are left out, where these are given.
+fn compare_on(old: &Nodes, new: &Nodes, ground: Ground, alone: Option<[Ladder; 2]>, budget: &Budget) -> Comparison {
     let mut space = Space::default();
     let mut principals = vec![];
     let mut patterns: Vec<String> = vec![];
@@ -165,7 +200,7 @@ pub fn compare(old: &Nodes, new: &Nodes, ground: Ground, budget: &Budget) -> Com
         space: &space,
         nodes: [old.len(), new.len()],
         ground,
-        asker: Asker::new([ladder(old, ground), ladder(new, ground)], [sizes(old), sizes(new)], &space),
+        asker: Asker::new([ladder(old, ground), ladder(new, ground)], alone, [sizes(old), sizes(new)], &space),
         budget,
     };
     let too_many = old.len().max(new.len()) > MOST_NODES;

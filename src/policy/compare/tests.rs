@@ -124,15 +124,6 @@ fn equal_by_meaning_is_equal() {
             ),
             deny(r#""Action": "s3:*", "Resource": "arn:aws:s3:::a*""#),
         ),
-        // All but two is what is neither.
-        (
-            format!(r#"{{"Effect": "Allow", "NotAction": ["iam:*", "sts:*"], {ANY}}}"#),
-            format!(r#"{FULL}, {{"Effect": "Deny", "Action": ["sts:*", "iam:*"], {ANY}}}"#),
-        ),
-        (
-            r#"{"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::a"}"#.to_owned(),
-            deny(r#""Action": "*", "Resource": "arn:aws:s3:::a""#),
-        ),
         // The value of a variable that is not there matches nothing.
         (
             deny(&format!(
@@ -172,6 +163,55 @@ fn equal_by_meaning_is_equal() {
         assert_eq!(told(&old, &new), ["equal"], "{old}\n{new}");
         assert_eq!(told(&new, &old), ["equal"], "{new}\n{old}");
     }
+}
+
+#[test]
+fn a_deny_and_a_missing_allow_are_the_same_only_where_nothing_stands_beside_them() {
+    let pairs = [
+        (
+            deny(&format!(r#""Action": "s3:*", {ANY}"#)),
+            format!(r#"{{"Effect": "Allow", "NotAction": "s3:*", {ANY}}}"#),
+            "s3:GetObject arn:aws:s3:::example/example: Denied -> Allowed",
+        ),
+        // All but two is what is neither.
+        (
+            format!(r#"{{"Effect": "Allow", "NotAction": ["iam:*", "sts:*"], {ANY}}}"#),
+            format!(r#"{FULL}, {{"Effect": "Deny", "Action": ["sts:*", "iam:*"], {ANY}}}"#),
+            "sts:AssumeRole arn:aws:iam::111122223333:role/example: Allowed -> Denied",
+        ),
+        (
+            r#"{"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::a"}"#.to_owned(),
+            deny(r#""Action": "*", "Resource": "arn:aws:s3:::a""#),
+            "sts:AssumeRole arn:aws:s3:::a: Allowed -> Denied",
+        ),
+        // A Deny of what nothing here allows.
+        (
+            format!(
+                r#"{{"Effect": "Allow", "Action": "s3:Get*", {ANY}}}, {{"Effect": "Deny", "Action": "s3:PutObject", {ANY}}}"#
+            ),
+            format!(r#"{{"Effect": "Allow", "Action": "s3:Get*", {ANY}}}"#),
+            "s3:PutObject arn:aws:s3:::example/example: Denied -> Allowed",
+        ),
+    ];
+    for (old, new, expected) in pairs {
+        let (old, new) = ([vec![scp(&old)]], [vec![scp(&new)]]);
+        assert!(matches!(compare(&old, &new, Ground::AsGiven, &Budget::default()), Comparison::Equal(_)), "{expected}");
+        let Comparison::Differs { witnesses, more: 0, .. } = one(&old[0][0], &new[0][0]) else { panic!("{expected}") };
+        assert_eq!(witnesses.iter().map(line).collect::<Vec<_>>(), [expected]);
+        assert!(witnesses.iter().all(|witness| witness.beside), "{expected}");
+    }
+}
+
+#[test]
+fn what_differs_alone_is_not_told_again_of_sets_beside_others() {
+    let old = format!(
+        r#"{{"Effect": "Allow", "Action": ["s3:*", "ec2:*"], {ANY}}}, {{"Effect": "Deny", "Action": ["s3:PutObject", "sqs:*"], {ANY}}}"#
+    );
+    let new = format!(r#"{{"Effect": "Allow", "Action": ["s3:*", "ec2:*"], {ANY}}}"#);
+    let Comparison::Differs { witnesses, .. } = one(&scp(&old), &scp(&new)) else { panic!() };
+    let told: Vec<(&str, bool)> =
+        witnesses.iter().map(|it| (it.action.split(':').next().unwrap(), it.beside)).collect();
+    assert_eq!(told, [("s3", false), ("sqs", true)]);
 }
 
 #[test]

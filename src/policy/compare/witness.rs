@@ -43,6 +43,8 @@ pub struct Witness {
     pub without: Vec<String>,
     /// Of its keys, and `resource`, what AWS's reference does not list for the action: such a request may never come.
     pub unlisted: Vec<String>,
+    /// Alone both sets deny it: they decide it differently beside another policy that allows it.
+    pub beside: bool,
     /// Before.
     pub before: Verdict,
     /// After.
@@ -80,14 +82,21 @@ struct Trial {
 /// Both sides, ready to be asked.
 pub(super) struct Asker<'a> {
     sides: [Ladder; 2],
+    /// The same without the policy beside them, where what they decide alone is told already.
+    alone: Option<[Ladder; 2]>,
     /// Policies of each node that were given.
     sizes: [Vec<usize>; 2],
     space: &'a Space,
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn new(sides: [Ladder; 2], sizes: [Vec<usize>; 2], space: &'a Space) -> Self {
-        Self { sides, sizes, space }
+    pub(super) fn new(
+        sides: [Ladder; 2],
+        alone: Option<[Ladder; 2]>,
+        sizes: [Vec<usize>; 2],
+        space: &'a Space,
+    ) -> Self {
+        Self { sides, alone, sizes, space }
     }
 
     fn ask<T>(trial: &Trial, action: &Action, look: impl FnOnce(&Request<'_>) -> T) -> T {
@@ -100,10 +109,12 @@ impl<'a> Asker<'a> {
     }
 
     fn differs(&self, trial: &Trial, action: &Action) -> bool {
-        let [old, new] = &self.sides;
         Self::ask(trial, action, |request| {
-            let (before, after) = (old.decide(request), new.decide(request));
-            before != after && before != Decision::Depends && after != Decision::Depends
+            let differs = |[old, new]: &[Ladder; 2]| {
+                let (before, after) = (old.decide(request), new.decide(request));
+                before != after && before != Decision::Depends && after != Decision::Depends
+            };
+            differs(&self.sides) && !self.alone.as_ref().is_some_and(differs)
         })
     }
 
@@ -139,6 +150,7 @@ impl<'a> Asker<'a> {
             caller: trial.caller.map(|caller| caller.told()),
             facts: trial.facts.into_values().collect(),
             without,
+            beside: self.alone.is_some(),
             before,
             after,
         };
