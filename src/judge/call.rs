@@ -199,10 +199,10 @@ impl Question<'_> {
         standing: &'a Standing,
     ) -> Option<Part<'a>> {
         let sure = match (dependent.when, tells_tags(self.told)) {
-            (When::Tagged, Some(false)) => return None,
+            (When::Tagged | When::MayTag, Some(false)) => return None,
             (When::Tagged, tagged) => tagged.is_some(),
             (When::PassesRole, _) => true,
-            (When::MayPassRole | When::Perhaps, _) => false,
+            (When::MayTag | When::MayPassRole | When::Perhaps, _) => false,
         };
         let parsed = Action::parse(&dependent.action.to_string())?;
         let legs = call::legs(dependent.action);
@@ -212,7 +212,7 @@ impl Question<'_> {
             _ => None,
         };
         let mut told = self.told_besides(action, dependent);
-        if leg.is_none() && dependent.when == When::Tagged {
+        if leg.is_none() && matches!(dependent.when, When::Tagged | When::MayTag) {
             // What the call creates is what is tagged.
             let place = self.place_of_created();
             let created = call::legs(action).into_iter().filter(|leg| leg.tags() > call::Reach::No);

@@ -24,6 +24,8 @@ pub enum When {
     Maybe,
     /// Where it sets tags.
     Tagged,
+    /// Where it sets tags, perhaps.
+    MayTag,
     /// Where it passes a role.
     PassesRole,
     /// Where it copies an object, of a version or not.
@@ -153,6 +155,7 @@ pub fn dependents(action: Action) -> Vec<Ask> {
     let ask = |dependent: call::Dependent| {
         let (when, on) = match dependent.when {
             call::When::Tagged => (When::Tagged, On::Own),
+            call::When::MayTag => (When::MayTag, On::Own),
             call::When::PassesRole => (When::Always, On::Roles),
             call::When::MayPassRole => (When::PassesRole, On::Roles),
             call::When::Perhaps => (When::Maybe, On::Own),
@@ -188,6 +191,7 @@ impl When {
             Self::Always => return Truth::Yes,
             Self::Maybe => return Truth::Depends,
             Self::Tagged => return keys::sets_tags(who),
+            Self::MayTag => return keys::sets_tags(who).and(Truth::Depends),
             Self::PassesRole => return resources::passes_role(who),
             Self::With(paths) | Self::Without(paths) => paths,
             Self::Copies { .. } => COPIED,

@@ -249,7 +249,9 @@ impl Asked {
         let action = Action::parse(&ask.action.to_string())?;
         let looks = judge.looks(&action);
         let mut parts = match (ask.on, ask.of) {
-            (On::Own, Some(of)) if ask.when == When::Tagged => tagging(of, ask.action, &looks.keys, &looks.resources),
+            (On::Own, Some(of)) if matches!(ask.when, When::Tagged | When::MayTag) => {
+                tagging(of, ask.action, &looks.keys, &looks.resources)
+            }
             (On::Own, _) => parts(ask.action, &looks.keys, &looks.resources),
             (On::Parameter(_) | On::Copied | On::Roles, _) => {
                 let keys = looks.keys.iter().map(|key| Key::new(key, ask.action, None)).collect();

@@ -59,7 +59,7 @@ pub fn needed(needed: Needed) -> &'static str {
         Needed::Always => "Always",
         Needed::OneOf(_) => "OneOf",
         Needed::IfThere => "IfThere",
-        Needed::Besides { when: When::Tagged, .. } => "IfTagged",
+        Needed::Besides { when: When::Tagged | When::MayTag, .. } => "IfTagged",
         Needed::Besides { when: When::PassesRole | When::MayPassRole, .. } => "IfRolePassed",
         Needed::Besides { when: When::Perhaps, .. } => "IfNeeded",
     }

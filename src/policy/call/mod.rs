@@ -53,6 +53,8 @@ pub struct Leg {
 pub enum When {
     /// When the request sends tags.
     Tagged,
+    /// When the request sends tags, in services of which AWS does not document whether they ask for it then.
+    MayTag,
     /// Always, since it always passes a role.
     PassesRole,
     /// When the request passes a role.
@@ -67,6 +69,7 @@ impl When {
     pub fn words(self) -> &'static str {
         match self {
             Self::Tagged => "if the request sends tags",
+            Self::MayTag => "if the request sends tags, and the service asks for it then",
             Self::PassesRole => "",
             Self::MayPassRole => "if the request passes a role",
             Self::Perhaps => "if the call needs it",
@@ -115,18 +118,50 @@ pub fn legs(action: Action) -> Vec<Leg> {
 /// The actions that a call needs besides its own.
 #[must_use]
 pub fn dependents(action: Action) -> Vec<Dependent> {
-    let name = action.to_string();
-    let tagging = tables::TAGGING.iter().filter(|(prefix, tags)| {
-        *prefix == action.service.prefix
-            && *tags != name
-            && action.level() != Level::Tagging
-            && creates_with_tags(action)
-    });
-    let mut names: Vec<&str> = action.dependents().chain(tagging.map(|(_, tags)| *tags)).collect();
+    let own = action.to_string();
+    let mut names: Vec<&str> = action.dependents().filter(|dependent| *dependent != own).collect();
     names.sort_unstable();
     names.dedup();
-    let found = names.into_iter().filter(|dependent| *dependent != name).filter_map(super::services::action);
-    found.map(|dependent| Dependent { action: dependent, when: when(action, dependent) }).collect()
+    let listed = names.into_iter().filter_map(super::services::action);
+    let mut found: Vec<Dependent> =
+        listed.map(|dependent| Dependent { action: dependent, when: when(action, dependent) }).collect();
+    let tags = |one: &Dependent| one.when == When::Tagged && one.action.service.prefix == action.service.prefix;
+    if !found.iter().any(tags) {
+        found.extend(tagging(action));
+    }
+    found
+}
+
+/// The tagging actions of the service that a call which creates something with tags needs, or may need, where the reference names
+/// none for it.
+fn tagging(action: Action) -> Vec<Dependent> {
+    let name = action.name();
+    let writes = matches!(action.level(), Level::Write | Level::Permissions);
+    if !writes || tables::CREATES_NOTHING.iter().any(|verb| name.starts_with(verb)) || !creates_with_tags(action) {
+        return vec![];
+    }
+    let sets = |tags: &Action| {
+        tags.level() == Level::Tagging && tables::SETS_TAGS.iter().any(|verb| tags.name().starts_with(verb))
+    };
+    let mut found: Vec<Action> = action.service.actions().filter(sets).collect();
+    let created: Vec<Leg> = legs(action).into_iter().filter(|leg| leg.reach_of(REQUEST_TAG) > Reach::No).collect();
+    let takes = |tags: &Action| {
+        tags.resources().any(|on| created.iter().any(|leg| leg.on.is_some() && leg.name() == on.kind.name))
+    };
+    // Where nothing in common is listed, it may be any of them.
+    if found.iter().any(takes) {
+        found.retain(takes);
+    }
+    let own = action.to_string();
+    let documented = |tags: &Action| {
+        let row = |(of, names): &&(&str, &[&str])| own.starts_with(of) && names.contains(&tags.name());
+        tables::TAGGING.iter().any(|entry| row(&entry))
+    };
+    let when = if found.iter().any(documented) { When::Tagged } else { When::MayTag };
+    if when == When::Tagged {
+        found.retain(documented);
+    }
+    found.into_iter().map(|action| Dependent { action, when }).collect()
 }
 
 fn creates_with_tags(action: Action) -> bool {
@@ -141,7 +176,8 @@ fn when(action: Action, dependent: Action) -> When {
     };
     match dependent.level() {
         _ if dependent.to_string() == PASS_ROLE => passes(),
-        Level::Tagging => When::Tagged,
+        // A service that tags what it makes in another (the secret of a database) does so whatever the request sends.
+        Level::Tagging if dependent.service.prefix == action.service.prefix => When::Tagged,
         _ => When::Perhaps,
     }
 }
@@ -223,8 +259,8 @@ impl Leg {
         sole || self.action.level() == Level::Tagging || bare(self.action.name()).ends_with(&bare(on.kind.name))
     }
 
-    /// Whether it never has the key in its context, as far as AWS's reference says: a key of a service, or of a tag, that is
-    /// listed neither for the action nor for the resource.
+    /// Whether it never has the key in its context: a key of a service, or of a tag, that AWS's reference lists neither for the
+    /// action nor for the resource; for another resource of the same call only where the service keeps their contexts apart.
     #[must_use]
     pub fn never_carries(&self, key: &str) -> bool {
         if !is_listed(key) {
@@ -239,9 +275,14 @@ impl Leg {
         if self.action.own_keys().any(known) {
             return false;
         }
+        let of_tags = rest.starts_with("resourcetag/");
+        // Most services put the keys of one resource in the context of the others of the call too.
+        if !of_tags && !tables::APART.contains(&self.action.service.prefix) {
+            return !self.action.carries(key);
+        }
         let Some(on) = &self.on else { return true };
         // A resource that is created has no tags yet, and the reference lists the key for its type, not for it here.
-        if rest.starts_with("resourcetag/") && on.keys_here().next().is_some() {
+        if of_tags && on.keys_here().next().is_some() {
             return !on.keys_here().any(known);
         }
         !on.keys().any(known)

@@ -183,10 +183,48 @@ pub(super) const PASS_A_ROLE: &[(&str, &[&str])] = &[
     ("transfer", &["CreateAccess", "CreateAgreement", "CreateConnector", "CreateUser"]),
 ];
 
-/// The action that each service asks for as well when a call that creates something sends tags: EC2 user guide, "Grant
-/// permission to tag Amazon EC2 resources during creation"; SageMaker AI developer guide, "Provide permissions for tagging
-/// SageMaker AI resources". The reference lists them action by action, and lacks the newest.
-pub(super) const TAGGING: &[(&str, &str)] = &[("ec2", "ec2:CreateTags"), ("sagemaker", "sagemaker:AddTags")];
+/// Services that put a condition key in the context of those resources of a call alone for which the reference lists it: EC2 user
+/// guide, "Example policies" (`ec2:InstanceType` on `instance/*`); ElastiCache user guide, "Using condition keys". Of RDS the
+/// opposite is documented: its guide's "Permission policies to create, modify and delete resources" allow
+/// `rds:CreateDBInstance` on instance, option group, parameter group and subnet group by one statement on `rds:DatabaseClass`.
+pub(super) const APART: &[&str] = &["ec2", "elasticache"];
+
+/// What the names of actions begin with that set tags.
+pub(super) const SETS_TAGS: &[&str] = &["AddTags", "ChangeTags", "CreateOrUpdateTags", "CreateTags", "SetTags", "Tag"];
+
+/// What the names of actions begin with that create nothing, though the reference lists the tags of requests for some.
+pub(super) const CREATES_NOTHING: &[&str] = &["Cancel", "Delete", "Remove", "Untag"];
+
+/// Calls, by what their names begin with, of which AWS documents the tagging actions that it asks for as well when they send tags:
+/// EC2 user guide, "Grant permission to tag Amazon EC2 resources during creation"; SageMaker AI developer guide, "Provide permissions
+/// for tagging SageMaker AI resources"; DynamoDB developer guide, "Tagging resources in DynamoDB"; IAM user guide, "Tags for IAM
+/// resources"; Lambda developer guide, "Using tags on Lambda functions"; Organizations user guide, "Tagging Organizations
+/// resources"; API references, "CreateSecret" of Secrets Manager, "CreateTopic" of SNS, "CreateQueue" of SQS; IAM user guide,
+/// "Pass session tags in AWS STS". Of other services it may be so.
+pub(super) const TAGGING: &[(&str, &[&str])] = &[
+    ("dynamodb:CreateTable", &["TagResource"]),
+    ("ec2:", &["CreateTags"]),
+    (
+        "iam:",
+        &[
+            "TagInstanceProfile",
+            "TagMFADevice",
+            "TagOpenIDConnectProvider",
+            "TagPolicy",
+            "TagRole",
+            "TagSAMLProvider",
+            "TagServerCertificate",
+            "TagUser",
+        ],
+    ),
+    ("lambda:", &["TagResource"]),
+    ("organizations:", &["TagResource"]),
+    ("sagemaker:", &["AddTags"]),
+    ("secretsmanager:CreateSecret", &["TagResource"]),
+    ("sns:CreateTopic", &["TagResource"]),
+    ("sqs:CreateQueue", &["TagQueue"]),
+    ("sts:AssumeRole", &["TagSession"]),
+];
 
 /// The condition key by which a tagging action learns which call sends the tags, where it has one (the same pages).
 pub(super) const CREATED_BY: &[(&str, &str)] =

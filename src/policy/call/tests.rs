@@ -98,6 +98,71 @@ fn dependent_actions_say_when_they_are_needed() {
 }
 
 #[test]
+fn a_call_that_creates_something_with_tags_needs_the_tagging_action_or_may() {
+    for (name, tags) in [
+        ("secretsmanager:CreateSecret", "secretsmanager:TagResource"),
+        ("lambda:CreateFunction", "lambda:TagResource"),
+        ("dynamodb:CreateTable", "dynamodb:TagResource"),
+        ("iam:CreateRole", "iam:TagRole"),
+        ("iam:CreateUser", "iam:TagUser"),
+        ("sqs:CreateQueue", "sqs:TagQueue"),
+        ("sns:CreateTopic", "sns:TagResource"),
+        ("sts:AssumeRole", "sts:TagSession"),
+        ("organizations:CreatePolicy", "organizations:TagResource"),
+        ("rds:CreateDBInstance", "rds:AddTagsToResource"),
+        ("kms:CreateKey", "kms:TagResource"),
+    ] {
+        let of_service = |one: &str| one.split(':').next() == name.split(':').next() && one.contains("Tag");
+        let all: Vec<_> = needs(name).into_iter().filter(|(one, _)| of_service(one)).collect();
+        assert_eq!(all, [(tags.to_owned(), When::Tagged)], "{name}");
+    }
+    // The secret of a database is tagged by the service.
+    assert!(needs("rds:CreateDBInstance").contains(&("secretsmanager:TagResource".to_owned(), When::Perhaps)));
+    for (name, tags) in [
+        ("ecs:CreateCluster", "ecs:TagResource"),
+        ("ssm:PutParameter", "ssm:AddTagsToResource"),
+        ("backup:CreateBackupVault", "backup:TagResource"),
+        ("autoscaling:CreateAutoScalingGroup", "autoscaling:CreateOrUpdateTags"),
+        ("logs:CreateLogGroup", "logs:TagResource"),
+        ("s3:CreateBucket", "s3:TagResource"),
+        // The reference lists no resource type for it.
+        ("bedrock:CreateAgent", "bedrock:TagResource"),
+    ] {
+        assert!(needs(name).contains(&(tags.to_owned(), When::MayTag)), "{name} {:?}", needs(name));
+    }
+    for name in ["s3:GetObject", "sns:Publish", "cleanrooms-ml:DeleteTrainingDataset", "secretsmanager:TagResource"] {
+        assert!(!needs(name).iter().any(|(_, when)| matches!(when, When::Tagged | When::MayTag)), "{name}");
+    }
+}
+
+#[test]
+fn every_action_that_takes_the_tags_of_what_it_creates_needs_a_tagging_action_where_its_service_has_one() {
+    for service in crate::policy::services::all() {
+        let sets = |action: &Action| {
+            action.level() == Level::Tagging && tables::SETS_TAGS.iter().any(|verb| action.name().starts_with(verb))
+        };
+        if !service.actions().any(|action| sets(&action)) {
+            continue;
+        }
+        for action in service.actions().filter(|action| action.level() == Level::Write && creates_with_tags(*action)) {
+            let creates = !tables::CREATES_NOTHING.iter().any(|verb| action.name().starts_with(verb));
+            let asks = dependents(action).iter().any(|one| matches!(one.when, When::Tagged | When::MayTag));
+            assert!(asks || !creates, "{action}");
+        }
+    }
+}
+
+#[test]
+fn a_key_of_one_resource_may_be_in_the_context_of_the_others_where_the_service_does_not_keep_them_apart() {
+    let carries = |name: &str, kind: &str, key: &str| !leg(name, kind).never_carries(key);
+    for kind in ["db", "og", "pg", "subgrp"] {
+        assert!(carries("rds:CreateDBInstance", kind, "rds:DatabaseClass"), "{kind}");
+    }
+    assert!(!carries("rds:CreateDBInstance", "og", "rds:TlsVersion"));
+    assert!(!carries("ec2:RunInstances", "subnet", "ec2:InstanceType"));
+}
+
+#[test]
 fn every_row_of_the_tables_is_of_something_that_aws_knows() {
     for (prefix, kinds) in tables::ALTERNATIVES {
         let known = service(prefix).unwrap().resource_types();
@@ -112,6 +177,15 @@ fn every_row_of_the_tables_is_of_something_that_aws_knows() {
     for (name, kind) in tables::REQUIRED {
         assert!(legs(action(name).unwrap()).iter().any(|leg| leg.name() == *kind));
     }
+    for (begins, names) in tables::TAGGING {
+        let (prefix, name) = begins.split_once(':').unwrap();
+        let service = service(prefix).unwrap();
+        assert!(service.actions().any(|action| action.name().starts_with(name)), "{begins}");
+        for name in *names {
+            assert_eq!(service.action(name).unwrap().level(), Level::Tagging, "{prefix}:{name}");
+        }
+    }
+    assert!(tables::APART.iter().all(|prefix| service(prefix).is_some()));
     for (tags, key) in tables::CREATED_BY {
         assert!(action(tags).unwrap().carries(key), "{tags} {key}");
     }
