@@ -1,7 +1,7 @@
 //! One call, asked of everything that AWS authorizes it on: each of its resources, and the actions that it needs besides.
 
 use super::forest::{Forest, Standing};
-use super::question::{Own, Question, Verdict};
+use super::question::{ACTION, Own, Question, Verdict};
 use crate::policy::call::{self, Dependent, Leg, Need, When};
 use crate::policy::eval::{Action, Decision, Fact, Facts};
 use crate::policy::services::{self, exceptions};
@@ -58,6 +58,8 @@ pub struct Answer<'a> {
     pub parts: Vec<Part<'a>>,
     /// Index of the part that decides: the first that denies, else the first that does not surely allow, else the first.
     pub decided_by: usize,
+    /// The actions that were asked for, where the name is that of a call of an API and of no action.
+    pub asked_as: Vec<String>,
 }
 
 impl<'a> Answer<'a> {
@@ -80,7 +82,33 @@ impl<'a> Answer<'a> {
             (None, Some(at)) => (Decision::Depends, at),
             (None, None) => (Decision::Allowed, 0),
         };
-        (!parts.is_empty()).then_some(Self { decision, parts, decided_by })
+        (!parts.is_empty()).then_some(Self { decision, parts, decided_by, asked_as: vec![] })
+    }
+
+    /// Of a call that is authorized as one of several actions.
+    fn or(mut self, mut other: Self) -> Self {
+        let from = self.parts.len();
+        let open = |answer: &Self| answer.decision != Decision::Allowed;
+        if self.decision != other.decision {
+            if !open(&self) {
+                self.decided_by = from + other.decided_by;
+            }
+            self.decision = Decision::Depends;
+            // Which of them it is decides.
+            for part in self.parts.iter_mut().chain(&mut other.parts) {
+                if part.verdict.decision == Decision::Denied {
+                    part.verdict.depends_on.insert(ACTION.to_owned());
+                }
+            }
+        }
+        self.parts.append(&mut other.parts);
+        self.asked_as.append(&mut other.asked_as);
+        self
+    }
+
+    /// Nothing is known.
+    fn none() -> Self {
+        Self { decision: Decision::Depends, parts: vec![], decided_by: 0, asked_as: vec![] }
     }
 
     /// The part that decides.
@@ -97,10 +125,15 @@ impl<'a> Answer<'a> {
 
 impl Question<'_> {
     /// Asks of the whole call: of the resource that is named, of the other resources that such a call is authorized on, of which
-    /// nothing is known but their type, and of its dependent actions. An action that AWS's reference does not know is asked of alone.
+    /// nothing is known but their type, and of its dependent actions. The name of a call that policies know by another is asked of as the
+    /// action that is meant; of a name that AWS's reference does not know, the answer depends on it where the statements of its service
+    /// do not agree.
     #[must_use]
     pub fn ask_call<'a>(&self, forest: &'a Forest, standing: &'a Standing) -> Answer<'a> {
         let known = services::action(self.action.as_str());
+        if known.is_none() {
+            return self.ask_by_name(forest, standing);
+        }
         let mut parts = match known {
             Some(action) if call::is_whole(action.service.prefix) => self.own_parts(action, forest, standing),
             _ => vec![self.part(None, self.resource, Needed::Always, forest, standing)],
@@ -114,11 +147,35 @@ impl Question<'_> {
             parts.extend(dependents.iter().filter_map(|one| self.dependent(action, one, &elsewhere, forest, standing)));
         }
         let alone = || vec![self.part(None, self.resource, Needed::Always, forest, standing)];
-        Answer::of(parts).or_else(|| Answer::of(alone())).unwrap_or(Answer {
-            decision: Decision::Depends,
-            parts: vec![],
-            decided_by: 0,
-        })
+        Answer::of(parts).or_else(|| Answer::of(alone())).unwrap_or_else(Answer::none)
+    }
+
+    /// The same of a name that AWS's reference does not know: that of a call which policies know by another, of an action that is
+    /// newer than the reference, or of nothing.
+    fn ask_by_name<'a>(&self, forest: &'a Forest, standing: &'a Standing) -> Answer<'a> {
+        let (prefix, name) = self.action.as_str().split_once(':').unwrap_or_default();
+        let meant = services::calls::actions(prefix, name);
+        let answers = meant.iter().filter_map(|action| {
+            let parsed = Action::parse(&action.to_string())?;
+            let mut answer = Question { action: &parsed, ..*self }.ask_call(forest, standing);
+            answer.asked_as = vec![action.to_string()];
+            Some(answer)
+        });
+        if let Some(answer) = answers.reduce(Answer::or) {
+            return answer;
+        }
+        let alone = self.part(None, self.resource, Needed::Always, forest, standing);
+        // Where the statements that speak of the service do not agree, it is not known which of them speak of it.
+        let any = Action::some_of(prefix, &[]).map(|action| {
+            let part =
+                Question { action: &action, ..*self }.part(None, self.resource, Needed::Always, forest, standing);
+            Part { action: self.action.to_string(), ..part }
+        });
+        let part = match any {
+            Some(any) if any.verdict.decision != alone.verdict.decision => any,
+            _ => alone,
+        };
+        Answer::of(vec![part]).unwrap_or_else(Answer::none)
     }
 
     fn own_parts<'a>(&self, action: services::Action, forest: &'a Forest, standing: &'a Standing) -> Vec<Part<'a>> {
@@ -127,7 +184,12 @@ impl Question<'_> {
         let Some(resource) = named else {
             if legs.iter().all(|leg| leg.need == Need::Perhaps) {
                 // It is on any of its resource types, or on none.
-                return vec![self.part(None, self.resource, Needed::Always, forest, standing)];
+                let mut told = self.told.clone();
+                let none = String::new();
+                let any = legs.iter().flat_map(|leg| self.resources_of(forest, leg)).chain([none]);
+                told.set_among(any.collect::<Vec<_>>());
+                let question = Question { told: &told, resource: None, ..*self };
+                return vec![question.part(None, None, Needed::Always, forest, standing)];
             }
             return legs.iter().map(|leg| self.leg(leg, None, needed(leg), forest, standing)).collect();
         };
@@ -149,10 +211,7 @@ impl Question<'_> {
         let mut parts = vec![part];
         let elsewhere = Own { resource: None, ..self.own.clone() };
         let others = Question { own: &elsewhere, resource: None, ..*self };
-        let is_other = |leg: &&Leg| {
-            // One of its alternatives is named.
-            leg.name() != own.name() && (!matches!(leg.need, Need::OneOf(_)) || leg.need != own.need)
-        };
+        let is_other = |leg: &&Leg| leg.name() != own.name() && !call::are_alternatives(own, leg);
         parts.extend(legs.iter().filter(is_other).map(|leg| others.leg(leg, None, needed(leg), forest, standing)));
         parts
     }
@@ -214,7 +273,7 @@ impl Question<'_> {
         let mut told = self.told_besides(action, dependent);
         if leg.is_none() && matches!(dependent.when, When::Tagged | When::MayTag) {
             // What the call creates is what is tagged.
-            let place = self.place_of_created();
+            let place = self.place(forest, true);
             let created = call::legs(action).into_iter().filter(|leg| leg.tags() > call::Reach::No);
             told.set_among(created.flat_map(|leg| leg.arns()).map(|arn| place.pattern(arn)).collect::<Vec<_>>());
         }
@@ -266,16 +325,6 @@ impl Question<'_> {
             told.set_one(key, action.name());
         }
         told
-    }
-
-    fn place_of_created(&self) -> call::Place<'_> {
-        let region = match self.told.of("aws:RequestedRegion") {
-            Fact::Values([region]) => Some(&**region),
-            _ => None,
-        };
-        let arn = self.principal.map(super::Principal::arn).filter(|arn| arn.starts_with("arn:"));
-        let account = (!self.is_from_outside()).then_some(self.account.as_str());
-        call::Place { partition: arn.and_then(|arn| arn.split(':').nth(1)), region, account }
     }
 }
 

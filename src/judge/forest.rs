@@ -132,6 +132,8 @@ pub struct Forest {
     /// Only manifests tell of it: the ids of the organization and of what is in it are made up, and what no manifest declares is
     /// not in it.
     pub declared_only: bool,
+    /// The AWS partition: that of the manifests, else the one whose ARNs its policies name; `None` where they name several.
+    pub partition: Option<Box<str>>,
     nodes: Vec<Node>,
     by_id: HashMap<NodeId, usize>,
     policies: Vec<Policy>,
@@ -148,6 +150,7 @@ impl Forest {
         let mut forest = Self {
             organization: observed.organization.clone(),
             declared_only: false,
+            partition: None,
             nodes: vec![],
             by_id: HashMap::new(),
             policies: vec![],
@@ -168,6 +171,10 @@ impl Forest {
         for (id, policy) in &observed.policies {
             forest.attach(id, policy, desired);
         }
+        forest.partition = match desired {
+            Some(desired) => Some(desired.organization.spec.partition.as_str().into()),
+            None => forest.named_partition(),
+        };
         for gap in &observed.gaps {
             if let Scope::Policies(kind) = &gap.scope
                 && (*kind == PolicyType::scp() || *kind == PolicyType::rcp())
@@ -176,6 +183,22 @@ impl Forest {
             }
         }
         forest
+    }
+
+    /// The partition of the ARNs in its SCPs and RCPs. No ARN of another partition stands for anything in it.
+    fn named_partition(&self) -> Option<Box<str>> {
+        let statements = self.policies.iter().filter_map(Policy::statements).flat_map(|policy| &policy.statements);
+        let resources = statements.flat_map(|statement| statement.resource.named());
+        let of = |arn: &str| -> Option<Box<str>> {
+            let partition = arn.strip_prefix("arn:")?.split(':').next()?;
+            partition.starts_with("aws").then_some(partition).filter(|it| !it.contains(['*', '?', '$'])).map(Into::into)
+        };
+        let named: BTreeSet<Box<str>> = resources.filter_map(|arn| of(arn)).collect();
+        match named.len() {
+            0 => Some("aws".into()),
+            1 => named.into_iter().next(),
+            _ => None,
+        }
     }
 
     fn plant(&mut self, observed: &Observed) {

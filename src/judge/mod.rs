@@ -22,4 +22,4 @@ pub use call::{Answer, Needed, Part};
 pub use chronicle::Chronicle;
 pub use forest::{Forest, Node, Policy, Standing};
 pub use principal::Principal;
-pub use question::{Layer, Own, Question, RESOURCE, RESOURCE_POLICY, Ruling, Verdict};
+pub use question::{ACTION, Layer, Own, PRINCIPAL, Question, RESOURCE, RESOURCE_POLICY, Ruling, Verdict};

@@ -63,6 +63,10 @@ pub struct Ruling<'a> {
     pub open: Vec<&'a Clause>,
     /// It hangs on the resource, which is not known.
     pub open_resource: bool,
+    /// It hangs on the action, which is not known.
+    pub open_action: bool,
+    /// It hangs on who asks: that is not known, or not named in full.
+    pub open_principal: bool,
 }
 
 /// The answer.
@@ -78,7 +82,7 @@ pub struct Verdict<'a> {
     pub stopped_at: Option<&'a Node>,
     /// Kinds of policies that were brought along and do not allow.
     pub lacking: Vec<Layer>,
-    /// Condition keys that it hangs on, [`RESOURCE`] and [`RESOURCE_POLICY`].
+    /// Condition keys that it hangs on, [`RESOURCE`], [`ACTION`], [`PRINCIPAL`] and [`RESOURCE_POLICY`].
     pub depends_on: BTreeSet<String>,
     /// Why SCPs or RCPs have no say here, for people.
     pub exempt: Vec<&'static str>,
@@ -100,6 +104,10 @@ impl<'a> Verdict<'a> {
 
 /// In [`Verdict::depends_on`]: the resource.
 pub const RESOURCE: &str = "resource";
+/// In [`Verdict::depends_on`]: the action, where AWS's reference does not know the name.
+pub const ACTION: &str = "action";
+/// In [`Verdict::depends_on`]: who asks.
+pub const PRINCIPAL: &str = "principal";
 /// In [`Verdict::depends_on`]: the resource's own policy.
 pub const RESOURCE_POLICY: &str = "resource policy";
 
@@ -206,12 +214,10 @@ impl Question<'_> {
                 }
             });
         }
-        if self.resource.is_none() {
-            facts.set_among(self.told.among().iter().cloned());
-        }
-        if let (None, Some(leg)) = (self.resource, leg) {
-            let among: Vec<String> = leg.arns().map(|arn| self.place(&facts, leg).pattern(arn)).collect();
-            facts.set_among(among);
+        match (self.resource, leg) {
+            (Some(_), _) => facts.set_among(self.stands_for()),
+            (None, Some(leg)) if self.told.among().is_empty() => facts.set_among(self.resources_of(forest, leg)),
+            (None, _) => facts.set_among(self.told.among().iter().cloned()),
         }
         // A key that the action carries on another resource is not on this one.
         let elsewhere = |key: &str| leg.is_some_and(|leg| leg.never_carries(key) && leg.action().carries(key));
@@ -238,22 +244,36 @@ impl Question<'_> {
                 && (told("kms:ResourceAliases") || told("kms:RequestAlias")))
     }
 
-    /// Where the resources of a leg are, as far as that is known: what a call creates is in the account of who asks.
-    fn place<'p>(&'p self, facts: &'p Facts, leg: &call::Leg) -> call::Place<'p> {
+    /// What a named resource is one of, where it is a pattern and not one itself.
+    fn stands_for(&self) -> Option<&str> {
+        let resource = self.resource.filter(|resource| *resource != "*")?;
+        resource.contains(['*', '?']).then_some(resource)
+    }
+
+    /// The resources of a leg, as patterns: where they are as far as that is known.
+    pub(super) fn resources_of(&self, forest: &Forest, leg: &call::Leg) -> Vec<String> {
+        // What a call creates, and a role that it passes, is in the account of who asks.
+        let created = leg.tags() == call::Reach::Yes || leg.name() == "role";
+        let mut place = self.place(forest, created);
+        // The ARN of a key has the account that owns it.
+        if let (false, "kms", Fact::Values([account])) =
+            (created, leg.action().service.prefix, self.told.of("aws:ResourceAccount"))
+        {
+            place.account = Some(account);
+        }
+        leg.arns().map(|arn| place.pattern(arn)).collect()
+    }
+
+    /// Where resources are, as far as that is known.
+    pub(super) fn place<'p>(&'p self, forest: &'p Forest, own_account: bool) -> call::Place<'p> {
         let region = match self.told.of("aws:RequestedRegion") {
             Fact::Values([region]) => Some(&**region),
             _ => None,
         };
-        let account = match facts.of("aws:PrincipalAccount") {
-            Fact::Values([account]) if leg.tags() == call::Reach::Yes || leg.name() == "role" => Some(&**account),
-            _ => match self.told.of("aws:ResourceAccount") {
-                // The ARN of a key has the account that owns it.
-                Fact::Values([account]) if leg.action().service.prefix == "kms" => Some(&**account),
-                _ => None,
-            },
-        };
+        let account = self.principal.map_or(Some(self.account.as_str()), Principal::account);
         let arn = self.principal.map(Principal::arn).filter(|arn| arn.starts_with("arn:"));
-        call::Place { partition: arn.and_then(|arn| arn.split(':').nth(1)), region, account }
+        let partition = arn.and_then(|arn| arn.split(':').nth(1)).or(forest.partition.as_deref());
+        call::Place { partition, region, account: account.filter(|_| own_account) }
     }
 
     /// Asks of one authorization: of the action on the resource.
@@ -334,7 +354,7 @@ impl Question<'_> {
         let facts = self.facts(forest, standing, &ladders, leg, membership);
         let request = Request {
             action: self.action,
-            resource: self.resource,
+            resource: self.resource.filter(|_| self.stands_for().is_none()),
             facts: &facts,
             // Only the resource's policy could allow it to who has no account.
             caller: self.principal.and_then(Principal::caller).filter(|caller| {
@@ -427,6 +447,8 @@ fn ruling<'a>(layer: Layer, at: Option<(&'a Node, &'a Policy)>, step: &Step) -> 
         applies: step.applies,
         open: step.open.clauses.iter().filter_map(clause).collect(),
         open_resource: step.open.resource,
+        open_action: step.open.action,
+        open_principal: step.open.principal,
     }
 }
 
@@ -437,15 +459,30 @@ fn open(rulings: &[Ruling<'_>], facts: &Facts) -> BTreeSet<String> {
         if ruling.open_resource {
             keys.insert(RESOURCE.to_owned());
         }
+        if ruling.open_action {
+            keys.insert(ACTION.to_owned());
+        }
+        if ruling.open_principal {
+            keys.insert(PRINCIPAL.to_owned());
+        }
         ruling.open.iter().for_each(|clause| unknown(clause, facts, &mut keys));
     }
     keys
 }
 
-/// The keys of a clause that nothing is known of: its own, and those of the variables in its values.
+/// The keys of a clause that nothing is known of: its own, and those of the variables in its values; where all are known, those without
+/// the one value that its meaning asks for.
 pub(super) fn unknown(clause: &Clause, facts: &Facts, keys: &mut BTreeSet<String>) {
-    let named = clause.values.iter().flat_map(|value| variables(value));
-    keys.extend([clause.key.clone()].into_iter().chain(named).filter(|key| facts.of(key) == Fact::Unknown));
+    let named: Vec<String> = clause.values.iter().flat_map(|value| variables(value)).collect();
+    let all = || [&clause.key].into_iter().chain(&named);
+    let open: Vec<&String> = all().filter(|key| facts.of(key) == Fact::Unknown).collect();
+    if !open.is_empty() {
+        keys.extend(open.into_iter().cloned());
+        return;
+    }
+    let several = |key: &&String| matches!(facts.of(key), Fact::Values([_, _, ..]));
+    keys.extend(all().filter(several).cloned());
+    keys.extend(named.iter().filter(|key| facts.of(key) == Fact::Absent).cloned());
 }
 
 /// The keys of `${…}` in a text.

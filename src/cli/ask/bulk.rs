@@ -39,11 +39,13 @@ pub struct RequestOutput<'a> {
     account: Option<&'a str>,
     /// The action.
     action: Option<&'a str>,
+    /// The actions by which policies know it, where it is the name of a call and of no action.
+    asked_as: Vec<String>,
     /// The resource, if it was told.
     resource: Option<&'a str>,
     /// Who asks, if that was told.
     principal: Option<&'a str>,
-    /// Condition keys (and `resource`, `resource policy`) that it hangs on.
+    /// Condition keys (and `resource`, `action`, `resource policy`) that it hangs on.
     depends_on: Vec<String>,
     /// The authorization of the call that decides, or the first that is not surely allowed.
     decided_on: Option<AuthorizationOutput>,
@@ -81,6 +83,7 @@ impl<'a> RequestOutput<'a> {
             declared_only: false,
             account: None,
             action: None,
+            asked_as: vec![],
             resource: None,
             principal: None,
             depends_on: vec![],
@@ -107,6 +110,7 @@ impl<'a> RequestOutput<'a> {
             declared_only,
             account: Some(question.account.as_str()),
             action: Some(question.action.as_str()),
+            asked_as: answer.asked_as.clone(),
             resource: question.resource,
             principal: question.principal.map(Principal::arn),
             depends_on: depends_on(answer).into_iter().collect(),

@@ -30,7 +30,7 @@ pub struct Can {
     /// The account, by id or name; left out: the principal's.
     #[arg(long, value_name = "ID|NAME")]
     pub account: Option<String>,
-    /// The action, such as `sagemaker:CreateEndpoint`.
+    /// The action, such as `sagemaker:CreateEndpoint`; a call of an API (`s3:HeadObject`) is asked for as its action.
     #[arg(long, value_name = "ACTION", required_unless_present = "requests")]
     pub action: Option<String>,
     /// The resource, `*` for an action that has none; left out: any of each type that such a call is authorized on.
@@ -100,11 +100,13 @@ pub struct CanOutput<'a> {
     account: &'a str,
     /// The action.
     action: &'a str,
+    /// The actions by which policies know it, where it is the name of a call and of no action.
+    asked_as: Vec<String>,
     /// The resource, if it was told.
     resource: Option<&'a str>,
     /// Who asks, if that was told.
     principal: Option<&'a str>,
-    /// Condition keys (and `resource`, `resource policy`) that it hangs on.
+    /// Condition keys (and `resource`, `action`, `resource policy`) that it hangs on.
     depends_on: Vec<String>,
     /// Everything that AWS authorizes such a call on: the action on each type of resource, and the actions that it needs besides.
     authorizations: Vec<AuthorizationOutput>,
@@ -239,13 +241,14 @@ pub fn asker(
     standing(ground, account.as_str())
 }
 
-/// An action that can be asked for; one that AWS's reference does not know is told of and asked all the same.
+/// An action that can be asked for, or the name of a call; one that AWS's reference does not know is told of and asked all the same.
 ///
 /// # Errors
 /// It has not the form of one.
 pub fn action(text: &str, terminal: &Terminal) -> Result<Action, Failure> {
     let action = requests::action(text).map_err(|wrong| unanswerable(&wrong))?;
-    if services::action(text).is_none() {
+    let call = text.split_once(':').map(|(prefix, name)| services::calls::actions(prefix, name)).unwrap_or_default();
+    if services::action(text).is_none() && call.is_empty() {
         let near = text.split_once(':').and_then(|(prefix, name)| {
             let service = services::service(prefix)?;
             crate::names::words::nearest(name, service.actions().map(|action| action.name()))
@@ -339,6 +342,7 @@ fn output<'a>(question: &'a Question<'_>, ground: &Ground, answer: &Answer<'_>) 
         declared_only: ground.forest.declared_only,
         account: question.account.as_str(),
         action: question.action.as_str(),
+        asked_as: answer.asked_as.clone(),
         resource: question.resource,
         principal: question.principal.map(Principal::arn),
         depends_on: depends_on(answer).into_iter().collect(),

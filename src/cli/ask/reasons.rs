@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::words;
 use crate::cli::show::safe::plain;
-use crate::judge::{Answer, Layer, Needed, Part, RESOURCE, RESOURCE_POLICY, Verdict};
+use crate::judge::{ACTION, Answer, Layer, Needed, PRINCIPAL, Part, RESOURCE, RESOURCE_POLICY, Verdict};
 use crate::policy::call::Reach;
 use crate::policy::eval::{Decision, Truth};
 use crate::policy::statement::Effect;
@@ -20,9 +20,15 @@ pub fn depends_on(answer: &Answer<'_>) -> BTreeSet<String> {
 #[must_use]
 pub fn reasons(answer: &Answer<'_>) -> Vec<String> {
     let Some(deciding) = answer.deciding() else { return vec![] };
+    let mut lines = vec![];
+    if !answer.asked_as.is_empty() {
+        let names: Vec<String> = answer.asked_as.iter().map(|name| format!("`{}`", plain(name))).collect();
+        lines.push(format!("policies know this call as {}", names.join(" or ")));
+    }
     if answer.decision == Decision::Allowed {
         let unasked = deciding.verdict.unasked.map(str::to_owned);
-        return verdict(&deciding.verdict).into_iter().chain(unasked).collect();
+        lines.extend(verdict(&deciding.verdict).into_iter().chain(unasked));
+        return lines;
     }
     let mut groups: Vec<(Decision, Vec<String>, Vec<&Part<'_>>)> = vec![];
     for part in answer.open() {
@@ -40,7 +46,6 @@ pub fn reasons(answer: &Answer<'_>) -> Vec<String> {
     }
     let own = |part: &&&Part<'_>| !matches!(part.needed, Needed::Besides { .. });
     let all_own = answer.parts.iter().filter(|part| own(&part)).count();
-    let mut lines = vec![];
     for (decided, why, parts) in &groups {
         // What is so of every resource of the call needs no list of them.
         let everywhere = parts.iter().filter(|part| own(part)).count() == all_own && parts.len() >= all_own;
@@ -65,6 +70,8 @@ pub fn reasons(answer: &Answer<'_>) -> Vec<String> {
 pub fn remedy(answer: &Answer<'_>) -> Option<String> {
     let tell = |key: &String| match key.as_str() {
         RESOURCE => "--resource".to_owned(),
+        ACTION => "--action".to_owned(),
+        PRINCIPAL => "--principal".to_owned(),
         RESOURCE_POLICY => "--resource-policy".to_owned(),
         key => format!("--context {}=…", plain(key)),
     };

@@ -112,6 +112,16 @@ pub fn clause(clause: &Clause) -> String {
 #[must_use]
 pub fn open(ruling: &Ruling<'_>) -> String {
     let mut parts: Vec<String> = ruling.open.iter().map(|open| clause(open)).collect();
+    if ruling.open_action {
+        let statement = ruling.statement.map(|statement| (statement.action.element("Action"), &statement.action));
+        parts.push(match statement {
+            Some((element, scope)) => format!("the action is of `{element}` {}", scope.named().join(", ")),
+            None => "the action is of its `Action`".to_owned(),
+        });
+    }
+    if ruling.open_principal {
+        parts.push("its principals are read as who asks".to_owned());
+    }
     if ruling.open_resource {
         let statement = ruling.statement.map(|statement| (statement.resource.element("Resource"), &statement.resource));
         parts.push(match statement {

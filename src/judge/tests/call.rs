@@ -1,7 +1,7 @@
 //! Tests of whole calls, and of callers of every kind.
 
 use super::*;
-use crate::judge::{Needed, RESOURCE_POLICY};
+use crate::judge::{ACTION, Needed, RESOURCE, RESOURCE_POLICY};
 use crate::policy::call::{Reach, When};
 
 const DEV: &str = "222222222222";
@@ -375,4 +375,164 @@ fn the_alias_of_a_key_stands_for_the_key_and_tells_what_aws_manages() {
     }
     let alias = r#","Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/aws/s3"}}"#;
     assert_eq!(ask(&on_key("*", alias), "", &managed).0, Decision::Denied);
+}
+
+#[test]
+fn a_resource_with_a_wildcard_is_one_of_many() {
+    let (observed, _) = bound(&deny(r#""s3:GetObject""#, r#""Resource":"arn:aws:s3:::b/secret/*""#), "");
+    let decide = |resource| {
+        let asks = Call { action: "s3:GetObject", resource, ..Call::default() };
+        call(&observed, &asks, |answer| {
+            let open = answer.deciding().unwrap().verdict.depends_on.contains(RESOURCE);
+            assert_eq!(open, answer.decision == Decision::Depends);
+        })
+    };
+    assert_eq!(decide(Some("arn:aws:s3:::b/secret/k")), Decision::Denied);
+    assert_eq!(decide(Some("arn:aws:s3:::b/secret/k*")), Decision::Denied);
+    assert_eq!(decide(Some("arn:aws:s3:::b/open/*")), Decision::Allowed);
+    assert_eq!(decide(Some("arn:aws:s3:::b/*")), Decision::Depends);
+    assert_eq!(decide(Some("arn:aws:s3:::b/?ecret/k")), Decision::Depends);
+    // Not that it has none: it is on an object, and which is not told.
+    assert_eq!(decide(Some("*")), Decision::Depends);
+    assert_eq!(decide(None), Decision::Depends);
+    // What is of another service is none of its resources.
+    let (observed, _) = bound(&deny(r#""*""#, r#""Resource":"arn:aws:iam::*:role/x""#), "");
+    assert_eq!(call(&observed, &Call { action: "s3:GetObject", ..Call::default() }, |_| {}), Decision::Allowed);
+}
+
+#[test]
+fn the_name_of_a_call_is_asked_for_as_the_action_that_policies_know() {
+    let decide = |denied: &str, action, resource: Option<&str>| {
+        let (observed, _) = bound(&deny(&format!("\"{denied}\""), r#""Resource":"*""#), "");
+        let mut asked_as = vec![];
+        let decision = call(&observed, &Call { action, resource, ..Call::default() }, |answer| {
+            asked_as.clone_from(&answer.asked_as);
+            assert!(answer.parts.iter().all(|part| part.action != action));
+        });
+        (decision, asked_as.join(" "))
+    };
+    let object = Some("arn:aws:s3:::b/k");
+    assert_eq!(decide("s3:GetObject", "s3:HeadObject", object), (Decision::Denied, "s3:GetObject".to_owned()));
+    let public = decide("s3:PutBucketPublicAccessBlock", "s3:PutPublicAccessBlock", Some("arn:aws:s3:::b"));
+    assert!(public.0 != Decision::Allowed && public.1.contains("s3:PutBucketPublicAccessBlock"), "{public:?}");
+    assert_eq!(decide("lambda:InvokeFunction", "lambda:Invoke", None).0, Decision::Denied);
+    assert_eq!(decide("bedrock:InvokeModel", "bedrock:Converse", None).0, Decision::Denied);
+}
+
+#[test]
+fn a_name_that_nobody_knows_depends_where_the_statements_of_its_service_do_not_agree() {
+    let decide = |denied: &str, action| {
+        let (observed, _) = bound(&deny(denied, r#""Resource":"*""#), "");
+        call(&observed, &Call { action, ..Call::default() }, |answer| {
+            let open = answer.deciding().unwrap().verdict.depends_on.contains(ACTION);
+            assert_eq!(open, answer.decision == Decision::Depends);
+        })
+    };
+    assert_eq!(decide(r#""s3:GetObject""#, "s3:NoSuchThing"), Decision::Depends);
+    assert_eq!(decide(r#""s3:*""#, "s3:NoSuchThing"), Decision::Denied);
+    assert_eq!(decide(r#""s3:*""#, "ec2:NoSuchThing"), Decision::Allowed);
+}
+
+#[test]
+fn arns_are_those_of_the_organizations_partition() {
+    let decide = |partition: &str, more: &str| {
+        let resource = format!(r#""Resource":"arn:{partition}:ec2:*:*:instance/*""#);
+        let (observed, _) = bound(&[&deny(r#""ec2:RunInstances""#, &resource), more].concat(), "");
+        call(&observed, &Call { action: "ec2:RunInstances", ..Call::default() }, |_| {})
+    };
+    assert_eq!(decide("aws", ""), Decision::Denied);
+    assert_eq!(decide("aws-us-gov", ""), Decision::Denied);
+    // Which it is, is not known.
+    let other = format!(",{}", deny(r#""s3:*""#, r#""Resource":"arn:aws-cn:s3:::b""#));
+    assert_eq!(decide("aws", &other), Decision::Depends);
+}
+
+#[test]
+fn an_object_that_is_named_is_not_an_access_point_as_well() {
+    let asks = |resource| Call { action: "s3:GetObject", resource, ..Call::default() };
+    let (observed, _) = bound(&deny(r#""s3:GetObject""#, r#""Resource":"arn:aws:s3:*:*:accesspoint/*""#), "");
+    assert_eq!(call(&observed, &asks(Some("arn:aws:s3:::b/k")), |_| {}), Decision::Allowed);
+    let point = format!("arn:aws:s3:eu-west-1:{DEV}:accesspoint/ap/object/k");
+    assert_eq!(call(&observed, &asks(Some(&point)), |_| {}), Decision::Denied);
+    assert_eq!(call(&observed, &asks(None), |_| {}), Decision::Depends);
+    let function = format!("arn:aws:lambda:eu-west-1:{DEV}:function:f");
+    let mappings = r#""Resource":"arn:aws:lambda:*:*:event-source-mapping:*""#;
+    let (observed, _) = bound(&deny(r#""lambda:TagResource""#, mappings), "");
+    let tags = Call { action: "lambda:TagResource", resource: Some(&function), ..Call::default() };
+    assert_eq!(call(&observed, &tags, |_| {}), Decision::Allowed);
+}
+
+#[test]
+fn what_a_variable_without_a_value_makes_of_a_negated_operator_is_not_known() {
+    let role = "arn:aws:iam::222222222222:role/x";
+    let user = "arn:aws:iam::222222222222:user/ana";
+    let home = r#""Resource":"*","Condition":{"StringNotLike":{"s3:prefix":"${aws:username}/*"}}"#;
+    let (observed, _) = bound(&deny(r#""s3:ListBucket""#, home), "");
+    let asks = |principal| Call {
+        action: "s3:ListBucket",
+        resource: Some("arn:aws:s3:::home"),
+        principal: Some(principal),
+        told: &[("s3:prefix", "bob/")],
+        ..Call::default()
+    };
+    assert_eq!(call(&observed, &asks(user), |_| {}), Decision::Denied);
+    let decision = call(&observed, &asks(role), |answer| {
+        assert!(answer.deciding().unwrap().verdict.depends_on.contains("aws:username"));
+    });
+    assert_eq!(decision, Decision::Depends);
+    let not = r#"{"Effect":"Deny","Action":"s3:ListBucket","NotResource":"arn:aws:s3:::${aws:username}"}"#;
+    let (observed, _) = bound(not, "");
+    assert_eq!(call(&observed, &asks(role), |_| {}), Decision::Depends);
+}
+
+#[test]
+fn plain_operators_on_several_values_are_sure_only_where_the_values_agree() {
+    let types = r#""Resource":"*","Condition":{"StringNotLike":{"sagemaker:InstanceTypes":"ml.t3.*"}}"#;
+    let (observed, _) = bound(&deny(r#""sagemaker:CreateEndpointConfig""#, types), "");
+    let decide = |values: &[&str]| {
+        let mut told = Facts::unknown();
+        told.set("sagemaker:InstanceTypes", values.iter().copied());
+        let (forest, dev): (Forest, AccountId) = (Forest::of(&observed, None), DEV.parse().unwrap());
+        let action = Action::parse("sagemaker:CreateEndpointConfig").unwrap();
+        let (own, standing) = (Own::default(), forest.standing(&dev).unwrap());
+        let question =
+            Question { account: &dev, action: &action, resource: None, principal: None, told: &told, own: &own };
+        question.ask(&forest, &standing).decision
+    };
+    assert_eq!(decide(&["ml.t3.large", "ml.p5.48xlarge"]), Decision::Depends);
+    assert_eq!(decide(&["ml.p4d.24xlarge", "ml.p5.48xlarge"]), Decision::Denied);
+    assert_eq!(decide(&["ml.t3.large", "ml.t3.medium"]), Decision::Allowed);
+}
+
+#[test]
+fn a_not_principal_spares_for_sure_only_who_is_listed_in_full() {
+    let session = "arn:aws:sts::222222222222:assumed-role/x/s";
+    let decide = |listed: &[&str], principal| {
+        let listed: Vec<String> = listed.iter().map(|arn| format!("\"arn:aws:{arn}\"")).collect();
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}},
+            {{"Effect":"Deny","NotPrincipal":{{"AWS":[{}]}},"Action":"s3:*","Resource":"*"}}]}}"#,
+            listed.join(",")
+        );
+        let compiled = crate::judge::requests::compiled("RESOURCE_POLICY", &text).unwrap();
+        let own = Own { resource: Some(crate::policy::eval::Ladder::new([[&compiled]])), ..Own::default() };
+        let (observed, _) = bound("", "");
+        let asks = Call {
+            action: "s3:GetObject",
+            resource: Some("arn:aws:s3:::b/k"),
+            principal: Some(principal),
+            told: &[("aws:ResourceAccount", DEV)],
+            own,
+            ..Call::default()
+        };
+        call(&observed, &asks, |_| {})
+    };
+    let (root, role, own) =
+        ("iam::222222222222:root", "iam::222222222222:role/x", "sts::222222222222:assumed-role/x/s");
+    assert_eq!(decide(&[root, role, own], session), Decision::Allowed);
+    assert_eq!(decide(&[root, role], session), Decision::Depends);
+    assert_eq!(decide(&["iam::222222222222:role/y"], session), Decision::Denied);
+    let user = "arn:aws:iam::222222222222:user/ana";
+    assert_eq!(decide(&[root, "iam::222222222222:user/ana"], user), Decision::Allowed);
+    assert_eq!(decide(&["iam::222222222222:user/ana"], user), Decision::Depends);
 }

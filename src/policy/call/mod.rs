@@ -95,7 +95,7 @@ pub fn legs(action: Action) -> Vec<Leg> {
     }
     let required =
         |on: &ActionResource| on.required || tables::REQUIRED.contains(&(action.to_string().as_str(), on.kind.name));
-    let of_tags = action.level() == Level::Tagging || action.name().starts_with("ListTags");
+    let of_tags = is_of_tags(action);
     let several = resources.iter().filter(|on| required(on)).count() > 1;
     let alternative = |on: &ActionResource| {
         if of_tags {
@@ -196,6 +196,24 @@ pub fn created_by(tagging: Action) -> Option<&'static str> {
 pub fn tag_reaches(action: Action, resource_type: &str) -> Reach {
     let on = legs(action).into_iter().find(|leg| leg.name() == resource_type);
     on.map_or(Reach::No, |leg| leg.reach_of(REQUEST_TAG))
+}
+
+/// Whether a call on one leg is not on the other as well, though AWS's reference marks neither as required: one resource is tagged at
+/// a time, and what is reached through an access point of S3 is authorized on the access point (S3 user guide, "Configuring IAM
+/// policies for using access points").
+#[must_use]
+pub fn are_alternatives(one: &Leg, other: &Leg) -> bool {
+    let is_access_point = |leg: &Leg| leg.name().starts_with("accesspoint");
+    match (one.need, other.need) {
+        (Need::OneOf(group), Need::OneOf(other)) => group == other,
+        (Need::Perhaps, Need::Perhaps) if is_of_tags(one.action) => true,
+        _ => one.action.service.prefix == "s3" && is_access_point(one) != is_access_point(other),
+    }
+}
+
+/// Whether its calls set, remove or list the tags of one resource.
+fn is_of_tags(action: Action) -> bool {
+    action.level() == Level::Tagging || action.name().starts_with("ListTags")
 }
 
 /// `subnet` of `CreateSubnet`, in lower-case letters and digits.
@@ -299,7 +317,7 @@ impl Eq for Leg {}
 /// The account, partition and region that templates of ARNs stand for, where they are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place<'a> {
-    /// The partition; `aws` where it is not known.
+    /// The partition.
     pub partition: Option<&'a str>,
     /// The region.
     pub region: Option<&'a str>,
@@ -315,7 +333,7 @@ impl Place<'_> {
             Some(value) => text.replace(name, value),
             None => text,
         };
-        let filled = arn.replace("${Partition}", self.partition.unwrap_or("aws"));
+        let filled = fill(arn.to_owned(), "${Partition}", self.partition);
         let filled = fill(filled, "${Region}", self.region);
         as_pattern(&fill(filled, "${Account}", self.account))
     }

@@ -192,11 +192,23 @@ fn every_row_of_the_tables_is_of_something_that_aws_knows() {
 }
 
 #[test]
+fn what_is_reached_through_an_access_point_is_not_the_bucket_as_well_and_one_resource_is_tagged() {
+    let alternatives = |name: &str, one: &str, other: &str| are_alternatives(&leg(name, one), &leg(name, other));
+    assert!(alternatives("s3:GetObject", "object", "accesspointobject"));
+    assert!(alternatives("s3:ListBucket", "accesspoint", "bucket"));
+    assert!(alternatives("lambda:TagResource", "function", "eventSourceMapping"));
+    assert!(alternatives("bedrock:InvokeModel", "foundation-model", "imported-model"));
+    assert!(!alternatives("ec2:RunInstances", "subnet", "snapshot"));
+    assert!(!alternatives("ec2:AssociateAddress", "elastic-ip", "instance"));
+    assert!(!alternatives("glue:GetSchemaVersion", "registry", "schema"));
+}
+
+#[test]
 fn templates_of_arns_become_patterns_of_a_place() {
-    let here = Place { region: Some("eu-west-1"), account: Some("111122223333"), ..Place::default() };
+    let here = Place { partition: Some("aws"), region: Some("eu-west-1"), account: Some("111122223333") };
     let vpc = leg("ec2:CreateSubnet", "vpc").arns().next().unwrap();
     assert_eq!(here.pattern(vpc), "arn:aws:ec2:eu-west-1:111122223333:vpc/*");
-    assert_eq!(Place::default().pattern(vpc), "arn:aws:ec2:*:*:vpc/*");
+    assert_eq!(Place::default().pattern(vpc), "arn:*:ec2:*:*:vpc/*");
     assert!(leg("ec2:CreateSubnet", "vpc").is_of("arn:aws:ec2:eu-west-1:222222222222:vpc/vpc-0123456789abcdef0"));
     assert!(!leg("ec2:CreateSubnet", "subnet").is_of("arn:aws:ec2:eu-west-1:222222222222:vpc/vpc-0"));
 }

@@ -145,15 +145,32 @@ impl Tested {
 
     /// The keys that it looks at: its own and those of variables.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
-        let patterns: &[Pattern] = match &self.wanted {
-            Wanted::Texts(patterns) | Wanted::AnyCase(patterns) | Wanted::BooleanTexts(patterns) => patterns,
-            _ => &[],
-        };
-        std::iter::once(&self.key).chain(patterns.iter().flat_map(Pattern::keys))
+        std::iter::once(&self.key).chain(self.patterns().iter().flat_map(Pattern::keys))
     }
 
-    /// Whether it holds.
+    fn patterns(&self) -> &[Pattern] {
+        match &self.wanted {
+            Wanted::Texts(patterns) | Wanted::AnyCase(patterns) | Wanted::BooleanTexts(patterns) => patterns,
+            _ => &[],
+        }
+    }
+
+    /// Whether it holds. Of a request that is known as a whole that is yes or no, by the reading that evaluators share; of others it hangs
+    /// on what AWS does where it documents no meaning: a variable without a value in a negated operator "might cause the entire
+    /// statement to be invalid" (IAM user guide, "Policy variables").
     pub(super) fn holds(&self, facts: &Facts) -> Truth {
+        match self.holds_as_read(facts) {
+            Truth::Yes if self.negated && !facts.is_complete() && self.lacks_variable(facts) => Truth::Depends,
+            holds => holds,
+        }
+    }
+
+    /// Whether a variable of its values has no value.
+    pub(super) fn lacks_variable(&self, facts: &Facts) -> bool {
+        self.patterns().iter().any(|pattern| pattern.lacks_variable(facts))
+    }
+
+    fn holds_as_read(&self, facts: &Facts) -> Truth {
         let values = match (facts.get(&self.key), &self.wanted) {
             (Fact::Unknown, _) => return Truth::Depends,
             (Fact::Absent, Wanted::Presence { absent, .. }) => return (*absent).into(),
@@ -169,6 +186,13 @@ impl Tested {
             return one(value);
         }
         let each = values.iter().map(|value| one(value));
+        // IAM documents operators without a quantifier for keys with one value.
+        if self.operator.quantifier.is_none() && !facts.is_complete() {
+            return match (Truth::all(each.clone()), Truth::any(each)) {
+                (all, any) if all == any => all,
+                _ => Truth::Depends,
+            };
+        }
         match (self.operator.quantifier, self.negated) {
             (Some(Quantifier::ForAllValues), _) | (None, true) => Truth::all(each),
             (Some(Quantifier::ForAnyValue), _) | (None, false) => Truth::any(each),

@@ -200,6 +200,14 @@ impl Pattern {
         left.next().is_none().into()
     }
 
+    /// Whether one of its variables has no value, and no default.
+    pub(super) fn lacks_variable(&self, facts: &Facts) -> bool {
+        let lacks = |(key, default): (&Key, Option<&str>)| {
+            default.is_none() && matches!(facts.get(key), Fact::Absent | Fact::Values([_, _, ..]))
+        };
+        self.variables && self.variables().any(lacks)
+    }
+
     /// What it is made of.
     pub(in crate::policy) fn pieces(&self) -> &[Piece] {
         &self.pieces

@@ -174,6 +174,11 @@ impl Facts {
         self.put(key, None);
     }
 
+    /// Whether everything that was not told of is absent.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     /// Tells which resources a request without a named one can be of, as patterns of ARNs (`arn:aws:ec2:*:*:vpc/*`).
     pub fn set_among(&mut self, patterns: impl IntoIterator<Item = impl Into<Box<str>>>) {
         self.among = patterns.into_iter().map(Into::into).collect();

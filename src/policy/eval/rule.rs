@@ -133,6 +133,30 @@ fn named(kind: PrincipalKind, text: &str) -> Named {
     }
 }
 
+/// Whether a `NotPrincipal` of a Deny spares the caller. AWS asks to list the account beside the user, and account and role beside the
+/// session; where some are left out, the statement "might" deny (IAM user guide, "NotPrincipal").
+fn spares(named: &[Named], caller: Caller<'_>) -> Truth {
+    if named.contains(&Named::Everyone) {
+        return Truth::Yes;
+    }
+    let listed = |arn: &str| named.iter().any(|one| matches!(one, Named::Arn(own) if **own == *arn));
+    let account =
+        caller.account().is_some_and(|own| named.iter().any(|one| matches!(one, Named::Account(id) if **id == *own)));
+    let parts = match caller {
+        Caller::Root { .. } => vec![account],
+        Caller::User { arn, .. } => vec![account, listed(arn)],
+        // Without the session it is not known whether that is listed.
+        Caller::Role { arn, session, .. } => vec![account, listed(arn), session.is_some_and(listed)],
+        Caller::Federated { session, .. } => vec![account, listed(session)],
+        Caller::Service(_) | Caller::Anonymous => vec![named.iter().any(|one| one.names(caller) > Naming::Not)],
+    };
+    match (parts.iter().any(|part| *part), parts.iter().all(|part| *part)) {
+        (false, _) => Truth::No,
+        (true, true) => Truth::Yes,
+        (true, false) => Truth::Depends,
+    }
+}
+
 impl Named {
     fn names(&self, caller: Caller<'_>) -> Naming {
         let when = |holds: bool, naming| if holds { naming } else { Naming::Not };
@@ -245,11 +269,17 @@ impl Rule {
         }
     }
 
-    fn names(&self, caller: Option<Caller<'_>>) -> Truth {
+    fn names(&self, request: &Request<'_>) -> Truth {
+        let caller = request.caller;
         match (&self.principals, caller) {
             (None, _) => Truth::Yes,
             (Some(Scope::Only(named)), _) if named.contains(&Named::Everyone) => Truth::Yes,
             (Some(_), None) => Truth::Depends,
+            (Some(Scope::AllBut(named)), Some(caller))
+                if self.effect == Effect::Deny && !request.facts.is_complete() =>
+            {
+                !spares(named, caller)
+            }
             (Some(_), Some(_)) => (self.naming(caller) > Naming::Not).into(),
         }
     }
@@ -262,6 +292,14 @@ impl Rule {
         };
         match scope {
             Scope::Only(_) => found,
+            // What a variable without a value makes of the statement is not documented.
+            Scope::AllBut(patterns)
+                if found == Truth::No
+                    && !request.facts.is_complete()
+                    && patterns.iter().any(|pattern| pattern.lacks_variable(request.facts)) =>
+            {
+                Truth::Depends
+            }
             Scope::AllBut(_) => !found,
         }
     }
@@ -283,7 +321,7 @@ impl Rule {
         }
         let spares_none = bounded && self.effect == Effect::Deny && matches!(self.principals, Some(Scope::AllBut(_)));
         if !spares_none {
-            all = all.and(self.names(request.caller));
+            all = all.and(self.names(request));
         }
         for clause in &self.clauses {
             if all == Truth::No {
@@ -300,7 +338,7 @@ impl Rule {
         OpenParts {
             action: open(self.names_action(request.action)),
             resource: open(self.is_of_resource(request)),
-            principal: open(self.names(request.caller)),
+            principal: open(self.names(request)),
             clauses: (0..self.clauses.len())
                 .filter(|at| self.clauses.get(*at).is_some_and(|clause| open(clause.holds(request.facts))))
                 .collect(),
