@@ -10,6 +10,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::policy::eval::Layer;
+use crate::policy::services;
 use crate::trail::asked::{self, Told};
 use crate::trail::{actions, classes};
 
@@ -104,10 +105,16 @@ fn pattern(text: &str) -> Option<Regex> {
     Regex::new(text).ok()
 }
 
-static WHO: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"(?:(?:[Uu]ser|[Pp]rincipal):? ?|^)(arn:[^\s,]+)"));
-static WHAT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"(?:perform|allows the|perform the)(?::| action:?)? ?([a-z][a-z0-9-]*:[A-Za-z0-9]+)"));
-static WHERE: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r#"on (?:the )?resource:? ?"?([^\s",]+)"#));
+static WHO: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r#"(?:(?:[Uu]ser|[Pp]rincipal):? ?|^)[`'"]?(arn:[^\s,`'"]+|anonymous\b)"#));
+static WHAT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r#"(?:perform|allows the|perform the)(?::| action:?)? ?[`'"]?([A-Za-z][A-Za-z0-9-]*:[A-Za-z0-9]+)"#)
+});
+/// SES has quotes of its own; some services list several, of which the first stands for them.
+static WHERE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r#"on (?:the )?resources?:? ?\[?[`'"]?(arn:[^\s"'`,\]]+|\*)"#));
+/// What services mask of an ARN.
+static MASKED: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r":\*{8}[0-9]{4}:"));
 /// How IAM names resources: `on resource: user bob`, also with a path or an ARN.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
@@ -124,9 +131,26 @@ static NOT_ALLOWED: LazyLock<Option<Regex>> =
 static POLICY_ID: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\b(p-[0-9A-Za-z]{8,})\b"));
 static OPERATION: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"calling the ([A-Za-z0-9]+) operation"));
 
+/// The resource, where the message names it. Of an account that API Gateway masks that of who was denied stands, where its end is the same.
+fn resource(text: &str, principal: Option<&str>) -> Option<String> {
+    if let Some(named) = named(text, principal) {
+        return Some(named);
+    }
+    let arn = found(&WHERE, text, 1)?;
+    let Some(masked) = MASKED.as_ref().and_then(|regex| regex.find(&arn)) else { return Some(arn) };
+    let account = principal.and_then(|principal| principal.split(':').nth(4))?;
+    let end = masked.as_str().trim_matches([':', '*']);
+    account.ends_with(end).then(|| arn.replacen(masked.as_str(), &format!(":{account}:"), 1))
+}
+
 fn found(regex: &LazyLock<Option<Regex>>, text: &str, group: usize) -> Option<String> {
     let captures = regex.as_ref()?.captures(text)?;
-    captures.get(group).map(|found| found.as_str().trim_end_matches(['.', ',', ';', ')', '"']).to_owned())
+    captures.get(group).map(|found| found.as_str().trim_end_matches(['.', ',', ';', ')', '"', '\'']).to_owned())
+}
+
+/// An action as AWS's reference spells it: SNS writes its own in upper case, and others all in lower case.
+fn spelled(action: &str) -> String {
+    services::action(action).map_or_else(|| action.to_owned(), |known| known.to_string())
 }
 
 /// The ARN of a resource that IAM names by its kind and name, in the account of who was denied.
@@ -149,6 +173,12 @@ fn plain_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(unescaped.replace("&amp;", "&"))
 }
 
+/// Whether it is the answer to a `HEAD` of S3, which has no body: `HeadObject` and `HeadBucket` are operations of no other service.
+fn is_bare_head(text: &str) -> bool {
+    let operation = found(&OPERATION, text, 1);
+    text.ends_with("Forbidden") && operation.is_some_and(|name| matches!(&*name, "HeadObject" | "HeadBucket"))
+}
+
 /// Reads a message. Terminals and mails fold them over lines, and that is no matter.
 #[must_use]
 pub fn message(text: &str) -> Denial {
@@ -160,10 +190,12 @@ pub fn message(text: &str) -> Denial {
     let said = explicit.clone().or_else(|| implicit.clone());
     let operation = found(&OPERATION, text, 1);
     // Only S3 says no more than this.
-    let of_s3 = operation.as_deref().filter(|_| text.ends_with("Access Denied"));
+    let of_s3 = operation.as_deref().filter(|_| text.ends_with("Access Denied") || is_bare_head(text));
     Denial {
-        action: found(&WHAT, text, 1).or_else(|| actions::action("s3.amazonaws.com", of_s3?)),
-        resource: named(text, principal.as_deref()).or_else(|| found(&WHERE, text, 1)),
+        action: found(&WHAT, text, 1)
+            .map(|action| spelled(&action))
+            .or_else(|| actions::action("s3.amazonaws.com", of_s3?)),
+        resource: resource(text, principal.as_deref()),
         principal,
         explicit: explicit.as_ref().map(|_| true).or_else(|| implicit.as_ref().map(|_| false)),
         kind: said.as_deref().and_then(Kind::of),
@@ -427,6 +459,63 @@ mod tests {
         assert_eq!(of("instance profile web"), "arn:aws-us-gov:iam::111122223333:instance-profile/web");
         assert_eq!(of("policy arn:aws:iam::aws:policy/A"), "arn:aws:iam::aws:policy/A");
         assert_eq!(of("arn:aws:iam::111122223333:user/bob"), "arn:aws:iam::111122223333:user/bob");
+    }
+
+    #[test]
+    fn the_forms_in_which_services_word_a_denial_are_all_read() {
+        let who = "arn:aws:sts::222222222222:assumed-role/dev/ana";
+        let read = |text: &str| {
+            let denial = message(text);
+            (
+                denial.principal.unwrap_or_default(),
+                denial.action.unwrap_or_default(),
+                denial.resource.unwrap_or_default(),
+            )
+        };
+        let expected = |action: &str, resource: &str| (who.to_owned(), action.to_owned(), resource.to_owned());
+        let end = "with an explicit deny in a service control policy";
+        let user = format!("User: {who} is not authorized to perform:");
+        // KMS does not say which key it is.
+        let kms = format!(
+            "{user} kms:Decrypt on the resource associated with this ciphertext because no identity-based policy allows the kms:Decrypt action"
+        );
+        assert_eq!(read(&kms), expected("kms:Decrypt", ""));
+        let topic = "arn:aws:sns:eu-west-1:222222222222:t";
+        assert_eq!(read(&format!("{user} SNS:Publish on resource: {topic} {end}")), expected("sns:Publish", topic));
+        let queue = "arn:aws:sqs:eu-west-1:222222222222:q";
+        assert_eq!(
+            read(&format!("{user} sqs:sendmessage on resource: {queue} {end}")),
+            expected("sqs:SendMessage", queue)
+        );
+        let identity = "arn:aws:ses:eu-west-1:222222222222:identity/x.com";
+        let ses = format!("User `{who}' is not authorized to perform `ses:SendEmail' on resource `{identity}'");
+        assert_eq!(read(&ses), expected("ses:SendEmail", identity));
+        let (a, b) =
+            ("arn:aws:ssm:eu-west-1:222222222222:parameter/a", "arn:aws:ssm:eu-west-1:222222222222:parameter/b");
+        let several = format!("{user} ssm:GetParameters on resources: [{a}, {b}] {end}");
+        assert_eq!(read(&several), expected("ssm:GetParameters", a));
+        let masked = |account: &str| {
+            format!(
+                "{user} execute-api:Invoke on resource: arn:aws:execute-api:eu-west-1:{account}:abc/prod/GET/x {end}"
+            )
+        };
+        let api = "arn:aws:execute-api:eu-west-1:222222222222:abc/prod/GET/x";
+        assert_eq!(read(&masked("********2222")), expected("execute-api:Invoke", api));
+        // Of another account it is not known.
+        assert_eq!(read(&masked("********3333")), expected("execute-api:Invoke", ""));
+        let anonymous =
+            "User: anonymous is not authorized to perform: s3:GetObject on resource: \"arn:aws:s3:::b/k\" because";
+        assert_eq!(read(anonymous), ("anonymous".to_owned(), "s3:GetObject".to_owned(), "arn:aws:s3:::b/k".to_owned()));
+        let all = read(&format!("{user} ec2:DescribeInstances on resource: * {end}"));
+        assert_eq!(all, expected("ec2:DescribeInstances", "*"));
+    }
+
+    #[test]
+    fn an_answer_to_a_head_of_s3_tells_the_action_by_its_operation() {
+        let bare = message("An error occurred (403) when calling the HeadObject operation: Forbidden");
+        assert_eq!(bare.action.as_deref(), Some("s3:GetObject"));
+        let other = message("An error occurred (403) when calling the GetThing operation: Forbidden");
+        assert_eq!(other.action, None);
     }
 
     #[test]
