@@ -154,7 +154,16 @@ impl Question<'_> {
     /// newer than the reference, or of nothing.
     fn ask_by_name<'a>(&self, forest: &'a Forest, standing: &'a Standing) -> Answer<'a> {
         let (prefix, name) = self.action.as_str().split_once(':').unwrap_or_default();
-        let meant = services::calls::actions(prefix, name);
+        let mut meant = services::calls::actions(prefix, name);
+        // Calls on a version of an object have an action of their own.
+        let versioned = matches!(self.told.of("s3:VersionId"), Fact::Values(_));
+        let names: Vec<String> = meant.iter().map(ToString::to_string).collect();
+        meant.retain(|action| {
+            let name = action.to_string();
+            let plain = name.strip_suffix("Version").is_some_and(|plain| names.iter().any(|other| other == plain));
+            let of_version = names.iter().any(|other| other.strip_suffix("Version") == Some(&name));
+            if versioned { !of_version } else { !plain }
+        });
         let answers = meant.iter().filter_map(|action| {
             let parsed = Action::parse(&action.to_string())?;
             let mut answer = Question { action: &parsed, ..*self }.ask_call(forest, standing);

@@ -40,8 +40,10 @@ enum Kind {
 /// The path of a role, which stands in its own ARN and not in those of its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Path {
-    /// The ARN tells it, or is taken for that of a role without one.
+    /// The ARN tells it.
     Told,
+    /// The ARN is a session's: the role may have one.
+    Perhaps,
     /// The role has one for sure, and the ARN lacks it.
     Lacking,
 }
@@ -103,7 +105,7 @@ impl Principal {
                 let session = (!session.is_empty()).then(|| arn.to_owned());
                 // A service's own role has its name, and no other role may begin with it.
                 let service_linked = role.starts_with("AWSServiceRoleFor");
-                let path = if role.starts_with(OF_IDENTITY_CENTER) { Path::Lacking } else { Path::Told };
+                let path = if role.starts_with(OF_IDENTITY_CENTER) { Path::Lacking } else { Path::Perhaps };
                 let arn = format!("arn:{partition}:iam::{account}:role/{role}");
                 made(arn, Kind::Role { session, service_linked, path })
             }
@@ -158,8 +160,13 @@ impl Principal {
     /// Tells the condition keys that follow from it.
     pub fn tell(&self, facts: &mut Facts) {
         let Some(account) = self.account() else { return self.tell_of_none(facts) };
-        if !matches!(self.kind, Kind::Role { path: Path::Lacking, .. }) {
-            facts.set_one("aws:PrincipalArn", self.arn.as_str());
+        match self.kind {
+            Kind::Role { path: Path::Lacking, .. } => {}
+            Kind::Role { path: Path::Perhaps, .. } => {
+                let of_path = self.arn.replacen(":role/", ":role/*/", 1);
+                facts.set_or_like("aws:PrincipalArn", self.arn.as_str(), of_path);
+            }
+            _ => facts.set_one("aws:PrincipalArn", self.arn.as_str()),
         }
         facts.set_one("aws:PrincipalAccount", account);
         facts.set_one("aws:PrincipalIsAWSService", "false");

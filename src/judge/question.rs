@@ -88,6 +88,8 @@ pub struct Verdict<'a> {
     pub exempt: Vec<&'static str>,
     /// What else has to allow it and was not asked, for people.
     pub unasked: Option<&'static str>,
+    /// What was taken for so without being told, for people.
+    pub assumed: Option<&'static str>,
     /// What is not known of the way, for people: with any of it, allowed is not for sure.
     pub gaps: Vec<String>,
     /// Only declared policies were asked: what no manifest declares may deny it, or allow it where nothing declared does.
@@ -124,6 +126,7 @@ fn may_have_resource_control(action: &Action) -> bool {
 const OUTSIDE: &str = "who asks is of no account of the organization, so that no SCP binds it";
 const OTHER_ACCOUNT: &str = "the resource is in another account than who asks: its own policy has to allow it too";
 const NO_ACCOUNT: &str = "who asks has no account: the resource's own policy has to allow it";
+const OWN_RESOURCE: &str = "the resource's ARN names no account: it is taken for one of the account of who asks, whose resource control policies bind it; `--context aws:ResourceAccount=…` tells whose it is";
 const OWN_POLICY: &str = "the resource's own policy has to allow it, whatever else does";
 const MANAGED_KEY_POLICY: &str = "the key's own policy, which nobody can change, has to allow it too: to principals of its account through its service";
 
@@ -422,6 +425,13 @@ impl Question<'_> {
         if service_linked {
             exempt.push(SERVICE_LINKED);
         }
+        let names_none = match (self.resource, leg) {
+            (Some(arn), _) => arn != "*" && parts_of(arn).0.is_none(),
+            (None, Some(leg)) => leg.arns().any(|arn| !arn.contains("${Account}")),
+            (None, None) => false,
+        };
+        let taken_for_own = !outside && resource_account.is_none() && names_none && layers.resource_control.is_some();
+        let assumed = taken_for_own.then_some(OWN_RESOURCE);
         let stopped_at = stopped_at.filter(|_| decision == Decision::Denied && silent);
         let mut depends_on = if decision == Decision::Depends { open(&rulings, &facts) } else { BTreeSet::new() };
         if open_policy {
@@ -429,7 +439,19 @@ impl Question<'_> {
         }
         let lacking = if decision == Decision::Denied && denied_by.is_none() { whole.lacking } else { vec![] };
         let declared_only = forest.declared_only;
-        Verdict { decision, rulings, denied_by, stopped_at, lacking, depends_on, exempt, unasked, gaps, declared_only }
+        Verdict {
+            decision,
+            rulings,
+            denied_by,
+            stopped_at,
+            lacking,
+            depends_on,
+            exempt,
+            unasked,
+            assumed,
+            gaps,
+            declared_only,
+        }
     }
 }
 
@@ -475,7 +497,7 @@ fn open(rulings: &[Ruling<'_>], facts: &Facts) -> BTreeSet<String> {
 pub(super) fn unknown(clause: &Clause, facts: &Facts, keys: &mut BTreeSet<String>) {
     let named: Vec<String> = clause.values.iter().flat_map(|value| variables(value)).collect();
     let all = || [&clause.key].into_iter().chain(&named);
-    let open: Vec<&String> = all().filter(|key| facts.of(key) == Fact::Unknown).collect();
+    let open: Vec<&String> = all().filter(|key| facts.of(key) == Fact::Unknown || facts.may_differ(key)).collect();
     if !open.is_empty() {
         keys.extend(open.into_iter().cloned());
         return;

@@ -57,6 +57,8 @@ pub struct RequestOutput<'a> {
     lacking: Vec<&'static str>,
     /// What else has to allow it and was not asked.
     unasked: Option<&'static str>,
+    /// What was taken for so without being told.
+    assumed: Option<&'static str>,
     /// Why the line cannot be answered.
     error: Option<ErrorOutput>,
 }
@@ -92,6 +94,7 @@ impl<'a> RequestOutput<'a> {
             stopped_at: None,
             lacking: vec![],
             unasked: None,
+            assumed: None,
             error: None,
         }
     }
@@ -120,6 +123,7 @@ impl<'a> RequestOutput<'a> {
             lacking: verdict
                 .map_or_else(Vec::new, |verdict| verdict.lacking.iter().map(|one| words::layer(*one)).collect()),
             unasked: verdict.and_then(|verdict| verdict.unasked),
+            assumed: verdict.and_then(|verdict| verdict.assumed),
             ..Self::none(line, id)
         }
     }

@@ -124,6 +124,8 @@ pub struct CanOutput<'a> {
     exempt: Vec<&'static str>,
     /// What else has to allow it and was not asked.
     unasked: Option<&'static str>,
+    /// What was taken for so without being told.
+    assumed: Option<&'static str>,
     /// What of the organization could not be read; with any of it nothing is allowed for sure.
     unknown: Vec<String>,
 }
@@ -355,6 +357,7 @@ fn output<'a>(question: &'a Question<'_>, ground: &Ground, answer: &Answer<'_>) 
             .map_or_else(Vec::new, |verdict| verdict.lacking.iter().map(|one| words::layer(*one)).collect()),
         exempt: verdict.map_or_else(Vec::new, |verdict| verdict.exempt.clone()),
         unasked: verdict.and_then(|verdict| verdict.unasked),
+        assumed: verdict.and_then(|verdict| verdict.assumed),
         unknown: verdict.map_or_else(Vec::new, |verdict| verdict.gaps.clone()),
     }
 }
@@ -390,6 +393,9 @@ fn text(
     writeln!(out, "{word}{by}: {who} in {account}: {}{on}", plain(question.action.as_str()))?;
     for line in reasons(answer).into_iter().chain(remedy(answer)) {
         writeln!(out, "  {line}")?;
+    }
+    if let Some(assumed) = answer.deciding().and_then(|part| part.verdict.assumed) {
+        writeln!(out, "  ({assumed})")?;
     }
     if question.own.identity.is_none() && answer.decision != Decision::Denied {
         writeln!(out, "  (the organization was asked; the principal's own policies have to allow it too)")?;

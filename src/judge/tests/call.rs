@@ -413,6 +413,7 @@ fn the_name_of_a_call_is_asked_for_as_the_action_that_policies_know() {
     };
     let object = Some("arn:aws:s3:::b/k");
     assert_eq!(decide("s3:GetObject", "s3:HeadObject", object), (Decision::Denied, "s3:GetObject".to_owned()));
+    assert_eq!(decide("s3:GetObjectVersion", "s3:HeadObject", object).0, Decision::Allowed);
     let public = decide("s3:PutBucketPublicAccessBlock", "s3:PutPublicAccessBlock", Some("arn:aws:s3:::b"));
     assert!(public.0 != Decision::Allowed && public.1.contains("s3:PutBucketPublicAccessBlock"), "{public:?}");
     assert_eq!(decide("lambda:InvokeFunction", "lambda:Invoke", None).0, Decision::Denied);

@@ -171,7 +171,7 @@ fn a_deny_and_a_missing_allow_are_the_same_only_where_nothing_stands_beside_them
         (
             deny(&format!(r#""Action": "s3:*", {ANY}"#)),
             format!(r#"{{"Effect": "Allow", "NotAction": "s3:*", {ANY}}}"#),
-            "s3:GetObject arn:aws:s3:::example/example: Denied -> Allowed",
+            "s3:AbortMultipartUpload arn:aws:s3:::example/example: Denied -> Allowed",
         ),
         // All but two is what is neither.
         (

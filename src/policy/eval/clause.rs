@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 
+use super::among;
 use super::pattern::{Pattern, Reading};
 use super::request::{Fact, Facts, Key};
 use super::truth::Truth;
@@ -159,10 +160,31 @@ impl Tested {
     /// on what AWS does where it documents no meaning: a variable without a value in a negated operator "might cause the entire
     /// statement to be invalid" (IAM user guide, "Policy variables").
     pub(super) fn holds(&self, facts: &Facts) -> Truth {
-        match self.holds_as_read(facts) {
+        let holds = self.holds_as_read(facts);
+        if let Some(pattern) = facts.or_like(&self.key)
+            && self.holds_for_all(pattern) != holds
+        {
+            return Truth::Depends;
+        }
+        match holds {
             Truth::Yes if self.negated && !facts.is_complete() && self.lacks_variable(facts) => Truth::Depends,
             holds => holds,
         }
+    }
+
+    /// Whether it holds for every value of a pattern.
+    fn holds_for_all(&self, like: &str) -> Truth {
+        let found = match &self.wanted {
+            Wanted::Presence { present, .. } => return (*present).into(),
+            Wanted::Plain(texts) if texts.iter().any(|text| crate::policy::pattern::matches(like, text, true)) => {
+                Truth::Depends
+            }
+            Wanted::Plain(_) => Truth::No,
+            Wanted::Texts(patterns) if patterns.iter().any(|pattern| among::matches_all(pattern, like)) => Truth::Yes,
+            Wanted::Texts(patterns) if !patterns.iter().any(|pattern| among::may_match(pattern, like)) => Truth::No,
+            _ => Truth::Depends,
+        };
+        if self.negated { !found } else { found }
     }
 
     /// Whether a variable of its values has no value.

@@ -139,6 +139,8 @@ pub struct Facts {
     complete: bool,
     /// Patterns of the resources of which the request's is one, where it names none.
     among: Vec<Box<str>>,
+    /// A key of one value that may have another instead, one of a pattern of `*`.
+    or_like: Option<(Key, Box<str>)>,
 }
 
 impl Facts {
@@ -174,6 +176,23 @@ impl Facts {
         self.put(key, None);
     }
 
+    /// Tells the value of a key that may have another instead, one of a pattern of `*`.
+    pub fn set_or_like(&mut self, key: &str, value: impl Into<Box<str>>, pattern: impl Into<Box<str>>) {
+        self.set_one(key, value);
+        self.or_like = Some((Key::new(key), pattern.into()));
+    }
+
+    /// What else the value of a key may be like.
+    pub(super) fn or_like(&self, key: &Key) -> Option<&str> {
+        self.or_like.as_ref().filter(|(own, _)| own.hash == key.hash && own.lower == key.lower).map(|(_, like)| &**like)
+    }
+
+    /// Whether a key may have another value than the one that was told.
+    #[must_use]
+    pub fn may_differ(&self, name: &str) -> bool {
+        self.or_like(&Key::new(name)).is_some()
+    }
+
     /// Whether everything that was not told of is absent.
     pub(super) fn is_complete(&self) -> bool {
         self.complete
@@ -192,6 +211,7 @@ impl Facts {
 
     fn put(&mut self, key: &str, values: Option<Box<[Box<str>]>>) {
         let key = Key::new(key);
+        self.or_like.take_if(|(own, _)| own.lower == key.lower);
         match self.entries.iter_mut().find(|entry| entry.key.lower == key.lower) {
             Some(known) => *known = Entry { key, values },
             None => {
