@@ -163,7 +163,14 @@ fn tell_open(statement: &StatementAt<'_>, clause: &ClauseAt<'_>, open: &[Action]
         return;
     }
     let (key, names) = (&clause.key.text, some_of_actions(open));
+    // Other clauses may still say which calls are denied.
+    let limited = statement.clauses.iter().any(|other| !other.is_of(key));
     let message = match (statement.denies(), whole) {
+        (true, _) if limited => {
+            format!(
+                "this part of the condition always holds for {names}: `{key}` is absent there, so the rest of it decides"
+            )
+        }
         (true, true) => {
             format!("this statement denies every call: `{key}` is absent from {names}, so the condition always holds")
         }

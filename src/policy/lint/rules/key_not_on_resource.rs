@@ -6,6 +6,7 @@ use crate::policy::call::{self, Leg, Need, Reach};
 use crate::policy::eval::resources_meet;
 use crate::policy::lint::subject::{ActionWord, ClauseAt, StatementAt, Subject};
 use crate::policy::lint::{Rule, Sample, Severity, Told};
+use crate::policy::pattern::subsumes_resource;
 use crate::policy::services::{self, Action};
 
 pub(super) const RULE: Rule = Rule {
@@ -16,7 +17,8 @@ pub(super) const RULE: Rule = Rule {
         network interface, subnet, image. `ec2:InstanceType` is carried for the instance alone, and `aws:RequestTag` for what is made \
         and not for what is used. Where the statement speaks of the others too (`*`, `arn:aws:ec2:*:*:*`, `subnet/*` beside \
         `instance/*`), a negated operator and `Null: true` hold there, and every call is denied, however it is made. Name the resource \
-        that carries the key. It is a warning where only some calls use such a resource. Sources: EC2 user guide, \"Example policies\"; \
+        that carries the key. It is a warning where only some calls use such a resource. `NotResource` speaks of all that it does not \
+        name. What a call makes has no tags yet: `aws:ResourceTag` is absent there, and `aws:RequestTag` is what the call sends. Sources: EC2 user guide, \"Example policies\"; \
         Service Authorization Reference.",
     check,
     bad: &[
@@ -38,6 +40,15 @@ pub(super) const RULE: Rule = Rule {
         Sample::Scp(
             r#"{"Effect": "Deny", "Action": "ec2:CreateVolume", "Resource": "*", "Condition": {"Null": {"aws:RequestTag/owner": "true"}}}"#,
         ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:RunInstances", "NotResource": "arn:aws:ec2:*:*:instance/*", "Condition": {"StringNotEquals": {"ec2:InstanceType": "t3.micro"}}}"#,
+        ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": "arn:aws:ec2:*:*:instance/*", "Condition": {"StringNotEquals": {"aws:ResourceTag/team": "a"}}}"#,
+        ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:CreateVolume", "Resource": "arn:aws:ec2:*:*:volume/*", "Condition": {"Null": {"aws:ResourceTag/team": "true"}}}"#,
+        ),
     ],
     good: &[
         Sample::Scp(
@@ -52,6 +63,16 @@ pub(super) const RULE: Rule = Rule {
         Sample::Scp(
             r#"{"Effect": "Deny", "Action": "ec2:CreateSubnet", "Resource": "arn:aws:ec2:*:*:subnet/*", "Condition": {"Null": {"aws:RequestTag/owner": "true"}}}"#,
         ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:TerminateInstances", "Resource": "arn:aws:ec2:*:*:instance/*", "Condition": {"StringNotEquals": {"aws:ResourceTag/team": "a"}}}"#,
+        ),
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": "arn:aws:ec2:*:*:subnet/*", "Condition": {"StringNotEquals": {"aws:ResourceTag/team": "a"}}}"#,
+        ),
+        // RDS has the keys of the instance in the context of its groups too.
+        Sample::Scp(
+            r#"{"Effect": "Deny", "Action": "rds:RestoreDBInstanceFromDBSnapshot", "Resource": "*", "Condition": {"StringNotEquals": {"rds:DatabaseClass": "db.t3.micro"}}}"#,
+        ),
     ],
 };
 
@@ -59,7 +80,7 @@ pub(super) const RULE: Rule = Rule {
 const MOST: usize = 200;
 
 fn check(subject: &Subject<'_>, told: &mut Told) {
-    let statements = subject.statements.iter().filter(|s| s.denies() && !s.not_action && !s.not_resource);
+    let statements = subject.statements.iter().filter(|s| s.denies() && !s.not_action);
     for statement in statements {
         for clause in statement.clauses.iter().filter(|clause| concerns(statement, clause)) {
             for word in statement.actions.iter().filter(|word| word.actions().len() <= MOST) {
@@ -73,7 +94,7 @@ fn check(subject: &Subject<'_>, told: &mut Told) {
 fn concerns(statement: &StatementAt<'_>, clause: &ClauseAt<'_>) -> bool {
     let key = &clause.key.text;
     clause.when_absent()
-        && (is_of_request_tags(key) || service_of(key).is_some())
+        && (is_of_request_tags(key) || is_of_own_tags(key) || service_of(key).is_some())
         && !statement.clauses.iter().any(|other| other.is_of(key) && other.demands_presence())
 }
 
@@ -104,6 +125,16 @@ fn look(statement: &StatementAt<'_>, clause: &ClauseAt<'_>, word: &ActionWord<'_
     let actions: Vec<Action> = denied.iter().map(|denied| denied.action).collect();
     let calls = some_of_actions(&actions);
     let on = some_of(on.iter().copied());
+    if is_of_own_tags(key) {
+        let message = format!(
+            "this statement denies every {calls}: {on} is made by the call and has no tags yet, so that `{key}` is absent and the condition holds"
+        );
+        let sent = key.split_once('/').map_or("", |(_, tag)| tag);
+        let help = format!("compare the tags that the call sends: `aws:RequestTag/{sent}`");
+        let severity = if every { Severity::Error } else { Severity::Warning };
+        told.push(told.at(&clause.key.spot, message).help(help).severity(severity));
+        return;
+    }
     let message = if every {
         format!(
             "this statement denies every {calls}: it is also authorized on {on}, where `{key}` is absent and the condition holds"
@@ -127,7 +158,9 @@ fn denial(statement: &StatementAt<'_>, action: Action, key: &str) -> Option<Deni
         let demanded = statement.clauses.iter().filter(|clause| clause.demands_presence());
         demanded.map(|clause| &*clause.key.text).any(|other| is_listed(other) && leg.never_carries(other))
     };
-    let open = |leg: &&Leg| leg.never_carries(key) && meets(statement, leg) && !spared(leg);
+    // That a resource has no such tag is what the statement asks, where the call does not make it.
+    let lacks = |leg: &Leg| leg.never_carries(key) && (!is_of_own_tags(key) || leg.tags() == Reach::Yes);
+    let open = |leg: &&Leg| lacks(leg) && meets(statement, leg) && !spared(leg);
     let names = |every: bool| -> Vec<&'static str> {
         let wanted = legs.iter().filter(open).filter(|leg| (leg.need == Need::Always) == every);
         wanted.map(Leg::name).collect()
@@ -138,6 +171,11 @@ fn denial(statement: &StatementAt<'_>, action: Action, key: &str) -> Option<Deni
         (true, false) => Some(Denied { action, every: false, on: some }),
         (true, true) => None,
     }
+}
+
+/// Whether a key is of the tags of a resource.
+fn is_of_own_tags(key: &str) -> bool {
+    key.to_ascii_lowercase().split_once(':').is_some_and(|(_, rest)| rest.starts_with("resourcetag/"))
 }
 
 fn is_listed(key: &str) -> bool {
@@ -152,6 +190,14 @@ fn carries(leg: &Leg, key: &str) -> bool {
 /// Whether the statement speaks of the leg's resources.
 fn meets(statement: &StatementAt<'_>, leg: &Leg) -> bool {
     let patterns: Vec<String> = leg.arns().map(services::as_pattern).collect();
+    if statement.not_resource {
+        let named = |arn: &String| {
+            statement.resources.iter().any(|word| subsumes_resource(&services::as_pattern(&word.text), arn))
+        };
+        // The partition of a policy is that of its organization.
+        let here = |arn: &String| arn.replacen("arn:*:", "arn:aws:", 1);
+        return !patterns.iter().all(|arn| named(arn) || named(&here(arn)));
+    }
     statement.resources.iter().any(|word| {
         let text = services::as_pattern(&word.text);
         patterns.iter().any(|arn| resources_meet(&text, arn))

@@ -57,6 +57,7 @@ mod tag_value_wildcard;
 mod unknown_action;
 mod unknown_key;
 mod unknown_setting;
+mod username_of_roles;
 mod variable_is_text;
 mod wildcard_in_equals;
 mod wildcard_in_sensitive_key;
@@ -111,6 +112,7 @@ pub static RULES: &[&Rule] = &[
     &unknown_action::RULE,
     &unknown_key::RULE,
     &unknown_setting::RULE,
+    &username_of_roles::RULE,
     &variable_is_text::RULE,
     &wildcard_in_equals::RULE,
     &wildcard_in_sensitive_key::RULE,
