@@ -430,7 +430,8 @@ impl Question<'_> {
             (None, Some(leg)) => leg.arns().any(|arn| !arn.contains("${Account}")),
             (None, None) => false,
         };
-        let taken_for_own = !outside && resource_account.is_none() && names_none && layers.resource_control.is_some();
+        let by_resource = layers.resource_control.is_some_and(|ladder| ladder.speaks_of(self.action));
+        let taken_for_own = !outside && resource_account.is_none() && names_none && by_resource;
         let assumed = taken_for_own.then_some(OWN_RESOURCE);
         let stopped_at = stopped_at.filter(|_| decision == Decision::Denied && silent);
         let mut depends_on = if decision == Decision::Depends { open(&rulings, &facts) } else { BTreeSet::new() };

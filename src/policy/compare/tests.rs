@@ -171,18 +171,18 @@ fn a_deny_and_a_missing_allow_are_the_same_only_where_nothing_stands_beside_them
         (
             deny(&format!(r#""Action": "s3:*", {ANY}"#)),
             format!(r#"{{"Effect": "Allow", "NotAction": "s3:*", {ANY}}}"#),
-            "s3:AbortMultipartUpload arn:aws:s3:::example/example: Denied -> Allowed",
+            ("s3:", "Denied -> Allowed"),
         ),
         // All but two is what is neither.
         (
             format!(r#"{{"Effect": "Allow", "NotAction": ["iam:*", "sts:*"], {ANY}}}"#),
             format!(r#"{FULL}, {{"Effect": "Deny", "Action": ["sts:*", "iam:*"], {ANY}}}"#),
-            "sts:AssumeRole arn:aws:iam::111122223333:role/example: Allowed -> Denied",
+            ("iam:", "Allowed -> Denied"),
         ),
         (
             r#"{"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::a"}"#.to_owned(),
             deny(r#""Action": "*", "Resource": "arn:aws:s3:::a""#),
-            "sts:AssumeRole arn:aws:s3:::a: Allowed -> Denied",
+            ("", "Allowed -> Denied"),
         ),
         // A Deny of what nothing here allows.
         (
@@ -190,15 +190,16 @@ fn a_deny_and_a_missing_allow_are_the_same_only_where_nothing_stands_beside_them
                 r#"{{"Effect": "Allow", "Action": "s3:Get*", {ANY}}}, {{"Effect": "Deny", "Action": "s3:PutObject", {ANY}}}"#
             ),
             format!(r#"{{"Effect": "Allow", "Action": "s3:Get*", {ANY}}}"#),
-            "s3:PutObject arn:aws:s3:::example/example: Denied -> Allowed",
+            ("s3:PutObject", "Denied -> Allowed"),
         ),
     ];
-    for (old, new, expected) in pairs {
+    for (old, new, (action, expected)) in pairs {
         let (old, new) = ([vec![scp(&old)]], [vec![scp(&new)]]);
         assert!(matches!(compare(&old, &new, Ground::AsGiven, &Budget::default()), Comparison::Equal(_)), "{expected}");
         let Comparison::Differs { witnesses, more: 0, .. } = one(&old[0][0], &new[0][0]) else { panic!("{expected}") };
-        assert_eq!(witnesses.iter().map(line).collect::<Vec<_>>(), [expected]);
-        assert!(witnesses.iter().all(|witness| witness.beside), "{expected}");
+        let [witness] = &*witnesses else { panic!("{witnesses:?}") };
+        let told = line(witness);
+        assert!(witness.beside && told.starts_with(action) && told.ends_with(expected), "{told}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Values that no request can have.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::policy::condition::Test;
 use crate::policy::lint::subject::{ClauseAt, StatementAt, Subject};
