@@ -77,7 +77,7 @@ pub enum ContextValue {
 ///
 /// # Errors
 /// It is none; what is wrong.
-fn compiled(kind: &str, text: &str) -> Result<Compiled, String> {
+pub(super) fn compiled(kind: &str, text: &str) -> Result<Compiled, String> {
     let (document, _) = Document::parse(&PolicyType::new(kind), text)
         .map_err(|flaws| flaws.iter().find(|flaw| flaw.error).map_or_else(String::new, ToString::to_string))?;
     match document.content() {
