@@ -49,22 +49,24 @@ pub fn subsumes_in_any_case(wide: &str, narrow: &str) -> bool {
 
 /// Lists of a thousand patterns are compared each with each, so that what most pairs need is told without allocating.
 fn subsumes_as(wide: &str, narrow: &str, ignore_case: bool) -> bool {
-    let same = |a: &[u8], b: &[u8]| if ignore_case { a.eq_ignore_ascii_case(b) } else { a == b };
-    if same(wide.as_bytes(), narrow.as_bytes()) || is_everything(wide) {
+    let (all, own) = (wide.as_bytes(), narrow.as_bytes());
+    let is_wild = |letter: &u8| matches!(letter, b'*' | b'?');
+    let same = |a: &u8, b: Option<&u8>| b.is_some_and(|b| a == b || (ignore_case && a.eq_ignore_ascii_case(b)));
+    // What stands before the first wildcard and behind the last is written so in whatever is held.
+    let mut begin = own.iter();
+    match all.iter().find(|a| is_wild(a) || !same(a, begin.next())) {
+        None => return begin.next().is_none(),
+        Some(first) if !is_wild(first) => return false,
+        Some(_) => {}
+    }
+    let mut end = own.iter().rev();
+    if !all.iter().rev().take_while(|a| !is_wild(a)).all(|a| same(a, end.next())) {
+        return false;
+    }
+    if wide == narrow || is_everything(wide) {
         return true;
     }
-    // What stands before the first wildcard and behind the last is written so in whatever is held.
-    let wild = |letter: char| matches!(letter, '*' | '?');
-    let (Some(head), Some(tail)) = (wide.find(wild), wide.rfind(wild).and_then(|at| wide.get(at + 1..))) else {
-        return false;
-    };
-    let all = narrow.as_bytes();
-    let begins = all.get(..head).zip(wide.as_bytes().get(..head)).is_some_and(|(own, head)| same(own, head));
-    let ends = all.len().checked_sub(tail.len()).and_then(|at| all.get(at..));
-    if !begins || !ends.is_some_and(|own| same(own, tail.as_bytes())) {
-        return false;
-    }
-    if !narrow.contains(wild) {
+    if !own.iter().any(is_wild) {
         return matches(wide, narrow, ignore_case);
     }
     let (wide, narrow) = if ignore_case {
