@@ -252,10 +252,17 @@ fn cook(recipe: &Recipe) -> Offline {
         policy.targets = known(if on.contains_key(&policy.kind) { targets.collect() } else { Default::default() });
     }
     let full: PolicyId = "p-FullAWSAccess".parse().unwrap();
+    // AWS takes the last service control policy off no node.
+    let of_kind = observed.policies.values().filter(|policy| !policy.aws_managed && policy.kind == PolicyType::scp());
+    let others: Vec<NodeId> = of_kind.filter_map(|policy| policy.targets.get()).flatten().cloned().collect();
     if let Some(targets) = observed.policies.get_mut(&full).and_then(|policy| policy.targets.get_mut()) {
-        for at in &recipe.bare {
-            targets.remove(&nodes[at.index(nodes.len())]);
+        if on.contains_key(&PolicyType::scp()) {
+            targets.extend(nodes.iter().cloned());
         }
+        let bare = recipe.bare.iter().map(|at| &nodes[at.index(nodes.len())]);
+        bare.filter(|node| others.contains(node)).for_each(|node| {
+            targets.remove(node);
+        });
     }
     // Objects that an earlier bylaw kept; some claim the same name.
     for (at, name) in &recipe.claims {
@@ -359,7 +366,10 @@ async fn an_account_without_full_access_stays_so() {
     let world = edit(&small(), |observed| {
         let account = observed.accounts.iter().find(|(_, a)| a.name == "ds-staging").unwrap().0.clone();
         let full = observed.policies.get_mut(&"p-FullAWSAccess".parse().unwrap()).unwrap();
-        full.targets.get_mut().unwrap().remove(&NodeId::Account(account));
+        full.targets.get_mut().unwrap().remove(&NodeId::Account(account.clone()));
+        // AWS takes the last one off no node.
+        let other = observed.policies.values_mut().find(|policy| policy.name == "DenyLeave").unwrap();
+        other.targets.get_mut().unwrap().insert(NodeId::Account(account));
     });
     let all = text(&holds(&world).await);
     assert_eq!(all.matches("baseAccess: AllowList").count(), 1, "{all}");
