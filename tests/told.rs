@@ -185,6 +185,26 @@ async fn drift_and_notes_stand_in_the_order_of_their_names() {
     }
 }
 
+/// What the status of an object tells of a pass that had nothing to do.
+fn facts(
+    key: &ObjectKey,
+    desired: &Desired,
+    observed: &Observed,
+    undeclared: &bylaw::plan::Undeclared,
+) -> serde_json::Map<String, serde_json::Value> {
+    let binding = bylaw::plan::bind::bind(desired, observed);
+    let pass = status::Pass {
+        now: Timestamp::UNIX_EPOCH,
+        calls: 0,
+        drift: 0,
+        refusals: &[],
+        bundles: &[],
+        undeclared,
+        vanished: None,
+    };
+    status::facts(key, desired, observed, &binding, pass)
+}
+
 /// One organization has one number of OUs, accounts and policies, whoever is asked: AWS's own policies are no part of it.
 #[tokio::test(start_paused = true)]
 async fn counts_agree_between_commands_and_forms() {
@@ -211,18 +231,7 @@ async fn counts_agree_between_commands_and_forms() {
         let of = |field: &str| summary[field].as_u64().unwrap();
         assert_eq!([of("organizationalUnits"), of("accounts"), policies, of("attachments")], [2, 4, 1, 1]);
     }
-    let binding = bylaw::plan::bind::bind(&desired, observed);
-    let undeclared = &planned.plan.undeclared;
-    let pass = status::Pass {
-        now: Timestamp::UNIX_EPOCH,
-        calls: 0,
-        drift: 0,
-        refusals: &[],
-        bundles: &[],
-        undeclared,
-        vanished: None,
-    };
-    let facts = status::facts(&desired.organization.key, &desired, observed, &binding, pass);
+    let facts = facts(&desired.organization.key, &desired, observed, &planned.plan.undeclared);
     let of = |field: &str| facts[field].as_u64().unwrap();
     assert_eq!([of("organizationalUnits"), of("accounts"), of("policies")], [2, 4, 1]);
 }
@@ -306,19 +315,8 @@ async fn an_import_writes_files_that_people_can_open() {
 async fn the_status_of_a_policy_names_where_it_is_attached() {
     let (world, memory, desired) = settled(&format!("{BASE}{}", policy("x", "b"))).await;
     let observed = engine::plan(&world, &desired, &memory, &Options::default()).await.observed;
-    let binding = bylaw::plan::bind::bind(&desired, &observed);
-    let undeclared = bylaw::plan::Undeclared::default();
-    let pass = status::Pass {
-        now: Timestamp::UNIX_EPOCH,
-        calls: 0,
-        drift: 0,
-        refusals: &[],
-        bundles: &[],
-        undeclared: &undeclared,
-        vanished: None,
-    };
     let key = ObjectKey::new(Kind::OrganizationPolicy, "x");
-    let facts = status::facts(&key, &desired, &observed, &binding, pass);
+    let facts = facts(&key, &desired, &observed, &bylaw::plan::Undeclared::default());
     assert_eq!(facts["targets"], 1);
     assert_eq!(facts["attachments"][0]["name"], "B");
     assert!(facts["attachments"][0]["id"].as_str().unwrap().starts_with("ou-"));

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{AdoptionPolicy, BaseAccess, Condition, Kept, Reference};
+use super::common::{AdoptionPolicy, BaseAccess, Condition, KeptIn, Reference};
 
 /// One member account.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -138,14 +138,9 @@ pub struct AccountStatus {
     pub state: Option<String>,
     /// Path of ids from the organization down.
     pub path: Option<String>,
-    /// Account that manages the organization that the object is kept in. Several: those of the Organizations that were there
-    /// when it was first seen and did not say which is its own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), inner(length(max = 12)))]
-    pub management_accounts: Vec<String>,
     #[serde(flatten)]
     #[allow(missing_docs, reason = "flattened")]
-    pub kept: Kept,
+    pub kept: KeptIn,
     /// Generation that the status speaks of.
     pub observed_generation: Option<i64>,
     /// `Ready` always; `Reconciling`, `Stalled`, `Drifted` when true.

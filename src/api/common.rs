@@ -94,6 +94,20 @@ pub struct Kept {
     pub corrections: Vec<String>,
 }
 
+/// What the controller remembers of an object of one of several organizations, and of which.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptIn {
+    /// Account that manages the organization that the object is kept in. Several: those of the Organizations that were there
+    /// when it was first seen and did not say which is its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 12)))]
+    pub management_accounts: Vec<String>,
+    #[serde(flatten)]
+    #[allow(missing_docs, reason = "flattened")]
+    pub kept: Kept,
+}
+
 /// One condition of a label selector.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{AdoptionPolicy, Condition, DeletionPolicy, Kept, Reference, Target};
+use super::common::{AdoptionPolicy, Condition, DeletionPolicy, KeptIn, Reference, Target};
 
 /// One policy.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -120,14 +120,9 @@ pub struct OrganizationPolicyStatus {
     #[serde(default)]
     #[schemars(schema_with = "super::common::optional_count_schema")]
     pub characters: Option<u32>,
-    /// Account that manages the organization that the object is kept in. Several: those of the Organizations that were there
-    /// when it was first seen and did not say which is its own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), inner(length(max = 12)))]
-    pub management_accounts: Vec<String>,
     #[serde(flatten)]
     #[allow(missing_docs, reason = "flattened")]
-    pub kept: Kept,
+    pub kept: KeptIn,
     /// Generation that the status speaks of.
     pub observed_generation: Option<i64>,
     /// `Ready` always; `Reconciling`, `Stalled`, `Drifted` when true.

@@ -109,13 +109,9 @@ async fn control(asked: &Controller, log: Filter) -> Result<u8, Failure> {
             }
         }
     });
-    let kept = tokio::select! {
-        () = keep_all(Arc::new(context), client, cluster, stop) => None,
-        lost = &mut leading => Some(lost),
-    };
-    let lost = match kept {
-        Some(lost) => lost,
-        None => {
+    let lost = tokio::select! {
+        lost = &mut leading => lost,
+        () = keep_all(Arc::new(context), client, cluster, stop) => {
             drop(over);
             leading.await
         }

@@ -148,11 +148,10 @@ fn policies(observed: &Observed, kind: &PolicyType) -> Option<String> {
     };
     // A Deny list or an allow list: AWS detaches the last policy of no node (quotas of AWS Organizations, "minimum
     // attached").
-    let mut of_kind = observed.policies.values().filter(|policy| policy.kind == *kind);
-    if full.targets.get().is_none() || !of_kind.clone().all(|policy| policy.targets.get().is_some()) {
-        return None;
-    }
-    let covered: BTreeSet<&NodeId> = of_kind.by_ref().filter_map(|policy| policy.targets.get()).flatten().collect();
+    full.targets.get()?;
+    let of_kind = observed.policies.values().filter(|policy| policy.kind == *kind);
+    let targets: Vec<_> = of_kind.map(|policy| policy.targets.get()).collect::<Option<_>>()?;
+    let covered: BTreeSet<&NodeId> = targets.into_iter().flatten().collect();
     let bare: Vec<NodeId> = nodes(observed).filter(|node| !covered.contains(node)).collect();
     let first = bare.first()?;
     Some(and_more(

@@ -299,3 +299,36 @@ async fn the_author_of_one_object_does_not_approve_everything_at_once_nor_the_re
     let held: Vec<&Change> = rest.refusals.iter().flat_map(|refusal| &refusal.changes).collect();
     assert!(!held.is_empty() && held.iter().all(|change| &*change.object.name == "p5"), "{:#?}", shown(&world, &rest));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_author_of_one_object_approves_no_changes_of_it_in_the_name_of_the_organization() {
+    let limits = "limits: {maxDetaches: 1, maxAffected: {accounts: 1000, percent: 100}}";
+    let both = |targets| [policy("p", "s3:*", targets), policy("q", "ec2:*", targets)].concat();
+    let before = [organization(limits), tree(), both("prod dev")].concat();
+    let (world, memory) = settle(&before).await;
+    let after = [organization(limits), tree(), both("prod")].concat();
+    let refused = plan(&world, &from_text(&after), &memory, &Options::default()).await.plan;
+    let [refusal] = refused.refusals.as_slice() else { panic!("{:#?}", refused.refusals) };
+    let hash = refusal.hash.clone().unwrap();
+    let key = |kind, name: &str| ObjectKey::new(kind, name);
+    let word = |subject: ObjectKey, wrote: &[&str]| Word {
+        approver: "jane".into(),
+        subject,
+        wrote: wrote.iter().map(|name| key(Kind::OrganizationPolicy, name)).collect(),
+    };
+    let organization = || key(Kind::Organization, "org");
+    for (words, runs) in [
+        (vec![word(organization(), &[])], true),
+        (vec![word(organization(), &["other"])], true),
+        (vec![word(organization(), &["q"])], false),
+        // One of two objects is not both, and two people who each may approve half approve nothing.
+        (vec![word(key(Kind::OrganizationPolicy, "p"), &[])], false),
+        (vec![word(organization(), &["q"]), word(organization(), &["p"])], false),
+        (vec![word(organization(), &["q"]), word(organization(), &[])], true),
+    ] {
+        let approvals = Approvals { only: [(hash.clone(), words.clone())].into(), ..Approvals::of([hash.clone()]) };
+        let options = Options { approvals, ..Options::default() };
+        let plan = plan(&world, &from_text(&after), &memory, &options).await.plan;
+        assert_eq!(plan.refusals.is_empty(), runs, "{words:?}: {:#?}", plan.refusals);
+    }
+}

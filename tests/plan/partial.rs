@@ -123,11 +123,9 @@ async fn a_move_is_judged_by_policies_of_every_type_that_is_on() {
     is_weighed(&world, &memory, &lists_tags).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_move_under_an_allow_list_is_weighed_though_nobody_declares_base_access() {
-    let before = [organization(""), tree()].concat();
-    let (world, memory) = settle(&before).await;
-    let prod = unit_of(&world, "prod");
+/// Puts an allow list on `prod` in place of the policy that allows everything, whose id it gives.
+fn allow_list_by_another_hand(world: &Offline) -> PolicyId {
+    let prod = unit_of(world, "prod");
     world.with(|state| {
         let list = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
         let policy = state.add_policy(&PolicyType::scp(), "list", list);
@@ -135,6 +133,14 @@ async fn a_move_under_an_allow_list_is_weighed_though_nobody_declares_base_acces
     });
     let full: PolicyId = "p-FullAWSAccess".parse().unwrap();
     world.foreign(&Request::DetachPolicy { policy: full.clone(), target: prod }).unwrap();
+    full
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_under_an_allow_list_is_weighed_though_nobody_declares_base_access() {
+    let before = [organization(""), tree()].concat();
+    let (world, memory) = settle(&before).await;
+    let full = allow_list_by_another_hand(&world);
     let places_full =
         |request: &Request| matches!(request, Request::ListTargetsForPolicy { policy, .. } if *policy == full);
     is_weighed(&world, &memory, &places_full).await;
@@ -144,14 +150,7 @@ async fn a_move_under_an_allow_list_is_weighed_though_nobody_declares_base_acces
 async fn a_new_policy_that_allows_more_is_weighed_at_an_allow_list_that_nobody_declares() {
     let before = [organization(""), tree()].concat();
     let (world, memory) = settle(&before).await;
-    let prod = unit_of(&world, "prod");
-    world.with(|state| {
-        let list = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
-        let policy = state.add_policy(&PolicyType::scp(), "list", list);
-        state.attach(&policy, &prod);
-    });
-    let full: PolicyId = "p-FullAWSAccess".parse().unwrap();
-    world.foreign(&Request::DetachPolicy { policy: full.clone(), target: prod }).unwrap();
+    let full = allow_list_by_another_hand(&world);
     let wide = with_statements("wide", r#"[{Effect: Allow, Action: "*", Resource: "*"}]"#, "prod", "");
     let after = [organization(STRICT), tree(), wide].concat();
     let held = ["CreatePolicy wide", "refused limit-affected wide [AttachPolicy]"];
