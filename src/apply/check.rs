@@ -310,8 +310,13 @@ fn opted_out(tags: &Tags, opt_in: &str) -> Option<Look> {
 
 /// A brake that was put on since the plan was made, where the tags are read anyway.
 fn braked(tags: &Tags, port: &dyn Port, clock: Clock<'_>) -> Option<Look> {
+    held(tags, port, clock).map(Look::Changed)
+}
+
+/// What is said of something that is held now.
+pub(super) fn held(tags: &Tags, port: &dyn Port, clock: Clock<'_>) -> Option<String> {
     let until = hold(tags.get(TAG_HOLD)?, Now::of(port, clock).earliest())?;
-    Some(Look::Changed(format!("it is held {until} by now")))
+    Some(format!("it is held {until} by now"))
 }
 
 async fn count(port: &dyn Port, first: Request) -> Result<usize, AwsError> {

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::check::{garbage, tags};
+use super::check::{garbage, held, tags};
 use super::effect::Made;
 use super::ledger::Outcome;
 use crate::aws::error::EMAIL_TAKEN;
 use crate::aws::port::{Creation, CreationState, Resource};
 use crate::aws::{AwsError, ErrorClass, Port, Request, Response};
 use crate::names::{AccountId, NodeId, ObjectKey, TAG_MANAGED_BY, TAG_RESOURCE, Tags};
-use crate::observed::pages;
+use crate::observed::{Clock, pages};
 
 /// How soon the state of an account creation is asked for first, before it is known how long one takes; each further
 /// time after twice as long.
@@ -26,6 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// What became of a creation.
 pub(super) type Creating = Result<(Outcome, Made), AwsError>;
 
+/// What is there already is taken up, unless somebody holds it: the plan, which did not see it, judged by no hold.
+fn taken_up(made: Made, has: &Tags, port: &dyn Port, clock: Clock<'_>) -> (Outcome, Made) {
+    match held(has, port, clock) {
+        Some(found) => (Outcome::Changed { found }, Made::Nothing),
+        None => (Outcome::AlreadyDone, made),
+    }
+}
+
 /// The object of that name that is there and carries `object`'s tag: made by an earlier life. `None`: there is none.
 ///
 /// # Errors
@@ -34,7 +42,8 @@ pub(super) async fn made_before(
     port: &dyn Port,
     request: &Request,
     object: &ObjectKey,
-) -> Result<Option<Made>, AwsError> {
+    clock: Clock<'_>,
+) -> Result<Option<(Outcome, Made)>, AwsError> {
     let found = match request {
         Request::CreateOrganizationalUnit { parent, name, .. } => {
             let first = Request::ListOrganizationalUnitsForParent { parent: parent.clone(), token: None };
@@ -64,7 +73,8 @@ pub(super) async fn made_before(
         _ => None,
     };
     let Some((resource, made)) = found else { return Ok(None) };
-    if !is_of(port, &resource, request, object).await? {
+    let has = tags(port, &resource).await?;
+    if !is_by(&has, request, object) {
         return Ok(None);
     }
     if let (Request::CreatePolicy { content, .. }, Resource::Policy(policy)) = (request, &resource) {
@@ -77,7 +87,7 @@ pub(super) async fn made_before(
             return Ok(None);
         }
     }
-    Ok(Some(made))
+    Ok(Some(taken_up(made, &has, port, clock)))
 }
 
 /// What one run knows of account creations. The lists that would tell whether one was made before have a page for every
@@ -115,11 +125,12 @@ pub(super) async fn account(
     request: &Request,
     object: &ObjectKey,
     is_listed: &(dyn Fn(&AccountId) -> bool + Send + Sync),
+    clock: Clock<'_>,
 ) -> Creating {
     let Request::CreateAccount { name, .. } = request else { return Err(garbage("CreateAccount")) };
     let earlier = creations.earlier.get_or_try_init(|| earlier(port, is_listed)).await?;
-    if let Some((made, _)) = earlier.unlisted.iter().find(|(_, has)| is_by(has, request, object)) {
-        return Ok((Outcome::AlreadyDone, Made::Account(made.clone())));
+    if let Some((made, has)) = earlier.unlisted.iter().find(|(_, has)| is_by(has, request, object)) {
+        return Ok(taken_up(Made::Account(made.clone()), has, port, clock));
     }
     for creation in earlier.under_way.iter().filter(|creation| creation.account_name == *name) {
         let (outcome, made) = wait(port, creations, creation.clone()).await?;
@@ -165,10 +176,7 @@ pub(super) async fn account(
         Outcome::Unknown { .. } => {}
         _ => return Ok((outcome, made)),
     }
-    match made_before(port, request, object).await? {
-        Some(made) => Ok((Outcome::AlreadyDone, made)),
-        None => Ok((outcome, made)),
-    }
+    Ok(made_before(port, request, object, clock).await?.unwrap_or((outcome, made)))
 }
 
 /// The creation under a name whose answer was lost: AWS may take a moment to list it.

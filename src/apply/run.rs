@@ -377,7 +377,8 @@ impl Run<'_> {
         let port = &Leased(self, change);
         if matches!(request, Request::CreateAccount { .. }) {
             let is_listed = |id: &AccountId| self.state.lock().observed.accounts.contains_key(id);
-            return create::account(port, &self.creations, request, &change.object, &is_listed).await;
+            return create::account(port, &self.creations, request, &change.object, &is_listed, self.control.clock)
+                .await;
         }
         match port.call(request).await {
             Ok(Response::UnitCreated(unit)) => Ok((Outcome::Done, Made::Unit(unit.id))),
@@ -386,8 +387,8 @@ impl Run<'_> {
             Err(error) if error.class == ErrorClass::AlreadyDone => Ok((Outcome::AlreadyDone, Made::Nothing)),
             // Of two lives only one can have made it; if it carries the object's tag, it is ours.
             Err(error) if error.class == ErrorClass::Exists && change.action.verb() == crate::plan::Verb::Create => {
-                match create::made_before(port, request, &change.object).await? {
-                    Some(made) => Ok((Outcome::AlreadyDone, made)),
+                match create::made_before(port, request, &change.object, self.control.clock).await? {
+                    Some(taken_up) => Ok(taken_up),
                     None => Err(AwsError {
                         message: format!(
                             "{} (it appeared since the plan was made, without `{TAG_RESOURCE}={}`)",

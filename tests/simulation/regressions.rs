@@ -394,6 +394,32 @@ async fn a_policy_of_an_earlier_life_that_says_something_else_is_not_taken_for_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_made_in_an_ou_that_a_list_left_out_and_that_is_held() {
+    let world = organization();
+    // The list lags behind: the plan creates what is there already, and somebody holds it.
+    let held = add_unit(&world, "Old", &[(TAG_RESOURCE, "OrganizationalUnit/u5"), (TAG_HOLD, "true")]);
+    let mut wish = wish();
+    wish.units = BTreeMap::from([(5, unit("Old")), (3, WishUnit { parent: Some(5), ..unit("Workloads") })]);
+    wish.accounts = BTreeMap::from([(0, account(Some(5)))]);
+    let late = Mutex::new(false);
+    let port = Told(&world, |request: &Request| match request {
+        Request::ListOrganizationalUnitsForParent { .. } if !*late.lock().unwrap() => {
+            Some(Ok(Response::Units(Page { items: vec![], next: None })))
+        }
+        _ => None,
+    });
+    let plan = planned(&port, &wish, false).await;
+    assert!(actions(&plan).iter().any(|action| matches!(action, Action::CreateUnit { name, .. } if name == "Old")));
+    *late.lock().unwrap() = true;
+    let report = applied(&port, &wish, plan).await;
+    assert!(!report.applied.is_success());
+    let held = NodeId::Unit(held);
+    let state = world.state();
+    assert!(state.units().values().all(|unit| unit.parent != held), "an OU was made in it");
+    assert!(state.accounts().values().all(|account| account.parent != held), "an account was moved into it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_pruned_is_not_taken_off_a_node_that_is_left_alone() {
     let world = organization();
     let ignored = NodeId::Unit(add_unit(&world, "Theirs", &[]));

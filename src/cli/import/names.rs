@@ -96,12 +96,12 @@ fn unique<Id: Ord + Clone>(wishes: BTreeMap<Id, Wish>, kind: &str) -> BTreeMap<I
     for tag in wishes.values().filter_map(|wish| wish.tagged.as_deref()) {
         *tags.entry(tag).or_default() += 1;
     }
-    let taken: BTreeSet<String> =
-        tags.iter().filter(|(_, count)| **count == 1).map(|(tag, _)| (*tag).to_owned()).collect();
+    // A name that several tags claim is nobody's: who took it would be declared as the one that they say they are.
+    let taken: BTreeSet<String> = tags.keys().map(|tag| (*tag).to_owned()).collect();
     let mut levels: BTreeMap<&Id, usize> = BTreeMap::new();
     for (id, wish) in &wishes {
         match &wish.tagged {
-            Some(tag) if taken.contains(tag) => drop(out.insert(id.clone(), tag.clone())),
+            Some(tag) if tags.get(tag.as_str()) == Some(&1) => drop(out.insert(id.clone(), tag.clone())),
             _ => drop(levels.insert(id, 0)),
         }
     }

@@ -362,6 +362,17 @@ async fn names_of_an_earlier_bylaw_are_kept() {
 }
 
 #[tokio::test]
+async fn a_name_that_two_tags_claim_goes_to_no_third() {
+    let world = edit(&small(), |observed| {
+        let claim = || known(Tags::from([(TAG_RESOURCE.to_owned(), "OrganizationalUnit/platform".to_owned())]));
+        let others = observed.units.values_mut().filter(|unit| unit.name != "Platform");
+        assert_eq!(others.take(2).map(|unit| unit.tags = claim()).count(), 2);
+    });
+    let all = text(&holds(&world).await);
+    assert!(!all.contains("kind: OrganizationalUnit\nmetadata:\n  name: platform\n"), "{all}");
+}
+
+#[tokio::test]
 async fn an_account_without_full_access_stays_so() {
     let world = edit(&small(), |observed| {
         let account = observed.accounts.iter().find(|(_, a)| a.name == "ds-staging").unwrap().0.clone();
